@@ -1,0 +1,1 @@
+"""Rules and forecasts become signals; signals become incidents; people are told."""

@@ -1,0 +1,1 @@
+"""Report documents made of plain data, and their renderings."""

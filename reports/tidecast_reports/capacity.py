@@ -1,0 +1,69 @@
+"""What a capacity report is made of: plain data, ranked by what runs out first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Float64s = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A forecast by its steps: times in milliseconds UTC, the rest in the resource's base unit."""
+
+    times_ms: Int64s
+    mean: Float64s
+    lo80: Float64s
+    hi80: Float64s
+    lo95: Float64s
+    hi95: Float64s
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceOutlook:
+    """One resource and when it reaches its mark: a row of *What runs out first*.
+
+    `state` is the typed answer (`over_now`, `in_horizon`, `beyond_horizon`, `not_growing`,
+    `not_enough_data`); the pXX are the first milliseconds UTC by which P(crossed) >= XX %.
+    Values are in `unit` ("bytes", "ratio", "count", ...); `statistic` says what of each hour is
+    forecast ("max", "p95", "mean").
+    """
+
+    host: str
+    resource: str
+    item: str
+    unit: str
+    statistic: str
+    source: str
+    usage: float | None
+    limit: float | None
+    mark: float | None
+    state: str
+    p10_ms: int | None
+    p50_ms: int | None
+    p90_ms: int | None
+    reasons: Sequence[str]
+    method: str
+    query: str
+    published_ms: int | None
+    history_ms: Int64s
+    history: Float64s
+    band: Band | None
+    full_in_seconds: tuple[float, float, float] | None = None
+    """Fast path: seconds until the limit at P10, P50 and P90, where the last hours show a rise."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityReport:
+    """The ranked list with the time it was made, its horizon and whether the data is generated."""
+
+    title: str
+    made_ms: int
+    horizon_days: int
+    outlooks: Sequence[ResourceOutlook]
+    generated: bool = False

@@ -1,0 +1,1 @@
+"""The application: samples, PromQL, records, policy, journeys, server, web and command line."""

@@ -1,0 +1,1 @@
+"""The declarative files: read, validate and hand to the rooms that use them."""

@@ -1,0 +1,1 @@
+"""Records: tables, repositories and migrations on SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The time-series store: embedded, or a client of an existing engine."""

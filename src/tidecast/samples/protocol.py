@@ -1,0 +1,107 @@
+"""What the rest of Tidecast asks of a place where samples are kept.
+
+Everything above this room (PromQL, the journeys, the server) knows only these names, whether the
+samples lie in the embedded store or in an engine that was there before us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tidecast.samples.batch import SampleBatch
+from tidecast.samples.matchers import Matchers
+from tidecast_collector.errors import TidecastError
+from tidecast_collector.labels import Labels
+
+
+class SamplesUnavailable(TidecastError):
+    """The store cannot take or give samples now (disk full, engine away); try again later."""
+
+
+class LimitExceeded(TidecastError):
+    """A query touches more series or samples than its limits allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectLimits:
+    """What one selection may touch before it is refused with `LimitExceeded`."""
+
+    series: int = 1_000_000
+    samples: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedSeries:
+    """A series that was not written, and why; the rest of its batch was."""
+
+    labels: Labels
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppendReport:
+    """What became of a batch: it is durable when this is returned."""
+
+    appended: int
+    duplicates: int = 0
+    rejected: Sequence[RejectedSeries] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricMetadata:
+    """What a metric is, as its exposition told: type, help and unit ("" where not told)."""
+
+    type: str
+    help: str
+    unit: str = ""
+
+
+class Samples(Protocol):
+    """A place where samples are kept. Times are int64 milliseconds UTC, both ends included.
+
+    Safe to call from several threads; each call blocks until it is done.
+    """
+
+    def append(self, batch: SampleBatch) -> AppendReport:
+        """Writes the batch; returns once it would survive a power cut.
+
+        A sample already there with the same bits is a duplicate and harmless; with another value
+        the new one wins. Raises `SamplesUnavailable` if nothing was written.
+        """
+        ...
+
+    def select(
+        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels."""
+        ...
+
+    def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
+        """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
+        ...
+
+    def label_names(
+        self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
+        ...
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        """Values of that label among those series, sorted."""
+        ...
+
+    def delete(self, matchers: Matchers, start_ms: int, end_ms: int) -> int:
+        """Forgets the matching samples in [start, end], durably; returns how many series it met."""
+        ...
+
+    def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
+        """Remembers what these metric names are."""
+        ...
+
+    def metadata(self) -> dict[str, MetricMetadata]:
+        """What is known of each metric name."""
+        ...

@@ -1,0 +1,1 @@
+"""The HTTP server: access, remote-write, the Prometheus API and our own."""
