@@ -34,9 +34,7 @@ def list_resources(
     """
     found = server.get_json("/api/tidecast/v1/capacity")["resources"]
     rows = [
-        row
-        for row in found
-        if host in (None, row["host"]) and resource in (None, row["resource"])
+        row for row in found if host in (None, row["host"]) and resource in (None, row["resource"])
     ]
     print_rows(rows, COLUMNS, output_format)
     if output_format == "table" and rows and rows[0]["p50"]:

@@ -18,9 +18,7 @@ class IncidentNumber(click.ParamType[int]):
 
     name = "incident"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         digits = str(value).upper().removeprefix("INC-")
         if not digits.isascii() or not digits.isdigit():
             self.fail(f"{value!r} is not an incident such as 12 or INC-12", param, ctx)

@@ -38,7 +38,9 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
     """The rows under their headings, in columns as wide as they need."""
     heads = [name.replace("_", " ").upper() for name in columns]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in (heads, *rows))
+    lines = (
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in (heads, *rows)
+    )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -47,7 +47,10 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(
-        listen: str, retention: int, out_of_order_window: int, webhook_urls: tuple[str, ...],
+        listen: str,
+        retention: int,
+        out_of_order_window: int,
+        webhook_urls: tuple[str, ...],
         **options: Any,
     ) -> Any:
         extra = {name: options.pop(name) for name in list(options) if name not in _FIELDS}

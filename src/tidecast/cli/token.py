@@ -57,7 +57,9 @@ def list_tokens(path: Path) -> None:
     """Names and scopes of the tokens."""
     from tidecast.policy.tokens import TokenFile
 
-    rows = [{"name": t.name, "scopes": ",".join(sorted(t.scopes))} for t in TokenFile.load(path).tokens]
+    rows = [
+        {"name": t.name, "scopes": ",".join(sorted(t.scopes))} for t in TokenFile.load(path).tokens
+    ]
     print_rows(rows, ["name", "scopes"], "table")
 
 

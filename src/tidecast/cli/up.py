@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import http.client
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 
 import click
@@ -31,10 +26,20 @@ class ChildEnded(TidecastError):
 
 
 @click.command()
-@click.option("--agent-listen", default="127.0.0.1:9798", show_default=True, metavar="HOST:PORT",
-              help="Where the agent shows /metrics.")
-@click.option("--interval-seconds", type=click.IntRange(1, 3600), default=10, show_default=True,
-              help="How often the agent collects.")
+@click.option(
+    "--agent-listen",
+    default="127.0.0.1:9798",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the agent shows /metrics.",
+)
+@click.option(
+    "--interval-seconds",
+    type=click.IntRange(1, 3600),
+    default=10,
+    show_default=True,
+    help="How often the agent collects.",
+)
 @settings_options
 def up(settings: ServerSettings, agent_listen: str, interval_seconds: int) -> None:
     """Run everything on this machine: server, worker, agent and pages, with one command.

@@ -43,14 +43,18 @@ def _records(value: object, where: str, source: str) -> tuple[UsageRecords, str]
     if not isinstance(value, dict):
         raise InvalidUsage(f"{where} must be an object")
     key = ResourceKey(
-        _text(value, "instance", where), _text(value, "resource", where), _text(value, "item", where, "")
+        _text(value, "instance", where),
+        _text(value, "resource", where),
+        _text(value, "item", where, ""),
     )
     hours = _hours(value.get("timestamps_ms"), where)
     mean, p95, high, limit, mark = (
         _column(value.get(name), len(hours), f"{where}.{name}")
         for name in ("mean", "p95", "max", "limit", "mark")
     )
-    return UsageRecords(key, hours, mean, p95, high, limit, mark, source), _text(value, "unit", where)
+    return UsageRecords(key, hours, mean, p95, high, limit, mark, source), _text(
+        value, "unit", where
+    )
 
 
 def _text(value: Mapping[str, object], name: str, where: str, otherwise: str | None = None) -> str:

@@ -147,9 +147,7 @@ class Ingest:
 
     def write(self, batch: SampleBatch, now_ms: int) -> IngestReport:
         """Keeps the batch, durable when this returns; raises `SamplesUnavailable`."""
-        foreign = [
-            part for part in batch if not is_own(label_value(part[0], NAME))
-        ]
+        foreign = [part for part in batch if not is_own(label_value(part[0], NAME))]
         dropped = len(batch) - len(foreign)
         kept = SampleBatch.of(foreign) if dropped else batch
         self._late.note(kept.timestamps)

@@ -61,7 +61,11 @@ def forecast_points(
         if each.state == "not_enough_data":
             continue
         over = each.state == "over_now"
-        for quantile, reached_ms in (("0.1", each.p10_ms), ("0.5", each.p50_ms), ("0.9", each.p90_ms)):
+        for quantile, reached_ms in (
+            ("0.1", each.p10_ms),
+            ("0.5", each.p50_ms),
+            ("0.9", each.p90_ms),
+        ):
             if over or reached_ms is not None:
                 left = 0.0 if over else max(0.0, ((reached_ms or now_ms) - now_ms) / 1000)
                 yield "tidecast_time_to_mark_seconds", {**labels, "quantile": quantile}, left
@@ -72,7 +76,7 @@ def forecast_points(
 
 
 def fast_path_points(
-    full_in: Mapping[ResourceKey, tuple[float, float, float] | None]
+    full_in: Mapping[ResourceKey, tuple[float, float, float] | None],
 ) -> Iterator[Point]:
     """When each watched resource is full; infinite where its last hours show no rise."""
     for key, seconds in full_in.items():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
-from tidecast.samples.matchers import Matcher, MatchOp, Matchers
+from tidecast.samples.matchers import Matcher, Matchers, MatchOp
 from tidecast.samples.protocol import Samples
 from tidecast_collector.labels import Labels, label_value, make_labels
 
@@ -41,7 +41,9 @@ class ResourceKey(NamedTuple):
 def key_of(labels: Labels) -> ResourceKey:
     """The resource that a `tidecast_*` series tells of."""
     return ResourceKey(
-        label_value(labels, "instance"), label_value(labels, "resource"), label_value(labels, "item")
+        label_value(labels, "instance"),
+        label_value(labels, "resource"),
+        label_value(labels, "item"),
     )
 
 

@@ -81,7 +81,11 @@ class AccessMiddleware:
         if self._policy.check_host and not is_loopback(_without_port(host)):
             return 403, f"the Host header {host[:200]!r} is not a name of this machine's loopback"
         origin = headers.get("origin")
-        if method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc.lower() != host.lower():
+        if (
+            method not in ("GET", "HEAD")
+            and origin
+            and urlsplit(origin).netloc.lower() != host.lower()
+        ):
             return 403, f"a page of {origin[:200]!r} may not change anything here"
         if self._policy.verify is None:
             return None
@@ -116,4 +120,3 @@ def presented_token(authorization: str) -> str | None:
 
 def _without_port(host: str) -> str:
     return urlsplit(f"//{host}").hostname or "" if "@" not in host and "/" not in host else ""
-

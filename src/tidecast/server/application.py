@@ -6,6 +6,10 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from tidecast_alerts.engine import AlertEngine
+from tidecast_alerts.notifications import deliver_due
+from tidecast_analytics.forecasting import forecast
+
 from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
 from tidecast.journeys.alert_rules import read_all_rules
@@ -33,10 +37,7 @@ from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import webhook_sender
 from tidecast.server.tasks import Tasks
 from tidecast.server.worker import Worker
-from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.model import IncidentState
-from tidecast_alerts.notifications import deliver_due
-from tidecast_analytics.forecasting import forecast
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,8 @@ class Application:
         """Sets the background work going."""
         if self.late.watermark_ms is None:
             self.late.advance(last_closed_hour(self.clock.now_ms()))
-        self._tasks.every(5, "rules", self._watch)
+        self._tasks.every(15, "hosts", self._write_hosts)
+        self._tasks.every(1, "rules", self._watch)
         self._tasks.every(60, "own-series", self._write_own_series)
         self._tasks.every(5, "usage", self._measure)
         self._tasks.every(2, "forecasts", self._forecast)
@@ -133,18 +135,17 @@ class Application:
 
     # What is repeated
 
+    def _write_hosts(self) -> None:
+        self.own.append(batch_at(host_points(self.hosts.all()), self.clock.now_ms()))
+
     def _watch(self) -> None:
-        now = self.clock.now_ms()
-        self.own.append(batch_at(host_points(self.hosts.all()), now))
-        self.alerts.evaluate_due(now)
+        self.alerts.evaluate_due(self.clock.now_ms())
 
     def _own_points(self) -> list[Point]:
         lead = {name: each.lead_time_seconds for name, each in self.definitions.items()}
         with self.records.reading() as unit:
             forecasts = unit.forecasts.latest(bands=False)
-            retired = {
-                (r.host, r.resource, r.item) for r in unit.resources.all() if r.retired
-            }
+            retired = {(r.host, r.resource, r.item) for r in unit.resources.all() if r.retired}
             incidents = unit.alerting.incidents(limit=10_000)
         counts = {str(state): 0 for state in IncidentState}
         for each in incidents:
@@ -188,9 +189,7 @@ class Application:
             self.own.append(to_batch(records))
             self._register(records, {})
 
-    def _register(
-        self, records: Sequence[UsageRecords], units: dict[ResourceKey, str]
-    ) -> None:
+    def _register(self, records: Sequence[UsageRecords], units: dict[ResourceKey, str]) -> None:
         known = [
             KnownResource(
                 *each.key,

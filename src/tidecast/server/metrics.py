@@ -25,35 +25,45 @@ class ServerMetrics:
         GCCollector(registry=self.registry)
         counter, registry = Counter, self.registry
         Gauge(
-            "tidecast_build_info", "The version that runs here; always 1.", ["version"],
+            "tidecast_build_info",
+            "The version that runs here; always 1.",
+            ["version"],
             registry=registry,
         ).labels(tidecast_collector.__version__).set(1)
         self._samples = counter(
             "tidecast_ingested_samples", "Samples kept by remote-write.", registry=registry
         )
         self._duplicates = counter(
-            "tidecast_ingest_duplicate_samples", "Samples that were here already.",
+            "tidecast_ingest_duplicate_samples",
+            "Samples that were here already.",
             registry=registry,
         )
         self._rejected = counter(
             "tidecast_ingest_rejected_series", "Series refused by validation.", registry=registry
         )
         self._own = counter(
-            "tidecast_ingest_own_series_dropped", "Series of our own that came back.",
+            "tidecast_ingest_own_series_dropped",
+            "Series of our own that came back.",
             registry=registry,
         )
         self._skipped = counter(
-            "tidecast_ingest_skipped", "Parts of a write that are not kept.", ["kind"],
+            "tidecast_ingest_skipped",
+            "Parts of a write that are not kept.",
+            ["kind"],
             registry=registry,
         )
         for kind in ("exemplar", "histogram"):
             self._skipped.labels(kind)
         self._task_failures = counter(
-            "tidecast_task_failures", "Background tasks that ended with an error.", ["task"],
+            "tidecast_task_failures",
+            "Background tasks that ended with an error.",
+            ["task"],
             registry=registry,
         )
         self._task_seconds = counter(
-            "tidecast_task_seconds", "Time spent in background tasks.", ["task"],
+            "tidecast_task_seconds",
+            "Time spent in background tasks.",
+            ["task"],
             registry=registry,
         )
 

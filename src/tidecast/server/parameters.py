@@ -32,9 +32,7 @@ async def parameters_of(request: Request) -> Parameters:
     if request.method == "POST" and kind == "application/x-www-form-urlencoded":
         body = await read_body(request, MAX_FORM_BYTES)
         try:
-            items += parse_qsl(
-                body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS
-            )
+            items += parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
         except ValueError as error:
             raise InvalidParameter(f"the form cannot be read: {error}") from error
     return ImmutableMultiDict(items)

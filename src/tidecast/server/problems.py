@@ -7,9 +7,8 @@ from http import HTTPStatus
 import orjson
 from starlette.responses import Response
 
-from tidecast_collector.errors import InvalidInput, TidecastError
-
 from tidecast.samples.protocol import SamplesUnavailable
+from tidecast_collector.errors import InvalidInput, TidecastError
 
 
 class Problem(TidecastError):

@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tidecast_alerts.engine import AlertEngine
+from tidecast_alerts.prometheus_api import api_alerts, api_rules
 
 import tidecast_collector
 from tidecast.clock import SystemClock
@@ -27,8 +29,6 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
-from tidecast_alerts.engine import AlertEngine
-from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import InvalidInput, TidecastError
 
 MAX_POINTS = 11_000
@@ -78,7 +78,9 @@ class PrometheusApi:
         end = time_ms(required(parameters, "end"), "end")
         step = duration_ms(required(parameters, "step"), "step")
         if end < start:
-            raise InvalidParameter('invalid parameter "end": end timestamp must not be before start')
+            raise InvalidParameter(
+                'invalid parameter "end": end timestamp must not be before start'
+            )
         if (end - start) // step > MAX_POINTS:
             raise InvalidParameter(
                 "exceeded maximum resolution of 11,000 points per timeseries. "
@@ -92,11 +94,7 @@ class PrometheusApi:
         self, parameters: Parameters, ask: Callable[[Mapping[str, Any]], QueryResult]
     ) -> bytes:
         timeout = parameters.get("timeout")
-        wait = (
-            {"timeout_seconds": duration_ms(timeout, "timeout") / 1000}
-            if timeout
-            else {}
-        )
+        wait = {"timeout_seconds": duration_ms(timeout, "timeout") / 1000} if timeout else {}
 
         def run() -> bytes:
             result = ask(wait)
@@ -140,7 +138,11 @@ class PrometheusApi:
             orjson.dumps(
                 {
                     name: [
-                        {"type": known[name].type, "help": known[name].help, "unit": known[name].unit}
+                        {
+                            "type": known[name].type,
+                            "help": known[name].help,
+                            "unit": known[name].unit,
+                        }
                     ]
                     for name in (names[:limit] if limit else names)
                 }

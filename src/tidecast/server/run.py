@@ -45,7 +45,9 @@ class CannotListen(TidecastError):
 
 def serve(settings: ServerSettings) -> None:
     """Runs the server until it is told to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     loopback = is_loopback(settings.listen.host)
     settings.check_access(loopback)
     tokens = TokenFile.load(settings.token_file) if settings.token_file else None

@@ -36,7 +36,7 @@ class Tasks:
         began, failed = time.perf_counter(), False
         try:
             run()
-        except Exception:  # noqa: BLE001 - the next round must come whatever happened in this one
+        except Exception:
             failed = True
             log.exception("the task %s failed; it is tried again", name)
         self._metrics.count_task(name, time.perf_counter() - began, failed)

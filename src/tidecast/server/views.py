@@ -6,6 +6,8 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from tidecast_analytics.forecasting import MINIMUM_STEPS
+from tidecast_reports.ranking import rank
 
 import tidecast_collector
 from tidecast.journeys.fast_path import FullIn
@@ -23,9 +25,7 @@ from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.server.application import Application
 from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import Incident, IncidentState, IncidentView
-from tidecast_analytics.forecasting import MINIMUM_STEPS
 from tidecast_reports.capacity import Band, CapacityReport, PastForecast, ResourceOutlook
-from tidecast_reports.ranking import rank
 
 SHOWN_MS = 90 * 24 * HOUR_MS
 SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
@@ -70,7 +70,9 @@ class Views:
         self, now: int, narrow: Sequence[Matcher], shown_ms: int
     ) -> list[ResourceOutlook]:
         with self._app.records.reading() as unit:
-            forecasts = {ResourceKey(f.host, f.resource, f.item): f for f in unit.forecasts.latest()}
+            forecasts = {
+                ResourceKey(f.host, f.resource, f.item): f for f in unit.forecasts.latest()
+            }
             known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
         histories = read_usage(self._app.own, now - shown_ms, now, narrow)
         running = {m.key: m for m in self._running_hour(now)}
