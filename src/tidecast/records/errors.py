@@ -36,7 +36,8 @@ def explained(error: exc.SQLAlchemyError) -> TidecastError:
     cause = error.orig if isinstance(error, exc.StatementError) else None
     if isinstance(cause, TidecastError):
         return cause
-    what = str(cause if cause is not None else error).strip()
+    # PostgreSQL's further lines repeat the row.
+    what = str(cause if cause is not None else error).strip().partition("\n")[0]
     if isinstance(error, exc.IntegrityError):
         return RecordConflict(f"the records refuse this change: {what}; nothing was written")
     if isinstance(error, exc.TimeoutError):

@@ -79,7 +79,7 @@ def row_of(record: DataclassInstance) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
-def record_of(kind: type[Record], row: Mapping[str, Any]) -> Record:
+def record_of(kind: type[Record], row: Mapping[Any, Any]) -> Record:
     """The record that a row holds."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 

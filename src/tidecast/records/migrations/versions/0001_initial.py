@@ -152,7 +152,7 @@ def _forecasting() -> None:
     )
     op.create_table(
         "usage_watermark",
-        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
         _integer("watermark_ms"),
         sa.PrimaryKeyConstraint("id", name="usage_watermark_pkey"),
     )
