@@ -20,7 +20,7 @@ from tidecast_collector.model import GAUGE, Family, counter, gauge
 from tidecast_collector.push import Poster, Target
 from tidecast_collector.remote_write import Metadata
 from tidecast_collector.sender import Sender, TokenUnavailable
-from tidecast_collector.sources import sources_of_platform
+from tidecast_collector.sources.catalog import sources_of_platform
 from tidecast_collector.sources.reading import Root
 from tidecast_collector.spool import Spool, SpoolUnavailable
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tidecast_collector.log import ChangeLog
 from tidecast_collector.model import GAUGE, Family, Sample
-from tidecast_collector.sources import Source
+from tidecast_collector.sources.catalog import Source
 from tidecast_collector.sources.reading import Root
 
 
