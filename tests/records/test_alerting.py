@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -142,6 +144,28 @@ def test_a_cause_has_one_unresolved_incident(records):
         unit.alerting.put_incident(first)
     with records.reading() as unit:
         assert unit.alerting.unresolved_incident(INCIDENT.cause) == second
+
+
+def test_two_servers_open_one_incident_between_them(url):
+    start = threading.Barrier(2)
+
+    def open_incident(_: int) -> bool:
+        with Records.open(url) as server:
+            start.wait(20)
+            try:
+                with server.unit() as unit:
+                    if unit.alerting.unresolved_incident(INCIDENT.cause):
+                        return False
+                    unit.alerting.add_incident(INCIDENT)
+                    unit.alerting.put_signal(SIGNAL)
+            except RecordConflict:
+                return False
+            return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(open_incident, range(2))) == [False, True]
+    with Records.open(url) as records, records.reading() as unit:
+        assert len(unit.alerting.incidents()) == 1
 
 
 def test_incidents_are_newest_first_by_state_and_limit(repository):

@@ -87,6 +87,20 @@ def test_many_threads_write_and_read(records):
     assert len(set(audit_details(records))) == 80
 
 
+def test_several_open_an_empty_database_at_once(url):
+    start = threading.Barrier(4)
+
+    def open_and_write(worker: int) -> None:
+        start.wait(20)
+        with Records.open(url) as records:
+            write_audit(records, str(worker))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_and_write, range(4)))
+    with Records.open(url) as records:
+        assert sorted(audit_details(records)) == ["0", "1", "2", "3"]
+
+
 def test_a_second_unit_of_the_same_thread_is_refused(records):
     with records.unit(), pytest.raises(RecordsUnavailable, match="open already"), records.unit():
         pass
