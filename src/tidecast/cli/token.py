@@ -45,9 +45,9 @@ def token() -> None:
 @explain_errors
 def create(name: str, scopes: tuple[str, ...], path: Path) -> None:
     """Make a token called NAME and print it, this once."""
-    from tidecast.policy.tokens import create_token
+    from tidecast.policy.tokens import Scope, create_token
 
-    click.echo(create_token(path, name, scopes))
+    click.echo(create_token(path, name, map(Scope, scopes)))
 
 
 @token.command("list")

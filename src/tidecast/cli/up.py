@@ -15,10 +15,12 @@ import click
 
 from tidecast.cli.server import settings_options
 from tidecast.config import Address, ServerSettings
+from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
 from tidecast_collector.errors import TidecastError
 
 READY_SECONDS = 60
 PR_SET_PDEATHSIG = 1
+OWN_TOKEN = "this-machines-agent"  # noqa: S105 - its name
 
 
 class ChildEnded(TidecastError):
@@ -53,12 +55,16 @@ def up(settings: ServerSettings, agent_listen: str, interval_seconds: int) -> No
     """  # fmt: skip
     children = Children()
     signal.signal(signal.SIGTERM, _as_interrupt)
+    first_run = not settings.data_dir.exists()
+    environment = _agent_environment(settings)
     try:
         children.start("server", ["tidecast", "server", *_server_arguments(settings)])
         _wait_ready(settings, children)
-        _import_sysstat(settings)
-        children.start("agent", _agent_command(settings, agent_listen, interval_seconds))
-        click.echo(f"  open   {_local_url(settings)}\n")
+        agent = _agent_arguments(settings, agent_listen, interval_seconds)
+        children.start("agent", ["tidecast_collector", *agent], **environment)
+        click.echo(f"  open   {_local_url(settings)}")
+        if first_run:
+            _import_sysstat(settings, environment)
         children.wait()
     except KeyboardInterrupt:
         click.echo("\nstopping")
@@ -77,7 +83,7 @@ class Children:
         process = subprocess.Popen(  # noqa: S603 - our own modules
             [sys.executable, "-m", *command],
             env={**os.environ, **environment},
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - this process has one thread
             start_new_session=True,
         )
         self._running.append((name, process))
@@ -115,6 +121,58 @@ def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _wait_ready(settings: ServerSettings, children: Children) -> None:
+    """Returns when the server's socket answers; raises `ChildEnded` or `TidecastError`."""
+    url = urlsplit(_local_url(settings))
+    for _ in range(READY_SECONDS * 10):
+        children.check()
+        with suppress(OSError), socket.create_connection((url.hostname, url.port), 1):
+            return
+        time.sleep(0.1)
+    raise TidecastError(f"the server was not ready within {READY_SECONDS} seconds")
+
+
+def _import_sysstat(settings: ServerSettings, environment: dict[str, str]) -> None:
+    """Brings in what sysstat has kept, once; without it the tide is watched from now on."""
+    from tidecast.journeys.imports.sysstat import find_sysstat_history
+
+    found = find_sysstat_history()
+    if not found:
+        click.echo("  no history of sysstat was found: the forecasts begin with what comes in now")
+        return
+    click.echo(f"  found  sysstat history in {found[0].parent}")
+    command = ["import", "sar", str(found[0].parent), f"--server={_local_url(settings)}"]
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "tidecast", *command],
+        env={**os.environ, **environment},
+        check=False,
+    )
+    if done.returncode:
+        click.echo("  the history could not be imported; try `tidecast import sar` again", err=True)
+
+
+def _agent_environment(settings: ServerSettings) -> dict[str, str]:
+    """The token by which this machine's agent may push, where the server asks for one."""
+    environment = {}
+    if settings.token_file:
+        if any(token.name == OWN_TOKEN for token in TokenFile.load(settings.token_file).tokens):
+            remove_token(settings.token_file, OWN_TOKEN)
+        token = create_token(settings.token_file, OWN_TOKEN, [Scope.INGEST])
+        environment["TIDECAST_TOKEN"] = token
+    if settings.tls_cert_file:
+        environment["SSL_CERT_FILE"] = str(settings.tls_cert_file)
+    return environment
+
+
+def _agent_arguments(settings: ServerSettings, listen: str, interval_seconds: int) -> list[str]:
+    return [
+        f"--listen={listen}",
+        f"--push={_local_url(settings)}/api/v1/write",
+        f"--spool-dir={settings.data_dir / 'agent-spool'}",
+        f"--interval-seconds={interval_seconds}",
+    ]
+
+
 def _local_url(settings: ServerSettings) -> str:
     host = settings.listen.host
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
@@ -140,4 +198,5 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         *(option for option, given in flags.items() if given),
         *(f"--rules-file={path}" for path in settings.rules_files),
         *(f"--webhook-url={url}" for url in settings.webhook_urls),
+        *([f"--database-url={settings.database_url}"] if settings.database_url else []),
     ]

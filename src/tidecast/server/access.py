@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tidecast.policy.tokens import Scope as TokenScope
 from tidecast.policy.tokens import Token
 from tidecast.server.problems import problem_response
 
@@ -45,13 +46,13 @@ class AccessPolicy:
     check_host: bool
 
 
-def required_scope(method: str, path: str) -> str:
-    """The scope that a request needs: ingest, read or operate."""
+def required_scope(method: str, path: str) -> TokenScope:
+    """The scope that a request needs."""
     if path in INGEST_PATHS:
-        return "ingest"
+        return TokenScope.INGEST
     if method in ("GET", "HEAD", "OPTIONS") or path in READING_POSTS:
-        return "read"
-    return "operate"
+        return TokenScope.READ
+    return TokenScope.OPERATE
 
 
 class AccessMiddleware:
@@ -86,12 +87,12 @@ class AccessMiddleware:
             and origin
             and urlsplit(origin).netloc.lower() != host.lower()
         ):
-            return 403, f"a page of {origin[:200]!r} may not change anything here"
+            return 403, f"a page of {(origin or '')[:200]!r} may not change anything here"
         if self._policy.verify is None:
             return None
         return self._refusal_by_token(required_scope(method, path), headers)
 
-    def _refusal_by_token(self, scope: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal_by_token(self, scope: TokenScope, headers: Headers) -> tuple[int, str] | None:
         presented = presented_token(headers.get("authorization", ""))
         if presented is None:
             return 401, "no token: send `Authorization: Bearer TOKEN`"
@@ -100,7 +101,7 @@ class AccessMiddleware:
         if token is None:
             return 401, "the token is not known here"
         if not token.allows(scope):
-            return 403, f"the token {token.name!r} lacks the scope {scope!r}"
+            return 403, f"the token {token.name!r} lacks the scope {str(scope)!r}"
         return None
 
 

@@ -28,6 +28,7 @@ from tidecast.journeys.own_series import (
 )
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords, to_batch
 from tidecast.policy.resources import load_resources
+from tidecast.policy.tokens import TokenFile
 from tidecast.promql import Alerting, Engine
 from tidecast.records import KnownResource, Records
 from tidecast.samples.batch import SampleBatch
@@ -82,9 +83,10 @@ class Pending:
 class Application:
     """Everything one server process holds. `start` sets it going, `close` ends it."""
 
-    def __init__(self, settings: ServerSettings, clock: SystemClock | None = None) -> None:
+    def __init__(self, settings: ServerSettings, tokens: TokenFile | None = None) -> None:
         self.settings = settings
-        self.clock = clock or SystemClock()
+        self.clock = SystemClock()
+        self._tokens = tokens
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         self.raw = EmbeddedSamples(settings.data_dir / "samples" / "raw")
         self.own = EmbeddedSamples(settings.data_dir / "samples" / "own", window_ms=OWN_WINDOW_MS)
@@ -115,6 +117,8 @@ class Application:
         """Sets the background work going."""
         if self.late.watermark_ms is None:
             self.late.advance(last_closed_hour(self.clock.now_ms()))
+        if self._tokens is not None:
+            self._tasks.every(1, "tokens", self._tokens.reload_if_changed)
         self._tasks.every(15, "hosts", self._write_hosts)
         self._tasks.every(1, "rules", self._watch)
         self._tasks.every(60, "own-series", self._write_own_series)
@@ -263,7 +267,7 @@ class Application:
             unit.settings.put("generated", generated)
 
     def retire(self, host: str, resource: str, item: str, by: str) -> int:
-        """Takes what is gone for good out of the forecasts; returns how many incidents it closed."""
+        """Takes what is gone for good out of the forecasts; returns the incidents it closed."""
         now = self.clock.now_ms()
         with self.records.unit() as unit:
             unit.resources.retire(host, resource or None, item or None, now, "retired", by)

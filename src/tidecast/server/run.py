@@ -32,6 +32,7 @@ from tidecast_collector.errors import TidecastError
 
 log = logging.getLogger(__name__)
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SECURITY_HEADERS = [
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -55,7 +56,7 @@ def serve(settings: ServerSettings) -> None:
     policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
     listening = _listen(settings)
     with listening:
-        application = Application(settings)
+        application = Application(settings, tokens=tokens)
         try:
             application.start()
             config = uvicorn.Config(

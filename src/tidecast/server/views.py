@@ -70,10 +70,9 @@ class Views:
         self, now: int, narrow: Sequence[Matcher], shown_ms: int
     ) -> list[ResourceOutlook]:
         with self._app.records.reading() as unit:
-            forecasts = {
-                ResourceKey(f.host, f.resource, f.item): f for f in unit.forecasts.latest()
-            }
+            latest = unit.forecasts.latest()
             known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
+        forecasts = {ResourceKey(f.host, f.resource, f.item): f for f in latest}
         histories = read_usage(self._app.own, now - shown_ms, now, narrow)
         running = {m.key: m for m in self._running_hour(now)}
         wanted = dict.fromkeys([*histories, *running])
