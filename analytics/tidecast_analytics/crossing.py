@@ -16,6 +16,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics.intervals import NORMAL_80, SHAPE_AT
+
 Float64s = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -23,7 +25,7 @@ Int64s = npt.NDArray[np.int64]
 
 PATHS = 256
 _SEED = 20_260_101
-_TREND_SHARE = 0.5
+_TREND_SHARE = 0.8
 # The level keeps at least this share of the band's deviation, however restless the blocks.
 _LEAST_LEVEL_SHARE = 0.25
 
@@ -56,24 +58,28 @@ def crossed_now(values: Float64s, mark: float, run: int) -> bool:
 
 
 def first_passages(
-    mean: Float64s, deviation: Float64s, blocks: Float64s, mark: float, run: int
+    mean: Float64s, half80: Float64s, shape: Float64s, blocks: Float64s, mark: float, run: int
 ) -> Int64s:
     """The step (0 first) at which each path crosses the mark, or the horizon where it does not.
 
-    Crossed is the first of `run` consecutive values at or above the mark. `mean` and `deviation`
-    (the standard deviation the band calls for) are [horizon]; `blocks` [past blocks, block
-    length] is what the past left unexplained. Returns [paths], ascending.
+    Crossed is the first of `run` consecutive values at or above the mark. `mean` and `half80`
+    (half the width of the 80 % band) are [horizon]; `shape` is the law of the errors in units of
+    `half80`, at SHAPE_AT; `blocks` [past blocks, block length] is what the past left
+    unexplained. Returns [paths], ascending.
     """
     horizon, length = mean.size, blocks.shape[1]
     chance = draws(-(-horizon // length))
-    level = np.sqrt(np.maximum(deviation**2 - blocks.var(), (_LEAST_LEVEL_SHARE * deviation) ** 2))
-    highest = mean + level * float(chance.level.max()) + float(blocks.max())
+    least = (_LEAST_LEVEL_SHARE * half80) ** 2
+    level = np.sqrt(np.maximum(half80**2 - NORMAL_80**2 * blocks.var(), least))
+    errors = np.sign(chance.level) * np.interp(np.abs(chance.level), SHAPE_AT, shape)
+    highest = mean + level * float(errors.max()) + float(blocks.max())
     if not (highest >= mark).any():
         return np.full(PATHS, horizon, dtype=np.int64)
     which = (chance.block * blocks.shape[0]).astype(np.intp)
     np.minimum(which, blocks.shape[0] - 1, out=which)
     paths = blocks.astype(np.float32)[which].reshape(PATHS, -1)[:, :horizon]
-    paths += level.astype(np.float32) * np.repeat(chance.level, length, axis=1)[:, :horizon]
+    by_step = np.repeat(errors.astype(np.float32), length, axis=1)[:, :horizon]
+    paths += level.astype(np.float32) * by_step
     # What the path must reach at each step, as one row: the mark less the mean.
     over = paths >= (mark - mean).astype(np.float32)
     return np.asarray(np.sort(_first_run(over, run)))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics import crossing, reasons
-from tidecast_analytics.intervals import NORMAL_80, HalfWidths, half_widths, with_changing_trend
+from tidecast_analytics.intervals import HalfWidths, half_widths, with_changing_trend
 from tidecast_analytics.members import Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.portfolio import Choice, choose, plan
@@ -213,9 +213,13 @@ def _passages(
     mark = _mark(case)
     if mark is None or not case.enough:
         return None
-    deviation = widths.of80[row] / NORMAL_80
     return crossing.first_passages(
-        choice.mean[row], deviation, blocks[row], case.scale.inner(mark), case.run
+        choice.mean[row],
+        widths.of80[row],
+        widths.shape[row],
+        blocks[row],
+        case.scale.inner(mark),
+        case.run,
     )
 
 

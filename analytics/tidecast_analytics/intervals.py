@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +22,31 @@ NORMAL_80 = 1.2816
 NORMAL_95 = 1.9600
 """Half the width of the central 95 % of a normal law, in standard deviations."""
 
+SHAPE_AT = np.linspace(0.0, 3.0, 13)
+"""Standard deviations of a normal law at which the law of the errors is tabulated."""
+
+_SHAPE_LEVELS = np.array([2 * NormalDist().cdf(z) - 1 for z in SHAPE_AT])
+_LEAST_SCORE = 0.05
+
 # Growth of the width beyond the back-test, as a power of the horizon: that of a random walk is
 # 1/2. What the back-test shows is believed half, and within these bounds.
 _RANDOM_WALK, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.25, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
-_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.8, 1.7
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 1.0, 2.4
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class HalfWidths:
-    """Half the width of the 80 % and 95 % bands, each [series, horizon]."""
+    """Half the width of the 80 % and 95 % bands, each [series, horizon].
+
+    `shape` [series, len(SHAPE_AT)] is the law behind them: the size of an error, in units of
+    `of80`, that stands where a normal law would have SHAPE_AT standard deviations.
+    """
 
     of80: Float64s
     of95: Float64s
+    shape: Float64s
 
 
 def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths:
@@ -53,9 +65,10 @@ def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths
     steps = np.arange(1, horizon + 1)
     looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
     wide = _extended(size, horizon)
+    shape = np.quantile(flat, _SHAPE_LEVELS, axis=1).T / np.maximum(q80, _LEAST_SCORE)
     of80 = wide * q80 * (1 + _FEW_WINDOWS_80 / looks)
     of95 = wide * q95 * (1 + _FEW_WINDOWS_95 / looks)
-    return HalfWidths(of80, np.maximum(of95, of80))
+    return HalfWidths(of80, np.maximum(of95, of80), shape)
 
 
 def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: int) -> HalfWidths:
@@ -69,7 +82,9 @@ def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: 
     rise = np.abs(mean - mean[:, steps % period])
     deviation = rise * np.minimum(_TREND_CHANGE * (steps + 1) / known, _MOST_TREND_CHANGE)
     return HalfWidths(
-        np.hypot(widths.of80, NORMAL_80 * deviation), np.hypot(widths.of95, NORMAL_95 * deviation)
+        np.hypot(widths.of80, NORMAL_80 * deviation),
+        np.hypot(widths.of95, NORMAL_95 * deviation),
+        widths.shape,
     )
 
 

@@ -179,6 +179,15 @@ def _flat_week(rows: Rows, horizon: int) -> Float64s:
     return _structured(rows, horizon, rows.week_profile, none)
 
 
+def _typical(rows: Rows, horizon: int) -> Float64s:
+    """The median of the last four weeks, where what goes up has always come down."""
+    profile = _best_profile(rows)
+    recent = min(_SHORT_DAYS * rows.per_day, rows.steps)
+    phases = np.arange(-recent, 0) % profile.shape[1]
+    level = np.median(rows.values[:, -recent:] - profile[:, phases], axis=1, keepdims=True)
+    return np.asarray(level + _tiled(profile, horizon))
+
+
 def _damped_day(rows: Rows, horizon: int) -> Float64s:
     growth = _damped(rows.slope(sustained_slope, _RECENT_DAYS), horizon, rows.per_day)
     return _structured(rows, horizon, rows.day_profile, growth)
@@ -258,6 +267,7 @@ HOURLY = _named(
         Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True),
         Member("level + daily season", 30, _flat_day),
         Member("level + weekly season", 336, _flat_week),
+        Member("typical level + season", 168, _typical),
         Member("damped trend + daily season", 30, _damped_day),
         Member("damped trend + weekly season", 336, _damped_week),
         Member("recent line + season", 30, _recent_line),
@@ -272,6 +282,7 @@ DAILY = _named(
         LAST_VALUE,
         Member("seasonal naive (week)", 7, lambda r, h: _seasonal_naive(7, r, h), True),
         Member("level + weekly season", 14, _flat_day),
+        Member("typical level + season", 28, _typical),
         Member("damped trend + weekly season", 14, _damped_day),
         Member("recent line + season", 7, _recent_line),
         Member("de-jumped line + season", 7, _dejumped_line),
