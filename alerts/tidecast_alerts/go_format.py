@@ -28,6 +28,18 @@ def format_float(value: float, verb: str = "g", precision: int | None = None) ->
     return f"{value:.{6 if precision is None else precision}{verb}}"
 
 
+def format_shortest_exponent(value: float) -> str:
+    """The shortest text with an exponent that reads back as this value, as Prometheus' API has it.
+
+    >>> format_shortest_exponent(1.0), format_shortest_exponent(0.95)
+    ('1e+00', '9.5e-01')
+    """
+    if not math.isfinite(value) or value == 0:
+        return format_float(value) if not math.isfinite(value) else f"{value:.0e}"
+    digits = len(Decimal(repr(value)).normalize().as_tuple().digits)
+    return f"{value:.{digits - 1}e}"
+
+
 def _shortest(value: float) -> str:
     """The shortest text that reads back as this value, with an exponent where Go has one."""
     if value == 0:

@@ -19,7 +19,7 @@ from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import label_value
 
-MAX_TEXT_CHARACTERS = 256 * 1024
+MAX_TEXT_CHARACTERS = 32 * 1024
 
 Query = Callable[[str], Sequence[VectorSample]]
 
