@@ -83,12 +83,12 @@ def wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 @contextmanager
-def new_database(postgresql: str) -> Iterator[str]:
+def new_database(postgresql: str, options: str = "") -> Iterator[str]:
     name = f"t{uuid4().hex}"
     with psycopg.connect(
         host=postgresql, user="postgres", dbname="postgres", autocommit=True
     ) as server:
-        server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"CREATE DATABASE {name} {options}")
         yield f"postgresql+psycopg://postgres@/{name}?host={postgresql}"
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -97,6 +97,12 @@ def new_database(postgresql: str) -> Iterator[str]:
 def postgresql_url(postgresql: str) -> Iterator[str]:
     """A database of the test's own."""
     with new_database(postgresql) as url:
+        yield url
+
+
+@pytest.fixture
+def ascii_postgresql_url(postgresql: str) -> Iterator[str]:
+    with new_database(postgresql, "ENCODING 'SQL_ASCII' TEMPLATE template0") as url:
         yield url
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tidecast.records import RecordConflict, Records, UnstorableValue
+from tidecast.records import RecordConflict, Records, RecordsDamaged, UnstorableValue
 from tidecast_alerts.model import (
     Alert,
     AlertState,
@@ -144,6 +144,26 @@ def test_a_cause_has_one_unresolved_incident(records):
         unit.alerting.put_incident(first)
     with records.reading() as unit:
         assert unit.alerting.unresolved_incident(INCIDENT.cause) == second
+
+
+def test_an_incident_in_a_state_that_is_none_is_told(records):
+    with records.unit() as unit:
+        unit.alerting.add_incident(INCIDENT)
+    with records._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE incidents SET state = 'opne'")
+    with pytest.raises(RecordsDamaged, match=r"'opne'.*IncidentState"), records.reading() as unit:
+        unit.alerting.incidents()
+
+
+def test_a_word_that_is_no_state_is_refused(records):
+    with records.unit() as unit, pytest.raises(UnstorableValue, match="'opne'"):
+        unit.alerting.add_incident(replace(INCIDENT, state="opne"))
+
+
+@pytest.mark.parametrize("value", [None, "0.97"])
+def test_a_value_is_a_number(records, value):
+    with records.unit() as unit, pytest.raises(UnstorableValue, match="a number is needed"):
+        unit.alerting.put_signal(replace(SIGNAL, value=value))
 
 
 def test_two_servers_open_one_incident_between_them(url):

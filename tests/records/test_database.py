@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tidecast.records import Records, RecordsUnavailable, UnstorableValue
+from tidecast.records import Records, RecordsUnavailable, UnstorableValue, database
 from tidecast_collector.errors import InvalidInput, TidecastError
 
 
@@ -108,6 +108,15 @@ def test_a_second_unit_of_the_same_thread_is_refused(records):
     assert audit_details(records) == ["after"]
 
 
+def test_a_unit_does_not_wait_for_ever(records, monkeypatch):
+    monkeypatch.setattr(database, "_TURN_SECONDS", 0.01)
+    with records.unit(), ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(write_audit, records, "late").exception(20)
+    assert isinstance(refused, RecordsUnavailable)
+    assert "try again" in str(refused)
+    assert audit_details(records) == []
+
+
 def test_nothing_opens_after_close(url):
     records = Records.open(url)
     records.close()
@@ -147,6 +156,18 @@ def test_a_password_in_the_url_is_never_told(tmp_path):
         with pytest.raises(TidecastError) as refused:
             Records.open(wrong)
         assert "tops3cret" not in str(refused.value)
+
+
+@pytest.mark.servers
+def test_a_database_that_is_not_utf8_is_refused(ascii_postgresql_url):
+    with pytest.raises(RecordsUnavailable, match=r"SQL_ASCII.*ENCODING 'UTF8'"):
+        Records.open(ascii_postgresql_url)
+
+
+def test_a_missing_driver_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(RecordsUnavailable, match="extra `postgresql`"):
+        Records.open("postgresql+psycopg://localhost/x")
 
 
 def test_a_missing_directory_is_named(tmp_path):

@@ -12,7 +12,7 @@ import math
 import operator
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
 
 import sqlalchemy as sa
 
@@ -56,6 +56,13 @@ def storable_integer(value: int) -> int:
     if not INT64_MIN <= number <= INT64_MAX:
         raise UnstorableValue(f"{number} does not fit in 64 bits")
     return number
+
+
+def storable_real(value: float) -> float:
+    """The number as a plain float, NaN and infinities included."""
+    if not isinstance(value, SupportsFloat):
+        raise UnstorableValue(f"a number is needed here, not {value!r}")
+    return float(value)
 
 
 def digest(*texts: str) -> bytes:
@@ -119,7 +126,13 @@ class Choice(sa.types.TypeDecorator[StrEnum]):
         self.words = words
 
     def process_bind_param(self, value: StrEnum | None, dialect: sa.Dialect) -> str | None:
-        return None if value is None else str(self.words(value))
+        if value is None:
+            return None
+        try:
+            return str(self.words(value))
+        except ValueError as error:
+            words = ", ".join(self.words)
+            raise UnstorableValue(f"{value!r} is none of {words}") from error
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> StrEnum | None:
         if value is None:
@@ -149,11 +162,10 @@ class Real(sa.types.TypeDecorator[float]):
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: sa.Dialect) -> float | None:
-        if value is None:
-            return None
-        if math.isnan(value):
+        number = None if value is None else storable_real(value)
+        if number is not None and math.isnan(number):
             raise UnstorableValue("NaN cannot be recorded here; leave the value out (None)")
-        return float(value)
+        return number
 
 
 class RealOrNaN(sa.types.TypeDecorator[float]):
@@ -162,10 +174,9 @@ class RealOrNaN(sa.types.TypeDecorator[float]):
     impl = sa.Double
     cache_ok = True
 
-    def process_bind_param(self, value: float | None, dialect: sa.Dialect) -> float | None:
-        if value is None:
-            raise UnstorableValue("a number is needed here; write NaN for an undefined one")
-        return None if math.isnan(value) else float(value)
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> float | None:
+        number = storable_real(value)
+        return None if math.isnan(number) else number
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> float:
         return math.nan if value is None else float(value)

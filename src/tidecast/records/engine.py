@@ -77,7 +77,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
     try:
         return sa.create_engine(
-            url, **_POOL, pool_pre_ping=True, connect_args={"connect_timeout": _BUSY_SECONDS}
+            url,
+            **_POOL,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _BUSY_SECONDS, "client_encoding": "utf8"},
         )
     except ModuleNotFoundError as error:
         raise RecordsUnavailable(
