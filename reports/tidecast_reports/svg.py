@@ -67,9 +67,10 @@ def fan_chart(
     frame = _Frame(first_ms, last_ms, _top(outlook, first_ms), height)
     parts = [
         _open(outlook, now_ms, horizon_days, identifier, height),
+        _time_axis(frame, now_ms),
         _value_axis(outlook, frame),
         _curves(outlook, frame),
-        _time_axis(frame),
+        _value_labels(outlook, frame),
         _mark(outlook, frame, now_ms),
         Markup("</svg>"),
     ]
@@ -127,29 +128,46 @@ def _description(outlook: ResourceOutlook, now_ms: int) -> str:
 
 
 def _value_axis(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+    return Markup("").join(
+        Markup('<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}" {look}/>').format(
+            y=_px(frame.y_of(value)), look=Markup(_GRID)
+        )
+        for value, _ in _value_ticks(outlook, frame)
+    )
+
+
+def _value_labels(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+    """They stand inside, on their lines and above the curves."""
+    return Markup("").join(
+        _text(told, "0", frame.y_of(value) - 4, "start", "axis")
+        for value, told in _value_ticks(outlook, frame)
+        if value
+    )
+
+
+def _value_ticks(outlook: ResourceOutlook, frame: _Frame) -> list[tuple[float, str]]:
+    """Round values and how they read: shares of the limit where there is one."""
     relative = outlook.unit == "ratio" or bool(outlook.limit)
     scale = outlook.limit if outlook.limit and outlook.unit != "ratio" else 1.0
     binary = outlook.unit.startswith("bytes") and not relative
     count = 2 if frame.height < 120 else 4
-    lines = []
-    for tick in value_ticks(frame.top / scale, count, 2 if binary else 10):
-        y = frame.y_of(tick * scale)
-        lines.append(
-            Markup('<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}" {grid}/>').format(
-                y=_px(y), grid=Markup(_GRID)
+    unit = "ratio" if relative else outlook.unit
+    ticks = value_ticks(frame.top / scale, count, 2 if binary else 10)
+    return [(tick * scale, quantity(tick, unit)) for tick in ticks]
+
+
+def _time_axis(frame: _Frame, now_ms: int) -> Markup:
+    texts = []
+    if frame.first_ms < now_ms < frame.last_ms:
+        now = f"{frame.x_of(now_ms) / _WIDTH * 100:.2f}%"
+        texts.append(
+            Markup('<line class="now" x1="{x}" x2="{x}" y1="{y}" y2="{foot}" {look}/>').format(
+                x=now, y=_TOP_PX, foot=frame.height - _FOOT_PX, look=Markup(_GRID)
             )
         )
-        if tick:
-            told = quantity(tick, "ratio" if relative else outlook.unit)
-            lines.append(_text(told, "0", y - 4, "start", "axis"))
-    return Markup("").join(lines)
-
-
-def _time_axis(frame: _Frame) -> Markup:
-    texts = []
     for at_ms, label in time_ticks(frame.first_ms, frame.last_ms):
         x = frame.x_of(at_ms) / _WIDTH * 100
-        anchor = "start" if x < 4 else "end" if x > 95 else "middle"
+        anchor = "start" if x < 7 else "end" if x > 93 else "middle"
         texts.append(_text(label, f"{x:.2f}%", frame.height - 5, anchor, "axis"))
     return Markup("").join(texts)
 
@@ -192,7 +210,7 @@ def _mark(outlook: ResourceOutlook, frame: _Frame, now_ms: int) -> Markup:
             '<line class="mark" x1="0" x2="100%" y1="{y}" y2="{y}" stroke="#b3261e"'
             ' stroke-width="1.2" stroke-dasharray="5 4"/>'
         ).format(y=_px(y)),
-        _text(f"mark {mark_text(outlook)}", "44", y - 5, "start", "mark-label", "#b3261e"),
+        _text(f"mark {mark_text(outlook)}", "52", y - 5, "start", "mark-label", "#b3261e"),
     ]
     if outlook.p10_ms is not None and outlook.p50_ms is not None:
         last_ms = frame.last_ms if outlook.p90_ms is None else outlook.p90_ms

@@ -275,7 +275,7 @@ class PreviewData:
                           if view.incident.host == name and view.incident.resolved_ms is None]
         seen = self.now_ms - (26 * 60_000 if name == "cache-1" else 7_000)
         return HostSummary(name, seen, name == "cache-1", len(own), len(open_incidents),
-                           own[0] if own else None)
+                           HORIZON_DAYS, own[0] if own else None)
 
     def host(self, name: str) -> HostView | None:
         if name not in {outlook.host for outlook in self.outlooks}:

@@ -48,6 +48,10 @@
       ? `${MONTHS[0]} ${date.getUTCFullYear()}`
       : day(date);
   };
+  const roomFor = (plot, at) => {
+    const x = plot.valToPos(at, "x", true) / devicePixelRatio;
+    return x > 22 && x < plot.width - 22;
+  };
   const inUtc = (seconds) => uPlot.tzDate(utc(seconds), "Etc/UTC");
 
   // ---- What all charts share ----
@@ -67,11 +71,11 @@
       gap: 4,
       space: 72,
       grid: { show: false },
-      values: (_, ticks, __, ___, step) => ticks.map((at) => tick(at, step)),
+      values: (plot, ticks, __, ___, step) => ticks.map((at) => (roomFor(plot, at) ? tick(at, step) : "")),
     };
     return [time, value];
   };
-  const when = { label: "Time", value: (_, at) => (at == null ? "–" : `${day(utc(at))} ${clock(utc(at))}`) };
+  const when = { label: "", value: (_, at) => (at == null ? "" : `${day(utc(at))} ${clock(utc(at))}`) };
 
   // ---- The fan chart ----
 
@@ -110,15 +114,15 @@
     const plot = new uPlot({
       width: figure.clientWidth,
       height: height,
-      padding: [12, 8, 0, 0],
+      padding: [18, 0, 0, 0],
       tzDate: inUtc,
       scales: { y: { range: () => [0, top] } },
-      axes: axes(unit, unit === "bytes", unit === "ratio" ? 46 : 64),
+      axes: axesInside(unit, height),
       series,
       bands,
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { markers: { width: 0, fill: (_, index) => [null, colour("--history"), tide, faded(tide, 0.45), null, faded(tide, 0.25)][index] } },
-      hooks: { draw: [(plot) => drawMark(plot, data, mark, unit)] },
+      hooks: { draw: [(plot) => drawValues(plot, unit), (plot) => drawMark(plot, data, mark, unit)] },
     }, columns, figure);
     hideUpperEdges(plot);
     drawing.setAttribute("hidden", "");
@@ -141,6 +145,33 @@
     });
   };
 
+  // As in the drawing: the values stand inside, on their lines.
+  const axesInside = (unit, height) => {
+    const [time, value] = axes(unit, unit === "bytes", 0);
+    return [{ ...time, size: 20 }, { ...value, gap: 0, space: height < 120 ? 60 : 40, values: (_, ticks) => ticks.map(() => "") }];
+  };
+
+  const drawValues = (plot, unit) => {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.font = `${11 * devicePixelRatio}px ${colour("--sans")}`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 3 * devicePixelRatio;
+    ctx.strokeStyle = colour("--paper");
+    ctx.fillStyle = colour("--soft");
+    for (const value of plot.axes[1]._splits.filter((value) => value > 0)) {
+      written(ctx, told(value, unit), bbox.left, plot.valToPos(value, "y", true) - 4 * devicePixelRatio);
+    }
+    ctx.restore();
+  };
+
+  const written = (ctx, text, x, y) => {
+    ctx.strokeText(text, x, y);
+    ctx.fillText(text, x, y);
+  };
+
   const drawMark = (plot, data, mark, unit) => {
     if (mark == null) return;
     const { ctx, bbox } = plot;
@@ -152,7 +183,9 @@
     ctx.strokeStyle = ctx.fillStyle = red;
     ctx.font = `${11 * ratio}px ${colour("--sans")}`;
     stroke(ctx, bbox.left, bbox.left + bbox.width, y, 1.2 * ratio, [5 * ratio, 4 * ratio]);
-    ctx.fillText(`mark ${told(mark, unit)}`, bbox.left + 6 * ratio, y - 6 * ratio);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
+    label(ctx, `mark ${told(mark, unit)}`, bbox.left + 52 * ratio, y - 5 * ratio);
     if (data.p10 != null && data.p50 != null) {
       ctx.globalAlpha = 0.45;
       ctx.lineCap = "round";
@@ -166,9 +199,19 @@
       ctx.fill();
       ctx.font = `600 ${12 * ratio}px ${colour("--sans")}`;
       ctx.textAlign = x > bbox.left + bbox.width * 0.9 ? "right" : "center";
-      ctx.fillText(day(utc(data.p50)), x, y - 9 * ratio);
+      label(ctx, day(utc(data.p50)), x, y - 9 * ratio);
     }
     ctx.restore();
+  };
+
+  const label = (ctx, text, x, y) => {
+    const ink = ctx.strokeStyle;
+    ctx.setLineDash([]);
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 4 * devicePixelRatio;
+    ctx.strokeStyle = colour("--paper");
+    written(ctx, text, x, y);
+    ctx.strokeStyle = ink;
   };
 
   const stroke = (ctx, from, to, y, width, dash) => {
