@@ -1,4 +1,4 @@
-"""Serves the pages over made-up data: `python tests/web/preview.py [PORT] [first-day|nothing|demo]`.
+"""Serves the pages over made-up data: `tests/web/preview.py [PORT] [first-day|nothing|demo]`.
 
 The environment needs PYTHONPATH=collector:alerts:reports:src, as the Makefile sets it.
 """
@@ -29,9 +29,17 @@ LABELS = {
     "network": ("eth0",),
 }
 SIZES = {
-    "cpu": 0.31, "filesystem": 0.74, " - node_memory": 9.1e9, "node_memory": 16.5e9,
-    "read": 2.1e6, "written": 5.4e6, "receive": 1.2e6, "transmit": 3.3e6,
-    "load15": 1.3, "load5": 1.4, "load1": 1.5,
+    "cpu": 0.31,
+    "filesystem": 0.74,
+    " - node_memory": 9.1e9,
+    "node_memory": 16.5e9,
+    "read": 2.1e6,
+    "written": 5.4e6,
+    "receive": 1.2e6,
+    "transmit": 3.3e6,
+    "load15": 1.3,
+    "load5": 1.4,
+    "load1": 1.5,
 }
 """How large each answer is, by the first word found in the expression."""
 NAMES = {"filesystem": "mountpoint", "disk": "device", "network": "device", "mode": "mode"}
@@ -70,7 +78,9 @@ async def query_range(request: Request) -> JSONResponse:
 
 
 def wave(at: float, number: int, flat: bool) -> float:
-    return 1.0 if flat else 1 + 0.3 * math.sin(at / 300 + number) + 0.1 * math.sin(at / 37 * (number + 1))
+    if flat:
+        return 1.0
+    return 1 + 0.12 * math.sin(at / 500 + number) + 0.04 * math.sin(at / (61 + 7 * number))
 
 
 def preview_data(kind: str) -> PreviewData:

@@ -5,6 +5,7 @@
 (() => {
   const POLL_SECONDS = 15;
   const CONCURRENT = 4;
+  const GUTTER = 56; // as in base.css
   const PALETTE = {
     light: ["#0a6c8f", "#c2571a", "#3d7a3a", "#7a4fb0", "#a83262", "#6b6f1f", "#33475b", "#8a5a2b"],
     dark: ["#56b6d6", "#f0975a", "#86c983", "#b99af0", "#f08ab2", "#cfd16a", "#b9c6d2", "#d6a878"],
@@ -63,7 +64,7 @@
       grid: { stroke: colour("--rule"), width: 1 },
       ticks: { show: false },
     };
-    const value = { ...look, size, gap: 6, space: 34, values: (_, ticks) => ticks.map((at) => told(at, unit)) };
+    const value = { ...look, size, gap: 8, space: 34, values: (_, ticks) => ticks.map((at) => told(at, unit)) };
     if (binary) value.incrs = Array.from({ length: 60 }, (_, power) => 2 ** power);
     const time = {
       ...look,
@@ -117,12 +118,12 @@
       padding: [18, 0, 0, 0],
       tzDate: inUtc,
       scales: { y: { range: () => [0, top] } },
-      axes: axesInside(unit, height),
+      axes: axes(unit, unit === "bytes", GUTTER),
       series,
       bands,
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { markers: { width: 0, fill: (_, index) => [null, colour("--history"), tide, faded(tide, 0.45), null, faded(tide, 0.25)][index] } },
-      hooks: { draw: [(plot) => drawValues(plot, unit), (plot) => drawMark(plot, data, mark, unit)] },
+      hooks: { draw: [(plot) => drawMark(plot, data, mark, unit)] },
     }, columns, figure);
     hideUpperEdges(plot);
     drawing.setAttribute("hidden", "");
@@ -145,33 +146,6 @@
     });
   };
 
-  // As in the drawing: the values stand inside, on their lines.
-  const axesInside = (unit, height) => {
-    const [time, value] = axes(unit, unit === "bytes", 0);
-    return [{ ...time, size: 20 }, { ...value, gap: 0, space: height < 120 ? 60 : 40, values: (_, ticks) => ticks.map(() => "") }];
-  };
-
-  const drawValues = (plot, unit) => {
-    const { ctx, bbox } = plot;
-    ctx.save();
-    ctx.font = `${11 * devicePixelRatio}px ${colour("--sans")}`;
-    ctx.textAlign = "left";
-    ctx.textBaseline = "alphabetic";
-    ctx.lineJoin = "round";
-    ctx.lineWidth = 3 * devicePixelRatio;
-    ctx.strokeStyle = colour("--paper");
-    ctx.fillStyle = colour("--soft");
-    for (const value of plot.axes[1]._splits.filter((value) => value > 0)) {
-      written(ctx, told(value, unit), bbox.left, plot.valToPos(value, "y", true) - 4 * devicePixelRatio);
-    }
-    ctx.restore();
-  };
-
-  const written = (ctx, text, x, y) => {
-    ctx.strokeText(text, x, y);
-    ctx.fillText(text, x, y);
-  };
-
   const drawMark = (plot, data, mark, unit) => {
     if (mark == null) return;
     const { ctx, bbox } = plot;
@@ -185,7 +159,7 @@
     stroke(ctx, bbox.left, bbox.left + bbox.width, y, 1.2 * ratio, [5 * ratio, 4 * ratio]);
     ctx.textAlign = "left";
     ctx.textBaseline = "alphabetic";
-    label(ctx, `mark ${told(mark, unit)}`, bbox.left + 52 * ratio, y - 5 * ratio);
+    label(ctx, `mark ${told(mark, unit)}`, bbox.left + 8 * ratio, y - 5 * ratio);
     if (data.p10 != null && data.p50 != null) {
       ctx.globalAlpha = 0.45;
       ctx.lineCap = "round";
@@ -210,7 +184,8 @@
     ctx.lineJoin = "round";
     ctx.lineWidth = 4 * devicePixelRatio;
     ctx.strokeStyle = colour("--paper");
-    written(ctx, text, x, y);
+    ctx.strokeText(text, x, y);
+    ctx.fillText(text, x, y);
     ctx.strokeStyle = ink;
   };
 
