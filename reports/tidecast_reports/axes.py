@@ -33,8 +33,8 @@ def value_ticks(top: float, count: int = 4, base: int = 10) -> list[float]:
 def time_ticks(first_ms: int, last_ms: int, count: int = 5) -> list[tuple[int, str]]:
     """At most `count` round times (hours, days or month beginnings in UTC) and their labels.
 
-    >>> time_ticks(0, 120 * 86_400_000)
-    [(0, 'Jan 1970'), (2678400000, 'Feb'), (5097600000, 'Mar'), (7776000000, 'Apr'), (10368000000, 'May')]
+    >>> time_ticks(0, 100 * 86_400_000)
+    [(0, 'Jan 1970'), (2678400000, 'Feb'), (5097600000, 'Mar'), (7776000000, 'Apr')]
     """
     span = last_ms - first_ms
     if span <= 0:
@@ -44,7 +44,7 @@ def time_ticks(first_ms: int, last_ms: int, count: int = 5) -> list[tuple[int, s
             return _regular(first_ms, last_ms, hours * HOUR_MS, "%H:%M")
     for days in _DAYS:
         if span <= count * days * DAY_MS:
-            return _regular(first_ms, last_ms, days * DAY_MS, "%d %b")
+            return _regular(first_ms, last_ms, days * DAY_MS, "%-d %b")
     for months in _MONTHS:
         ticks = _month_ticks(first_ms, last_ms, months)
         if len(ticks) <= count:
@@ -54,11 +54,8 @@ def time_ticks(first_ms: int, last_ms: int, count: int = 5) -> list[tuple[int, s
 
 def _regular(first_ms: int, last_ms: int, step_ms: int, pattern: str) -> list[tuple[int, str]]:
     start = -(-first_ms // step_ms) * step_ms
-    return [
-        (at_ms, _utc(at_ms).strftime(pattern).removeprefix("0") if "%d" in pattern else
-         _utc(at_ms).strftime(pattern))
-        for at_ms in range(start, last_ms + 1, step_ms)
-    ]
+    times_ms = range(start, last_ms + 1, step_ms)
+    return [(at_ms, _utc(at_ms).strftime(pattern)) for at_ms in times_ms]
 
 
 def _month_ticks(first_ms: int, last_ms: int, months: int) -> list[tuple[int, str]]:

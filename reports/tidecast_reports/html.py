@@ -19,11 +19,15 @@ def capacity_html(report: CapacityReport) -> str:
     """The whole report, what runs out first in front, readable in any browser or mail program."""
     ranked = rank(report.outlooks, report.made_ms)
     counts = Counter(outlook.state for outlook in ranked)
-    return _environment().get_template("report.html").render(
-        report=report,
-        ranked=ranked,
-        counts=[(state, counts[state]) for state in STATE_NAMES if counts[state]],
-        style=_style(),
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            ranked=ranked,
+            counts=[(state, counts[state]) for state in STATE_NAMES if counts[state]],
+            style=_style(),
+        )
     )
 
 

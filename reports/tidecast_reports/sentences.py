@@ -92,19 +92,12 @@ def predicate(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
     if outlook.state == "over_now":
         return f"is over its mark now: {usage_text(outlook)} used, mark {mark}"
     if outlook.state == "in_horizon" and outlook.p50_ms is not None:
-        likely = date(outlook.p50_ms, now_ms)
-        span = date_range(outlook.p10_ms, outlook.p90_ms, now_ms)
-        if not span or span.startswith("on "):
-            return f"reaches {mark} most likely on {likely}" + (" (P10–P90)" if span else "")
-        return f"reaches {mark} {span}, most likely {likely}"
+        return _within(outlook, outlook.p50_ms, now_ms)
     if outlook.state == "beyond_horizon":
         return _beyond(outlook, now_ms, horizon_days)
     if outlook.state == "not_growing":
         return f"is not growing: {usage_text(outlook)} used, mark {mark}"
-    if outlook.possible_ms is not None and outlook.possible_ms > now_ms:
-        when = moment_from(outlook.possible_ms, now_ms)
-        return f"has too little history yet: a first forecast is possible {when}"
-    return "has too little history for a forecast"
+    return _unknown(outlook, now_ms)
 
 
 def fast_sentence(outlook: ResourceOutlook) -> str:
@@ -128,9 +121,24 @@ def track_sentence(outlook: ResourceOutlook) -> str:
     return f"{outlook.track.held} of the last {outlook.track.scored} forecasts for it held"
 
 
+def _within(outlook: ResourceOutlook, p50_ms: int, now_ms: int) -> str:
+    mark, likely = mark_text(outlook), date(p50_ms, now_ms)
+    span = date_range(outlook.p10_ms, outlook.p90_ms, now_ms)
+    if not span or span.startswith("on "):
+        return f"reaches {mark} most likely on {likely}" + (" (P10–P90)" if span else "")
+    return f"reaches {mark} {span}, most likely {likely}"
+
+
 def _beyond(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
     mark = mark_text(outlook)
     if outlook.p10_ms is not None:
         first = date(outlook.p10_ms, now_ms)
         return f"most likely stays below {mark} for {horizon_days} days, at the earliest {first}"
     return f"stays below {mark} for the next {horizon_days} days"
+
+
+def _unknown(outlook: ResourceOutlook, now_ms: int) -> str:
+    if outlook.possible_ms is not None and outlook.possible_ms > now_ms:
+        when = moment_from(outlook.possible_ms, now_ms)
+        return f"has too little history yet: a first forecast is possible {when}"
+    return "has too little history for a forecast"

@@ -1,16 +1,18 @@
 """The fan chart as SVG: history, forecast with its 80 and 95 % bands, the mark and when it is met.
 
-The drawing is as wide as the page gives it: the curves stretch with it, texts and dots do not. Its
-colours are presentation attributes, so that it stands alone in a mail or a file, and classes, so
-that a style sheet can override them.
+The drawing is as wide as the page gives it: the curves stretch with it, texts and dots do not. The
+values of its axis stand left of it, in the `GUTTER_PX` that the page leaves free there. Its colours
+are presentation attributes, so that it stands alone in a mail or a file, and classes, so that a
+style sheet can override them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from tidecast_reports.axes import DAY_MS, time_ticks, value_ticks
 from tidecast_reports.capacity import Band, Float64s, Int64s, ResourceOutlook
@@ -23,8 +25,13 @@ SHOWN_HISTORY = 1.0
 POINTS = 240
 BAND_POINTS = 90
 
-_GRID = 'stroke="#e2e6ea" stroke-width="1"'
-_TEXT = 'fill="#5a6673" font-size="11" font-family="system-ui, sans-serif"'
+GUTTER_PX = 56
+
+_GRID = Markup('stroke="#e2e6ea" stroke-width="1"')
+_HISTORY = Markup('stroke="#33475b" stroke-width="1.4"')
+_MEAN = Markup('stroke="#0a6c8f" stroke-width="1.8"')
+_SOFT = "#5a6673"
+_RED = "#b3261e"
 _WIDTH = 1000
 _TOP_PX = 18
 _FOOT_PX = 20
@@ -67,9 +74,10 @@ def fan_chart(
     frame = _Frame(first_ms, last_ms, _top(outlook, first_ms), height)
     parts = [
         _open(outlook, now_ms, horizon_days, identifier, height),
+        _time_axis(frame),
         _value_axis(outlook, frame),
         _curves(outlook, frame),
-        _time_axis(frame),
+        _value_labels(outlook, frame),
         _mark(outlook, frame, now_ms),
         Markup("</svg>"),
     ]
@@ -104,7 +112,7 @@ def _open(
 ) -> Markup:
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="fan" width="100%" height="{height}"'
-        ' role="img" aria-labelledby="{id}-t {id}-d">'
+        ' overflow="visible" role="img" aria-labelledby="{id}-t {id}-d">'
         '<title id="{id}-t">{title}</title><desc id="{id}-d">{desc}</desc>'
     ).format(
         id=identifier,
@@ -127,29 +135,37 @@ def _description(outlook: ResourceOutlook, now_ms: int) -> str:
 
 
 def _value_axis(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+    return Markup("").join(
+        Markup('<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}" {look}/>').format(
+            y=_px(frame.y_of(value)), look=_GRID
+        )
+        for value, _ in _value_ticks(outlook, frame)
+    )
+
+
+def _value_labels(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+    return Markup("").join(
+        _text(told, "-8", frame.y_of(value) + 4, "end", "axis")
+        for value, told in _value_ticks(outlook, frame)
+    )
+
+
+def _value_ticks(outlook: ResourceOutlook, frame: _Frame) -> list[tuple[float, str]]:
+    """Round values and how they read: shares of the limit where there is one."""
     relative = outlook.unit == "ratio" or bool(outlook.limit)
     scale = outlook.limit if outlook.limit and outlook.unit != "ratio" else 1.0
     binary = outlook.unit.startswith("bytes") and not relative
     count = 2 if frame.height < 120 else 4
-    lines = []
-    for tick in value_ticks(frame.top / scale, count, 2 if binary else 10):
-        y = frame.y_of(tick * scale)
-        lines.append(
-            Markup('<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}" {grid}/>').format(
-                y=_px(y), grid=Markup(_GRID)
-            )
-        )
-        if tick:
-            told = quantity(tick, "ratio" if relative else outlook.unit)
-            lines.append(_text(told, "0", y - 4, "start", "axis"))
-    return Markup("").join(lines)
+    unit = "ratio" if relative else outlook.unit
+    ticks = value_ticks(frame.top / scale, count, 2 if binary else 10)
+    return [(tick * scale, quantity(tick, unit)) for tick in ticks]
 
 
 def _time_axis(frame: _Frame) -> Markup:
     texts = []
     for at_ms, label in time_ticks(frame.first_ms, frame.last_ms):
         x = frame.x_of(at_ms) / _WIDTH * 100
-        anchor = "start" if x < 4 else "end" if x > 95 else "middle"
+        anchor = "start" if x < 7 else "end" if x > 93 else "middle"
         texts.append(_text(label, f"{x:.2f}%", frame.height - 5, anchor, "axis"))
     return Markup("").join(texts)
 
@@ -161,7 +177,7 @@ def _curves(outlook: ResourceOutlook, frame: _Frame) -> Markup:
     if outlook.band is not None and outlook.band.times_ms.size:
         band = thin_band(outlook.band, BAND_POINTS)
         shapes = _fan(band, frame)
-    shapes.append(_line(frame, times_ms, values, "history", 'stroke="#33475b" stroke-width="1.4"'))
+    shapes.append(_line(frame, times_ms, values, "history", _HISTORY))
     return Markup(
         '<svg x="0" y="0" width="100%" height="{height}" viewBox="0 0 {width} {height}"'
         ' preserveAspectRatio="none">{shapes}</svg>'
@@ -170,16 +186,16 @@ def _curves(outlook: ResourceOutlook, frame: _Frame) -> Markup:
 
 def _fan(band: Band, frame: _Frame) -> list[Markup]:
     edges = (("band95", band.lo95, band.hi95, "0.13"), ("band80", band.lo80, band.hi80, "0.24"))
+    around_ms = np.append(band.times_ms, band.times_ms[::-1])
     shapes = [
         Markup('<path class="{name}" d="{d}Z" fill="#0a6c8f" fill-opacity="{opacity}"/>').format(
             name=name,
             opacity=opacity,
-            d=_path(frame, np.append(band.times_ms, band.times_ms[::-1]), np.append(high, low[::-1])),
+            d=_path(frame, around_ms, np.append(high, low[::-1])),
         )
         for name, low, high, opacity in edges
     ]
-    look = 'stroke="#0a6c8f" stroke-width="1.8"'
-    return [*shapes, _line(frame, band.times_ms, band.mean, "mean", look)]
+    return [*shapes, _line(frame, band.times_ms, band.mean, "mean", _MEAN)]
 
 
 def _mark(outlook: ResourceOutlook, frame: _Frame, now_ms: int) -> Markup:
@@ -192,7 +208,7 @@ def _mark(outlook: ResourceOutlook, frame: _Frame, now_ms: int) -> Markup:
             '<line class="mark" x1="0" x2="100%" y1="{y}" y2="{y}" stroke="#b3261e"'
             ' stroke-width="1.2" stroke-dasharray="5 4"/>'
         ).format(y=_px(y)),
-        _text(f"mark {mark_text(outlook)}", "44", y - 5, "start", "mark-label", "#b3261e"),
+        _text(f"mark {mark_text(outlook)}", "8", y - 5, "start", "mark-label", _RED),
     ]
     if outlook.p10_ms is not None and outlook.p50_ms is not None:
         last_ms = frame.last_ms if outlook.p90_ms is None else outlook.p90_ms
@@ -213,31 +229,29 @@ def _mark(outlook: ResourceOutlook, frame: _Frame, now_ms: int) -> Markup:
             Markup('<circle class="median" cx="{x}%" cy="{y}" r="4.5" fill="#b3261e"/>').format(
                 x=f"{x:.2f}", y=_px(y)
             ),
-            _text(date(outlook.p50_ms, now_ms), f"{x:.2f}%", y - 9, anchor, "when", "#b3261e"),
+            _text(date(outlook.p50_ms, now_ms), f"{x:.2f}%", y - 9, anchor, "when", _RED),
         ]
     return Markup("").join(parts)
 
 
-def _line(frame: _Frame, times_ms: Int64s, values: Float64s, name: str, look: str) -> Markup:
+def _line(frame: _Frame, times_ms: Int64s, values: Float64s, name: str, look: Markup) -> Markup:
     return Markup(
         '<path class="{name}" d="{d}" fill="none" {look} stroke-linejoin="round"'
         ' vector-effect="non-scaling-stroke"/>'
-    ).format(name=name, d=_path(frame, times_ms, values), look=Markup(look))
+    ).format(name=name, d=_path(frame, times_ms, values), look=look)
 
 
 def _path(frame: _Frame, times_ms: Int64s, values: Float64s) -> str:
     pairs = zip(frame.x(times_ms).tolist(), frame.y(values).tolist(), strict=True)
-    points = "L".join(f"{_px(x)} {_px(y)}" for x, y in pairs if y == y)
+    points = "L".join(f"{_px(x)} {_px(y)}" for x, y in pairs if not math.isnan(y))
     return f"M{points}" if points else ""
 
 
-def _text(
-    text: str, x: str, y: float, anchor: str, name: str, fill: str | None = None
-) -> Markup:
-    look = _TEXT if fill is None else _TEXT.replace("#5a6673", fill)
-    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}" {}>{}</text>').format(
-        name, x, _px(y), anchor, Markup(look), escape(text)
-    )
+def _text(text: str, x: str, y: float, anchor: str, name: str, fill: str = _SOFT) -> Markup:
+    return Markup(
+        '<text class="{name}" x="{x}" y="{y}" text-anchor="{anchor}" fill="{fill}" font-size="11"'
+        ' font-family="system-ui, sans-serif">{text}</text>'
+    ).format(name=name, x=x, y=_px(y), anchor=anchor, fill=fill, text=text)
 
 
 def _px(value: float) -> str:

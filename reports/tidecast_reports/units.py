@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 SECOND_MS = 1_000
@@ -30,19 +31,17 @@ def quantity(value: float, unit: str) -> str:
     >>> quantity(90, "bytes_per_second"), quantity(8.25, "seconds"), quantity(3, "")
     ('90 B/s', '8.25 s', '3')
     """
-    if value != value:
+    if not math.isfinite(value):
         return "unknown"
     if unit == "ratio":
         return f"{_short(value * 100, 3)} %"
-    if unit == "bytes":
-        return _scaled(value, 1024, _BINARY, " ")
-    if unit == "bytes_per_second":
-        return _scaled(value, 1024, _BINARY, " ") + "/s"
+    if unit in ("bytes", "bytes_per_second"):
+        text = _scaled(value, 1024, _BINARY, " ")
+        return text if unit == "bytes" else f"{text}/s"
     if unit == "seconds":
         return f"{_short(value, 3)} s"
-    if unit in ("count", ""):
-        return _scaled(value, 1000, _DECIMAL, "")
-    return f"{_scaled(value, 1000, _DECIMAL, '')} {unit.replace('_', ' ')}"
+    text = _scaled(value, 1000, _DECIMAL, "")
+    return text if unit in ("count", "") else f"{text} {unit.replace('_', ' ')}"
 
 
 def share(value: float, limit: float | None, unit: str) -> str:

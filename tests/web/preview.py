@@ -1,4 +1,4 @@
-"""Serves the pages over made-up data: `python tests/web/preview.py [PORT] [first-day|nothing|demo]`.
+"""Serves the pages over made-up data: `tests/web/preview.py [PORT] [first-day|nothing|demo]`.
 
 The environment needs PYTHONPATH=collector:alerts:reports:src, as the Makefile sets it.
 """
@@ -24,9 +24,25 @@ from tidecast.web.routes import page_routes
 
 LABELS = {
     "mode": ("user", "system", "iowait"),
-    "mountpoint": ("/", "/var", "/srv/uploads"),
-    "device": ("sda",),
+    "filesystem": ("/var", "/", "/boot"),
+    "disk": ("nvme0n1",),
+    "network": ("eth0",),
 }
+SIZES = {
+    "cpu": 0.31,
+    "filesystem": 0.74,
+    " - node_memory": 9.1e9,
+    "node_memory": 16.5e9,
+    "read": 2.1e6,
+    "written": 5.4e6,
+    "receive": 1.2e6,
+    "transmit": 3.3e6,
+    "load15": 1.3,
+    "load5": 1.4,
+    "load1": 1.5,
+}
+"""How large each answer is, by the first word found in the expression."""
+NAMES = {"filesystem": "mountpoint", "disk": "device", "network": "device", "mode": "mode"}
 
 
 def preview_app(data: PreviewData) -> Starlette:
@@ -43,20 +59,16 @@ async def query_range(request: Request) -> JSONResponse:
     """Waves, as many series as the expression's label would have."""
     query = request.query_params["query"]
     start, end, step = (float(request.query_params[name]) for name in ("start", "end", "step"))
-    names = next((name for name in LABELS if name in query or name == "device"), "device")
-    if query.startswith(("node_load", "node_memory")):
-        series = [{}]
-    else:
-        series = [{names: value} for value in LABELS[names]]
-    level = {"node_memory_MemTotal": 16e9, "node_memory": 7e9, "rate(node": 2e6, "node_load": 1.4}
-    size = next((value for key, value in level.items() if key in query), 0.2)
-    if query.startswith(("sum", "1 -")):
-        size = 0.25
+    by = next((name for name in LABELS if name in query), "mode")
+    alone = query.startswith(("node_load", "node_memory"))
+    series = [{}] if alone else [{NAMES[by]: value} for value in LABELS[by]]
+    size = next(value for key, value in SIZES.items() if key in query)
+    flat = query.startswith("node_memory_MemTotal") and " - " not in query
     result = [
         {
             "metric": labels,
             "values": [
-                [at, str(size * (1 + number / 2) * wave(at, number, "Total" in query[:24]))]
+                [at, str(size / (1 + number * 1.7) * wave(at, len(query) + number, flat))]
                 for at in (start + step * i for i in range(int((end - start) / step) + 1))
             ],
         }
@@ -66,7 +78,9 @@ async def query_range(request: Request) -> JSONResponse:
 
 
 def wave(at: float, number: int, flat: bool) -> float:
-    return 1.0 if flat else 1 + 0.3 * math.sin(at / 300 + number) + 0.1 * math.sin(at / 37 * (number + 1))
+    if flat:
+        return 1.0
+    return 1 + 0.12 * math.sin(at / 500 + number) + 0.04 * math.sin(at / (61 + 7 * number))
 
 
 def preview_data(kind: str) -> PreviewData:

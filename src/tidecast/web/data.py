@@ -38,6 +38,7 @@ class HostSummary:
     silent: bool
     resources: int
     open_incidents: int
+    horizon_days: int
     first: ResourceOutlook | None
 
 

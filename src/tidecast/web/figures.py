@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import orjson
 from markupsafe import Markup
@@ -59,7 +61,7 @@ def script_json(document: object) -> Markup:
 
 def _rounded(column: Float64s) -> list[float | None]:
     """To seven significant digits: more than a screen can show."""
-    return [float(f"{value:.7g}") if value == value else None for value in column.tolist()]
+    return [float(f"{value:.7g}") if math.isfinite(value) else None for value in column.tolist()]
 
 
 def _seconds(at_ms: int | None) -> float | None:

@@ -46,7 +46,7 @@ def live_charts(host: str) -> tuple[LiveChart, ...]:
             (
                 LiveQuery(
                     f'sum by (mode) (rate(node_cpu_seconds_total{{{at},mode!="idle"}}[2m]))'
-                    f' / ignoring(mode) group_left sum(rate(node_cpu_seconds_total{{{at}}}[2m]))',
+                    f" / ignoring(mode) group_left sum(rate(node_cpu_seconds_total{{{at}}}[2m]))",
                     "{mode}",
                 ),
             ),

@@ -48,8 +48,10 @@ class Refused(TidecastError):
 
 def render(request: Request, template: str, status: PageStatus, **values: object) -> HTMLResponse:
     """The page of this template, with the frame that stands around every page."""
-    text = _environment().get_template(template).render(
-        status=status, path=request.url.path, now_ms=status.now_ms, **values
+    text = (
+        _environment()
+        .get_template(template)
+        .render(status=status, path=request.url.path, now_ms=status.now_ms, **values)
     )
     headers = {"cache-control": "no-store", "content-security-policy": CONTENT_SECURITY_POLICY}
     return HTMLResponse(text, headers=headers)
@@ -59,12 +61,16 @@ def error_page(
     request: Request, status_code: int, title: str = "", advice: str = ""
 ) -> HTMLResponse:
     """An error in the look of the pages; it needs no data, so that it can always be shown."""
-    text = _environment().get_template("error.html").render(
-        status=None,
-        path=request.url.path,
-        code=status_code,
-        title=title or _TITLES.get(status_code, "That did not work"),
-        advice=advice or _ADVICE.get(status_code, ""),
+    text = (
+        _environment()
+        .get_template("error.html")
+        .render(
+            status=None,
+            path=request.url.path,
+            code=status_code,
+            title=title or _TITLES.get(status_code, "That did not work"),
+            advice=advice or _ADVICE.get(status_code, ""),
+        )
     )
     headers = {"cache-control": "no-store", "content-security-policy": CONTENT_SECURITY_POLICY}
     return HTMLResponse(text, status_code=status_code, headers=headers)

@@ -76,7 +76,9 @@ def first_to_run_out(request: Request, data: PageData) -> Response:
 def hosts(request: Request, data: PageData) -> Response:
     """Every host with what runs out first on it; those in trouble first."""
     status = data.status()
-    order = sorted(data.hosts(), key=lambda host: (not host.silent, -host.open_incidents, host.name))
+    order = sorted(
+        data.hosts(), key=lambda host: (not host.silent, -host.open_incidents, host.name)
+    )
     return render(request, "hosts.html", status, hosts=order)
 
 

@@ -5,6 +5,7 @@
 (() => {
   const POLL_SECONDS = 15;
   const CONCURRENT = 4;
+  const GUTTER = 56; // as in base.css
   const PALETTE = {
     light: ["#0a6c8f", "#c2571a", "#3d7a3a", "#7a4fb0", "#a83262", "#6b6f1f", "#33475b", "#8a5a2b"],
     dark: ["#56b6d6", "#f0975a", "#86c983", "#b99af0", "#f08ab2", "#cfd16a", "#b9c6d2", "#d6a878"],
@@ -48,6 +49,10 @@
       ? `${MONTHS[0]} ${date.getUTCFullYear()}`
       : day(date);
   };
+  const roomFor = (plot, at) => {
+    const x = plot.valToPos(at, "x", true) / devicePixelRatio;
+    return x > 22 && x < plot.width - 22;
+  };
   const inUtc = (seconds) => uPlot.tzDate(utc(seconds), "Etc/UTC");
 
   // ---- What all charts share ----
@@ -59,7 +64,7 @@
       grid: { stroke: colour("--rule"), width: 1 },
       ticks: { show: false },
     };
-    const value = { ...look, size, gap: 6, space: 34, values: (_, ticks) => ticks.map((at) => told(at, unit)) };
+    const value = { ...look, size, gap: 8, space: 34, values: (_, ticks) => ticks.map((at) => told(at, unit)) };
     if (binary) value.incrs = Array.from({ length: 60 }, (_, power) => 2 ** power);
     const time = {
       ...look,
@@ -67,11 +72,11 @@
       gap: 4,
       space: 72,
       grid: { show: false },
-      values: (_, ticks, __, ___, step) => ticks.map((at) => tick(at, step)),
+      values: (plot, ticks, __, ___, step) => ticks.map((at) => (roomFor(plot, at) ? tick(at, step) : "")),
     };
     return [time, value];
   };
-  const when = { label: "Time", value: (_, at) => (at == null ? "–" : `${day(utc(at))} ${clock(utc(at))}`) };
+  const when = { label: "", value: (_, at) => (at == null ? "" : `${day(utc(at))} ${clock(utc(at))}`) };
 
   // ---- The fan chart ----
 
@@ -110,10 +115,10 @@
     const plot = new uPlot({
       width: figure.clientWidth,
       height: height,
-      padding: [12, 8, 0, 0],
+      padding: [18, 0, 0, 0],
       tzDate: inUtc,
       scales: { y: { range: () => [0, top] } },
-      axes: axes(unit, unit === "bytes", unit === "ratio" ? 46 : 64),
+      axes: axes(unit, unit === "bytes", GUTTER),
       series,
       bands,
       cursor: { y: false, drag: { x: false, y: false } },
@@ -152,7 +157,9 @@
     ctx.strokeStyle = ctx.fillStyle = red;
     ctx.font = `${11 * ratio}px ${colour("--sans")}`;
     stroke(ctx, bbox.left, bbox.left + bbox.width, y, 1.2 * ratio, [5 * ratio, 4 * ratio]);
-    ctx.fillText(`mark ${told(mark, unit)}`, bbox.left + 6 * ratio, y - 6 * ratio);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
+    label(ctx, `mark ${told(mark, unit)}`, bbox.left + 8 * ratio, y - 5 * ratio);
     if (data.p10 != null && data.p50 != null) {
       ctx.globalAlpha = 0.45;
       ctx.lineCap = "round";
@@ -166,9 +173,20 @@
       ctx.fill();
       ctx.font = `600 ${12 * ratio}px ${colour("--sans")}`;
       ctx.textAlign = x > bbox.left + bbox.width * 0.9 ? "right" : "center";
-      ctx.fillText(day(utc(data.p50)), x, y - 9 * ratio);
+      label(ctx, day(utc(data.p50)), x, y - 9 * ratio);
     }
     ctx.restore();
+  };
+
+  const label = (ctx, text, x, y) => {
+    const ink = ctx.strokeStyle;
+    ctx.setLineDash([]);
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 4 * devicePixelRatio;
+    ctx.strokeStyle = colour("--paper");
+    ctx.strokeText(text, x, y);
+    ctx.fillText(text, x, y);
+    ctx.strokeStyle = ink;
   };
 
   const stroke = (ctx, from, to, y, width, dash) => {
