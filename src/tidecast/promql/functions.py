@@ -37,17 +37,67 @@ class Signature:
         return self.arguments[min(index, len(self.arguments) - 1)]
 
 
-MATHEMATICAL = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh deg exp floor ln log10 log2 rad sgn sin "
-    "sinh sqrt tan tanh"
-).split()
-CALENDAR = "day_of_month day_of_week day_of_year days_in_month hour minute month year".split()
-OVER_RANGE = (
-    "absent_over_time avg_over_time changes count_over_time delta deriv first_over_time idelta "
-    "increase irate last_over_time mad_over_time max_over_time min_over_time present_over_time "
-    "rate resets stddev_over_time stdvar_over_time sum_over_time ts_of_first_over_time "
-    "ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time"
-).split()
+MATHEMATICAL = [
+    "abs",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "ceil",
+    "cos",
+    "cosh",
+    "deg",
+    "exp",
+    "floor",
+    "ln",
+    "log10",
+    "log2",
+    "rad",
+    "sgn",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+]
+CALENDAR = [
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "days_in_month",
+    "hour",
+    "minute",
+    "month",
+    "year",
+]
+OVER_RANGE = [
+    "absent_over_time",
+    "avg_over_time",
+    "changes",
+    "count_over_time",
+    "delta",
+    "deriv",
+    "first_over_time",
+    "idelta",
+    "increase",
+    "irate",
+    "last_over_time",
+    "mad_over_time",
+    "max_over_time",
+    "min_over_time",
+    "present_over_time",
+    "rate",
+    "resets",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "sum_over_time",
+    "ts_of_first_over_time",
+    "ts_of_last_over_time",
+    "ts_of_max_over_time",
+    "ts_of_min_over_time",
+]
 
 SIGNATURES: dict[str, Signature] = {
     **{name: Signature((V,)) for name in MATHEMATICAL},
@@ -58,7 +108,6 @@ SIGNATURES: dict[str, Signature] = {
     "clamp_max": Signature((V, S)),
     "clamp_min": Signature((V, S)),
     "double_exponential_smoothing": Signature((M, S, S)),
-    "histogram_fraction": Signature((S, S, V)),
     "histogram_quantile": Signature((S, V)),
     "label_join": Signature((V, T, T, T), optional=UNLIMITED),
     "label_replace": Signature((V, T, T, T, T)),
@@ -81,6 +130,7 @@ NOT_SUPPORTED = {
         ("histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar"),
         "native histograms are not supported",
     ),
+    "histogram_fraction": "divide rates of buckets instead",
     "histogram_sum": "native histograms are not supported",
     "histogram_quantiles": "ask histogram_quantile once for each quantile",
     "info": "join the info metric with * on (...) group_left (...) instead",
@@ -89,10 +139,22 @@ NOT_SUPPORTED = {
 """Functions of Prometheus that are refused by name, and what to do instead."""
 
 AGGREGATIONS = frozenset(
-    (
-        "sum avg count min max group stddev stdvar topk bottomk count_values quantile limitk "
-        "limit_ratio"
-    ).split()
+    [
+        "sum",
+        "avg",
+        "count",
+        "min",
+        "max",
+        "group",
+        "stddev",
+        "stdvar",
+        "topk",
+        "bottomk",
+        "count_values",
+        "quantile",
+        "limitk",
+        "limit_ratio",
+    ]
 )
 AGGREGATION_PARAMETERS = {
     "topk": S,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 from tidecast.promql.durations import duration_ms
 from tidecast.promql.errors import ParseError
@@ -40,3 +41,17 @@ def _hexadecimal(query: str, token: Token, text: str) -> float:
     except OverflowError as error:
         reason = f'error parsing number: "{token.text}" out of range'
         raise ParseError(query, token.start, reason) from error
+
+
+def format_value(value: float) -> str:
+    """The shortest decimal text of the value without exponent, as Prometheus' API writes it.
+
+    >>> format_value(1e21), format_value(1.5e-7), format_value(float("-inf")), format_value(3.0)
+    ('1000000000000000000000', '0.00000015', '-Inf', '3')
+    """
+    text = repr(value)
+    if "e" in text:
+        return format(Decimal(text), "f")
+    if text[-1] in "fn":
+        return {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}[text]
+    return text.removesuffix(".0")

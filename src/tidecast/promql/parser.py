@@ -111,7 +111,8 @@ class _Parser(SelectorParser):
             return None
         self.take()
         labels = self.label_list()
-        group, include = "", ()
+        group = ""
+        include: tuple[str, ...] = ()
         if self.peek_word() in ("group_left", "group_right"):
             group = self.take().text.lower().removeprefix("group_")
             if self.peek_symbol("("):

@@ -291,9 +291,7 @@ def _lines(windows: Windows, around_ms: Float64s) -> tuple[Float64s, Float64s]:
     return slope.reshape(shape), intercept.reshape(shape)
 
 
-def double_exponential_smoothing(
-    windows: Windows, smoothing: Float64s, trend: Float64s
-) -> Block:
+def double_exponential_smoothing(windows: Windows, smoothing: Float64s, trend: Float64s) -> Block:
     """Holt's level and trend smoothed through each window; factors [steps] within (0, 1)."""
     for name, factors in (("smoothing", smoothing), ("trend", trend)):
         bad = ~((factors > 0) & (factors < 1))
@@ -313,7 +311,9 @@ def double_exponential_smoothing(
                 slope = np.where(
                     place < counts, trend * (level - earlier) + (1 - trend) * slope, slope
                 )
-            newer = smoothing * windows.at(windows.first + place) + (1 - smoothing) * (level + slope)
+            newer = smoothing * windows.at(windows.first + place) + (1 - smoothing) * (
+                level + slope
+            )
             earlier = np.where(place < counts, level, earlier)
             level = np.where(place < counts, newer, level)
     return windows.block(level, counts >= 2)
@@ -322,10 +322,29 @@ def double_exponential_smoothing(
 RANGE_FUNCTIONS: dict[str, RangeFunction] = {
     function.__name__: function
     for function in (
-        avg_over_time, changes, count_over_time, delta, deriv, first_over_time, idelta, increase,
-        irate, last_over_time, mad_over_time, max_over_time, min_over_time, present_over_time, rate,
-        resets, stddev_over_time, stdvar_over_time, sum_over_time, ts_of_first_over_time,
-        ts_of_last_over_time, ts_of_max_over_time, ts_of_min_over_time,
+        avg_over_time,
+        changes,
+        count_over_time,
+        delta,
+        deriv,
+        first_over_time,
+        idelta,
+        increase,
+        irate,
+        last_over_time,
+        mad_over_time,
+        max_over_time,
+        min_over_time,
+        present_over_time,
+        rate,
+        resets,
+        stddev_over_time,
+        stdvar_over_time,
+        sum_over_time,
+        ts_of_first_over_time,
+        ts_of_last_over_time,
+        ts_of_max_over_time,
+        ts_of_min_over_time,
     )
 }
 """The functions whose only argument is a range vector, by name."""

@@ -1,12 +1,10 @@
 """Sums, quantiles and ranks of many short segments of an array at once.
 
-A segment is a run of equal ids; ids ascend. Sums are compensated (Neumaier), so that they agree with
-Prometheus where plain or pairwise summation cancels.
+A segment is a run of equal ids; ids ascend. Sums are compensated (Neumaier), so that they
+agree with Prometheus where plain or pairwise summation cancels.
 """
 
 from __future__ import annotations
-
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,7 +17,8 @@ def segment_sums(values: Float64s, ids: Int64s, count: int) -> Float64s:
     Halves the segments by adding neighbours until one element each is left, carrying the rounding
     error of each addition beside it.
 
-    >>> segment_sums(np.array([1.0, 1e100, 1.0, -1e100, 5.0]), np.array([0, 0, 0, 0, 2]), 3).tolist()
+    >>> values = np.array([1.0, 1e100, 1.0, -1e100, 5.0])
+    >>> segment_sums(values, np.array([0, 0, 0, 0, 2]), 3).tolist()
     [2.0, 0.0, 5.0]
     """
     total = np.zeros((count, *values.shape[1:]))
@@ -29,8 +28,8 @@ def segment_sums(values: Float64s, ids: Int64s, count: int) -> Float64s:
             rank = ranks(ids)
             if not rank.any():
                 break
-            left = np.flatnonzero(rank % 2 == 0)
-            paired = left[np.append(rank[left[1:] - 1] % 2 == 1, rank[-1] % 2 == 1)]
+            even = rank % 2 == 0
+            left, paired = np.flatnonzero(even), np.flatnonzero(even[:-1] & ~even[1:])
             added, error = _two_sum(sums[paired], sums[paired + 1])
             sums, errors = sums.copy(), errors.copy()
             errors[paired] += errors[paired + 1] + error
@@ -56,17 +55,15 @@ def ranks(ids: Int64s) -> Int64s:
     return np.arange(len(ids)) - np.repeat(starts, lengths)
 
 
-Element = TypeVar("Element", bound=np.generic)
-
-
 def segment_quantiles(values: Float64s, ids: Int64s, quantiles: Float64s) -> Float64s:
     """The quantile of each segment, one `quantiles` each; NaN where the segment is empty.
 
     Linear between the two nearest ranks; NaN sorts first; below 0 gives -Inf, above 1 +Inf.
     """
     count = len(quantiles)
-    order = np.lexsort((np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf),
-                        ~np.isnan(values), ids))
+    order = np.lexsort(
+        (np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf), ~np.isnan(values), ids)
+    )
     ordered = values[order]
     lengths = np.bincount(ids, minlength=count)
     starts = np.cumsum(lengths) - lengths

@@ -83,9 +83,7 @@ def check_binary(query: str, node: Binary, operator_at: int) -> None:
             )
     scalars = [side.type for side in (node.left, node.right)].count(ValueType.SCALAR)
     if node.op in COMPARISONS and scalars == 2 and not node.return_bool:
-        raise ParseError(
-            query, operator_at, "comparisons between scalars must use BOOL modifier"
-        )
+        raise ParseError(query, operator_at, "comparisons between scalars must use BOOL modifier")
     if node.op in SET_OPERATORS and scalars:
         raise ParseError(
             query, operator_at, f'set operator "{node.op}" not allowed in binary scalar expression'
@@ -102,9 +100,7 @@ def _check_matching(query: str, node: Binary, operator_at: int, scalars: int) ->
             query, node.span.start, "vector matching only allowed between instant vectors"
         )
     if node.op in SET_OPERATORS and matching.group:
-        raise ParseError(
-            query, operator_at, f'no grouping allowed for "{node.op}" operation'
-        )
+        raise ParseError(query, operator_at, f'no grouping allowed for "{node.op}" operation')
     both = set(matching.labels) & set(matching.include) if matching.on else set()
     if both:
         raise ParseError(
