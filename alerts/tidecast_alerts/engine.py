@@ -134,6 +134,17 @@ class AlertEngine:
             incidents.finish()
         return incident
 
+    def retire(self, host: str, resource: str, item: str, by: str) -> int:
+        """Closes the incidents of what is gone for good; returns how many.
+
+        `resource` and `item` narrow it where they are not empty.
+        """
+        with self.unit_of_work() as repository:
+            incidents = self._incidents(repository, self.clock.now_ms())
+            closed = incidents.retire(host, resource, item, by)
+            incidents.finish()
+        return closed
+
     def _evaluate_rule(
         self,
         rule: Rule,

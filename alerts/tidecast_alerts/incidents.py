@@ -39,6 +39,7 @@ REOPEN_WINDOW_MS = 15 * 60_000
 """A breach this soon after the resolution is the same incident: flapping opens no second one."""
 
 MAX_COMMENT_CHARACTERS = 2_000
+_UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 _ORDER = (SignalState.FIRING, SignalState.UNKNOWN, SignalState.CLEARED)
 
 
@@ -108,6 +109,23 @@ class Incidents:
                 " it stays resolved until they clear and fire anew"
             )
         return self._resolve(incident, text, by)
+
+    def retire(self, host: str, resource: str, item: str, by: str) -> int:
+        """Closes the unresolved incidents of what is gone for good; returns how many."""
+        gone = [
+            incident
+            for incident in self.repository.incidents(states=_UNRESOLVED)
+            if incident.host == host
+            and resource in ("", incident.resource)
+            and item in ("", incident.item)
+        ]
+        for incident in gone:
+            for signal in self.repository.signals_of(incident.id):
+                if signal.state is not SignalState.CLEARED:
+                    cleared = replace(signal, state=SignalState.CLEARED, cleared_ms=self.at_ms)
+                    self.repository.put_signal(cleared)
+            self._resolve(incident, f"{incident.cause} is retired: gone for good", by)
+        return len(gone)
 
     def finish(self) -> None:
         """Owes the notifications of what was changed."""

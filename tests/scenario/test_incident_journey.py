@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.scenario.driver import (
     STALE_NAN,
     Server,
@@ -35,7 +34,7 @@ groups:
           resource: filesystem
           item: '{{ $labels.mountpoint }}'
         annotations:
-          summary: '{{ $labels.mountpoint }} on {{ $labels.instance }} is {{ $value | humanizePercentage }} free'
+          summary: '{{ $labels.mountpoint }} has {{ $value | humanizePercentage }} free'
 """
 
 SIZE = series("node_filesystem_size_bytes", mountpoint="/var", device="/dev/sda1", fstype="ext4")
@@ -43,7 +42,7 @@ AVAIL = series("node_filesystem_avail_bytes", mountpoint="/var", device="/dev/sd
 
 
 class Host:
-    """web-1, which pushes how much of /var is available twice a second while the server is there."""
+    """web-1, which pushes twice a second how much of /var is available."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -117,7 +116,9 @@ def test_a_breach_becomes_one_incident_through_two_kills_and_closes_on_proof(
         eventually(lambda: not alert_states(server), 20, "the alert is gone")
         (incident,) = server.incidents("open")
         eventually(
-            lambda: signal_states(server, incident["id"]) == ["unknown"], 20, "the signal is unknown"
+            lambda: signal_states(server, incident["id"]) == ["unknown"],
+            20,
+            "the signal is unknown",
         )
         assert states(server) == ["open"]
 

@@ -81,7 +81,7 @@ def forecast(
 
 
 def _check(source: str, horizon_ms: int, output: str, summary: str | None) -> None:
-    from tidecast_analytics.forecasting import MAX_HORIZON_MS  # noqa: PLC0415
+    from tidecast_analytics.forecasting import MAX_HORIZON_MS
 
     if horizon_ms > MAX_HORIZON_MS:
         raise click.BadParameter("the longest horizon is two years", param_hint="--horizon")
@@ -99,7 +99,7 @@ def _same(one: str | None, other: str) -> bool:
 
 
 def _read(source: str) -> Mapping[str, History]:
-    from tidecast.cli.forecast_csv import read_histories  # noqa: PLC0415
+    from tidecast.cli.forecast_csv import read_histories
 
     if source == "-":
         return read_histories(sys.stdin, "standard input")
@@ -110,13 +110,13 @@ def _read(source: str) -> Mapping[str, History]:
 def _write(
     histories: Mapping[str, History], horizon_ms: int, output: str, summary: str | None
 ) -> None:
-    from tidecast.cli.forecast_csv import (  # noqa: PLC0415
+    from tidecast.cli.forecast_csv import (
         BAND_HEADER,
         SUMMARY_HEADER,
         band_rows,
         summary_row,
     )
-    from tidecast_analytics.forecasting import forecast as forecast_all  # noqa: PLC0415
+    from tidecast_analytics.forecasting import forecast as forecast_all
 
     names = list(histories)
     firsts = range(0, len(names), _SERIES_AT_ONCE)

@@ -25,9 +25,12 @@ def check(files: tuple[Path, ...]) -> None:
       tidecast rules check rules.yml
     """
     from tidecast.journeys.alert_rules import read_rules
-    from tidecast.promql import expression_checker
+    from tidecast.promql.alerting import AlertingPromQL
+    from tidecast.promql.engine import Engine
+    from tidecast.samples.memory import MemorySamples
 
+    promql = AlertingPromQL(Engine(MemorySamples()))
     for path in files:
-        loaded = read_rules(path, expression_checker())
+        loaded = read_rules(path, promql)
         count = sum(len(group.rules) for group in loaded.groups)
         click.echo(f"{path}: {count} rules in {len(loaded.groups)} groups")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
+from urllib.parse import urlsplit
 
 import click
 
 from tidecast.cli.server import settings_options
-from tidecast.config import Address, ServerSettings
+from tidecast.config import DAY_MS, Address, ServerSettings
 from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
 from tidecast_collector.errors import TidecastError
 
@@ -134,7 +137,7 @@ def _wait_ready(settings: ServerSettings, children: Children) -> None:
 
 def _import_sysstat(settings: ServerSettings, environment: dict[str, str]) -> None:
     """Brings in what sysstat has kept, once; without it the tide is watched from now on."""
-    from tidecast.journeys.imports.sysstat import find_sysstat_history
+    from tidecast.cli.import_sar import find_sysstat_history
 
     found = find_sysstat_history()
     if not found:
@@ -179,6 +182,11 @@ def _local_url(settings: ServerSettings) -> str:
     return f"{settings.scheme}://{Address(reachable, settings.listen.port)}"
 
 
+def _duration(milliseconds: int) -> str:
+    days, rest = divmod(milliseconds, DAY_MS)
+    return f"{days}d" if not rest else f"{milliseconds // 1000}s"
+
+
 def _server_arguments(settings: ServerSettings) -> list[str]:
     """The command line that gives the server these settings again."""
     paths = {
@@ -191,8 +199,8 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
     return [
         f"--data-dir={settings.data_dir}",
         f"--listen={settings.listen}",
-        f"--retention={settings.retention_ms}ms",
-        f"--out-of-order-window={settings.out_of_order_window_ms}ms",
+        f"--retention={_duration(settings.retention_ms)}",
+        f"--out-of-order-window={_duration(settings.out_of_order_window_ms)}",
         f"--external-url={settings.external_url}",
         *(f"{option}={path}" for option, path in paths.items() if path),
         *(option for option, given in flags.items() if given),

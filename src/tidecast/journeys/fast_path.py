@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from tidecast_analytics.fastpath import full_in
 
 from tidecast.journeys.measure_usage import STEP_MS, measure
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey
 from tidecast.policy.resources import ResourceDefinition
-from tidecast.promql import Engine
+from tidecast.promql.engine import Engine
+from tidecast_analytics.fastpath import full_in
 
 WINDOW_MS = 6 * HOUR_MS
 

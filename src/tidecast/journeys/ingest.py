@@ -15,6 +15,8 @@ from tidecast.samples.protocol import AppendReport, Samples
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, Labels, host_of_instance, label_value
 
+MOST_HOURS = 100_000
+"""Eleven years: more than any host has samples of."""
 LIVE_MS = HOUR_MS
 """Samples older than this are history that somebody imports, not a sign of life."""
 
@@ -31,7 +33,7 @@ class LateHours:
         self._lock = threading.Lock()
         with records.unit() as unit:
             self._watermark = unit.usage.watermark_ms()
-            self._marked = set(unit.usage.dirty_hours(1_000_000))
+            self._marked = set(unit.usage.dirty_hours(MOST_HOURS))
 
     @property
     def watermark_ms(self) -> int | None:

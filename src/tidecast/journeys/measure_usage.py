@@ -10,7 +10,8 @@ import numpy as np
 
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import ResourceDefinition
-from tidecast.promql import Engine
+from tidecast.promql.engine import Engine
+from tidecast.promql.result import Matrix
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import host_of_instance, label_value
 
@@ -55,9 +56,12 @@ def _by_key(
     engine: Engine, definition: ResourceDefinition, query: str, times: Int64s
 ) -> dict[ResourceKey, Float64s]:
     step = int(times[1] - times[0]) if len(times) > 1 else STEP_MS
-    matrix = engine.range(query, int(times[0]), int(times[-1]), step)
+    matrix = engine.range(query, int(times[0]), int(times[-1]), step).value
+    assert isinstance(matrix, Matrix)
     found: dict[ResourceKey, Float64s] = {}
-    for labels, values in matrix.dense():
+    for labels, stamps, present in matrix:
+        values = np.full(len(times), np.nan)
+        values[(stamps - times[0]) // step] = present
         host = host_of_instance(label_value(labels, "instance"))
         item = label_value(labels, definition.item) if definition.item else ""
         if not host or (definition.item and not item):

@@ -6,10 +6,6 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from tidecast_alerts.engine import AlertEngine
-from tidecast_alerts.notifications import deliver_due
-from tidecast_analytics.forecasting import forecast
-
 from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
 from tidecast.journeys.alert_rules import read_all_rules
@@ -29,7 +25,8 @@ from tidecast.journeys.own_series import (
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords, to_batch
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
-from tidecast.promql import Alerting, Engine
+from tidecast.promql.alerting import AlertingPromQL
+from tidecast.promql.engine import Engine
 from tidecast.records import KnownResource, Records
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -38,7 +35,10 @@ from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import webhook_sender
 from tidecast.server.tasks import Tasks
 from tidecast.server.worker import Worker
+from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.model import IncidentState
+from tidecast_alerts.notifications import deliver_due
+from tidecast_analytics.forecasting import forecast
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Application:
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
         self.engine = Engine(self.samples)
-        promql = Alerting(self.engine)
+        promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.metrics = ServerMetrics()
         self.hosts = HostsSeen(self._saved_hosts())
@@ -287,7 +287,9 @@ class Application:
     def _saved_hosts(self) -> dict[str, int]:
         with self.records.reading() as unit:
             saved = unit.settings.get("hosts_last_seen_ms")
-        return {str(k): int(v) for k, v in saved.items()} if isinstance(saved, dict) else {}
+        if not isinstance(saved, dict):
+            return {}
+        return {host: at for host, at in saved.items() if isinstance(at, int)}
 
     def _save_hosts(self) -> None:
         with self.records.unit() as unit:

@@ -12,7 +12,7 @@ import tidecast_collector
 from tidecast.journeys.ingest import IngestReport
 from tidecast.journeys.own_series import HELP
 from tidecast.samples.batch import SampleBatch
-from tidecast.samples.remote_write import DecodedWrite
+from tidecast.samples.remote_write import WriteRequest
 from tidecast_collector.labels import NAME
 
 
@@ -67,7 +67,7 @@ class ServerMetrics:
             registry=registry,
         )
 
-    def count_write(self, decoded: DecodedWrite, report: IngestReport) -> None:
+    def count_write(self, decoded: WriteRequest, report: IngestReport) -> None:
         """Counts one remote-write."""
         self._samples.inc(report.appended.appended)
         self._duplicates.inc(report.appended.duplicates)

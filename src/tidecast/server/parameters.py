@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
-from tidecast.promql import parse_duration_ms
+from tidecast.promql.durations import duration_ms as promql_duration_ms
 from tidecast.server.body import read_body
 from tidecast_collector.errors import InvalidInput
 
@@ -77,7 +77,7 @@ def duration_ms(text: str, name: str) -> int:
         seconds = float(text)
         value = round(seconds * 1000) if math.isfinite(seconds) else None
     except ValueError:
-        value = parse_duration_ms(text)
+        value = promql_duration_ms(text)
     if value is None or value >= MAX_TIME_MS:
         raise InvalidParameter(
             f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration'

@@ -10,14 +10,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tidecast_alerts.engine import AlertEngine
-from tidecast_alerts.prometheus_api import api_alerts, api_rules
 
 import tidecast_collector
 from tidecast.clock import SystemClock
-from tidecast.promql import Engine, QueryResult, QueryTimeout, encode_result, parse_selector
+from tidecast.promql.encode import encode_result
+from tidecast.promql.engine import Engine
+from tidecast.promql.errors import QueryError, QueryTimeout
+from tidecast.promql.parser import parse
+from tidecast.promql.result import QueryResult
+from tidecast.promql.tree import VectorSelector
 from tidecast.samples.matchers import Matchers
-from tidecast.samples.protocol import LimitExceeded, Samples, SamplesUnavailable
+from tidecast.samples.protocol import Samples, SamplesUnavailable
 from tidecast.server.parameters import (
     MAX_TIME_MS,
     MIN_TIME_MS,
@@ -29,6 +32,8 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
+from tidecast_alerts.engine import AlertEngine
+from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import InvalidInput, TidecastError
 
 MAX_POINTS = 11_000
@@ -185,7 +190,14 @@ class PrometheusApi:
 
 
 def _matchers(parameters: Parameters) -> list[Matchers]:
-    return [parse_selector(text) for text in parameters.getlist("match[]")]
+    return [_selector(text) for text in parameters.getlist("match[]")]
+
+
+def _selector(text: str) -> Matchers:
+    tree = parse(text)
+    if not isinstance(tree, VectorSelector):
+        raise InvalidParameter(f'invalid parameter "match[]": {text[:100]!r} is not a selector')
+    return tree.all_matchers
 
 
 def _limited(found: Sequence[object], parameters: Parameters) -> bytes:
@@ -220,7 +232,7 @@ def _failure(error: TidecastError) -> Response:
         status, kind = 503, "timeout"
     elif isinstance(error, SamplesUnavailable):
         status, kind = 503, "unavailable"
-    elif isinstance(error, InvalidInput) and not isinstance(error, LimitExceeded):
+    elif isinstance(error, InvalidInput) and not isinstance(error, QueryError):
         status, kind = 400, "bad_data"
     body = {"status": "error", "errorType": kind, "error": str(error)}
     return Response(orjson.dumps(body), status, media_type="application/json")

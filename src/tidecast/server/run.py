@@ -22,11 +22,12 @@ from tidecast.config import ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
+from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.tidecast_api import TidecastApi
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
-from tidecast.web.errors import page_error
+from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.routes import page_routes
 from tidecast_collector.errors import TidecastError
 
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SECURITY_HEADERS = [
-    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 ]
@@ -108,8 +108,15 @@ def make_app(application: Application, policy: AccessPolicy) -> Starlette:
             Middleware(AccessMiddleware, policy=policy),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         ],
-        exception_handlers={404: page_error, 405: page_error, 500: page_error},
+        exception_handlers={404: _error, 405: _error, 500: _error},
     )
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    if wants_page(request):
+        return error_page(request, status)
+    return problem_response(status, getattr(error, "detail", "") or "see the server's log")
 
 
 async def _healthy(request: Request) -> Response:

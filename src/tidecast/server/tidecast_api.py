@@ -19,6 +19,8 @@ from tidecast.server.problems import Problem, problem_response, status_of
 from tidecast.server.views import Views
 from tidecast_alerts.model import IncidentState
 from tidecast_collector.errors import TidecastError
+from tidecast_reports.csv import capacity_csv
+from tidecast_reports.html import capacity_html
 
 PREFIX = "/api/tidecast/v1"
 MAX_USAGE_BYTES, MAX_SMALL_BYTES = 16 << 20, 64 << 10
@@ -153,7 +155,8 @@ class TidecastApi:
         kind = request.query_params.get("format", "html")
         if kind not in ("html", "csv"):
             return problem_response(400, f"format {kind[:100]!r} is not html or csv")
-        text = await run_in_threadpool(self._app.capacity_report, kind)
+        report = await run_in_threadpool(self._views.capacity)
+        text = await run_in_threadpool(capacity_html if kind == "html" else capacity_csv, report)
         return Response(text, media_type=f"text/{kind}; charset=utf-8")
 
 

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from tidecast_analytics.forecasting import MINIMUM_STEPS
-from tidecast_reports.ranking import rank
 
 import tidecast_collector
 from tidecast.journeys.fast_path import FullIn
@@ -25,7 +23,9 @@ from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.server.application import Application
 from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import Incident, IncidentState, IncidentView
+from tidecast_analytics.forecasting import MINIMUM_STEPS
 from tidecast_reports.capacity import Band, CapacityReport, PastForecast, ResourceOutlook
+from tidecast_reports.ranking import rank
 
 SHOWN_MS = 90 * 24 * HOUR_MS
 SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
@@ -163,6 +163,7 @@ class Views:
                 self._silent(seen.get(name)),
                 len(by_host.get(name, ())),
                 open_by_host.get(name, 0),
+                self.capacity().horizon_days,
                 next(iter(by_host.get(name, ())), None),
             )
             for name in sorted({*by_host, *seen})
@@ -255,5 +256,6 @@ def _provisional(running: MeasuredUsage | None, statistic: str) -> float | None:
     there = running.usage[~np.isnan(running.usage)]
     if not there.size:
         return None
-    reduce = {"mean": np.mean, "max": np.max, "p95": lambda x: np.quantile(x, 0.95)}[statistic]
-    return float(reduce(there))
+    if statistic == "p95":
+        return float(np.quantile(there, 0.95))
+    return float(there.max() if statistic == "max" else there.mean())

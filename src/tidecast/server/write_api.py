@@ -10,7 +10,7 @@ from starlette.routing import Route
 from tidecast.clock import SystemClock
 from tidecast.journeys.ingest import Ingest, IngestReport
 from tidecast.samples.protocol import Samples, SamplesUnavailable
-from tidecast.samples.remote_write import DecodedWrite, decode
+from tidecast.samples.remote_write import WriteRequest, decode_body
 from tidecast.server.body import read_body
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.problems import Problem
@@ -58,7 +58,7 @@ class WriteApi:
         return Response(status_code=204)
 
     def _keep(self, body: bytes) -> IngestReport:
-        decoded: DecodedWrite = decode(body)
+        decoded: WriteRequest = decode_body(body)
         report = self._ingest.write(decoded.batch, self._clock.now_ms())
         if decoded.metadata:
             self._samples.put_metadata(decoded.metadata)
