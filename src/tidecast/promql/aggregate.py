@@ -111,6 +111,14 @@ def _variances(groups: Groups) -> Float64s:
     return variances
 
 
+def _deviations(groups: Groups) -> Float64s:
+    return np.sqrt(_variances(groups))
+
+
+def _ones(groups: Groups) -> Float64s:
+    return np.ones((len(groups.labels), groups.block.steps))
+
+
 _REDUCE = {
     "sum": _sums,
     "avg": _means,
@@ -118,8 +126,8 @@ _REDUCE = {
     "min": _least,
     "max": _greatest,
     "stdvar": _variances,
-    "stddev": lambda groups: np.sqrt(_variances(groups)),
-    "group": lambda groups: np.ones((len(groups.labels), groups.block.steps)),
+    "stddev": _deviations,
+    "group": _ones,
 }
 
 

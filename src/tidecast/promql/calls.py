@@ -72,17 +72,23 @@ def _calendar(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     return block.with_values(elementwise.calendar(node.function, block.values))
 
 
+def _nowhere(present: Bools) -> Bools:
+    """At which steps no series is present."""
+    nowhere: Bools = np.logical_not(np.logical_or.reduce(present, axis=0))
+    return nowhere
+
+
 def _absent(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    present: Bools = evaluator.vector(node.arguments[0], times).present.any(axis=0)
+    absent = _nowhere(evaluator.vector(node.arguments[0], times).present)
     labels = label_functions.absent_labels(node.arguments[0])
-    return one_series(labels, np.ones(len(times)), np.logical_not(present))
+    return one_series(labels, np.ones(len(times)), absent)
 
 
 def _absent_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     windows = evaluator.windows(node.arguments[0], times)
-    present: Bools = (windows.counts > 0).any(axis=0)
+    absent = _nowhere(windows.counts > 0)
     labels = label_functions.absent_labels(node.arguments[0])
-    return one_series(labels, np.ones(len(times)), np.logical_not(present))
+    return one_series(labels, np.ones(len(times)), absent)
 
 
 def _clamp(evaluator: Evaluates, node: Call, times: Int64s) -> Block:

@@ -77,7 +77,7 @@ _OF_DAYS: dict[str, ElementFunction] = {
 
 
 def calendar(name: str, seconds: Float64s) -> Float64s:
-    """The part `name` of these UTC times, in seconds since 1970; NaN outside of years up to 9999."""
+    """The part `name` of these UTC times, in seconds since 1970; NaN beyond the year 9999."""
     usable = np.abs(seconds) <= _LAST_SECOND
     whole = np.trunc(np.where(usable, seconds, 0.0))
     days = np.floor(whole / _DAY_SECONDS)

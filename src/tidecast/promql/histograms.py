@@ -20,7 +20,7 @@ OfBuckets = Callable[[Float64s, Float64s, Float64s], Float64s]
 
 @dataclass(frozen=True, slots=True)
 class HistogramNotes:
-    """What the asker should know: metrics with bad buckets, and with buckets that had to be mended."""
+    """What the asker should know: metrics with bad buckets, and with mended ones."""
 
     malformed: dict[str, str]
     mended: set[str]

@@ -76,7 +76,7 @@ def _relabelled(block: Block, target: str, values: Sequence[str | None]) -> Bloc
 
 
 def sort_by_value(block: Block, *, descending: bool) -> Block:
-    """The series of an instant ordered by value, NaN last; over several steps order is by labels."""
+    """The series of an instant ordered by value, NaN last; several steps stay as they are."""
     if block.steps != 1:
         return block
     values = block.values[:, 0]

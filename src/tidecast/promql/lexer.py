@@ -62,6 +62,7 @@ _NAMES = {"(": "parenthesis", "[": "bracket", "{": "brace"}
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\'\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))"
 )
+_OTHER_QUOTE = {'"': "'", "'": '"'}
 _SIMPLE_ESCAPES = dict(zip("abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\"", strict=True))
 
 
@@ -149,17 +150,17 @@ class _Lexer:
             pieces.append(self.encode(self.query[at : found.start()]))
             if found.group() == quote:
                 break
-            at = self.escape(found.start(), pieces)
+            at = self.escape(found.start(), quote, pieces)
         try:
             text = b"".join(pieces).decode()
         except UnicodeDecodeError as error:
             raise self.error("string is not valid UTF-8") from error
         return Token(TokenKind.STRING, text, start, found.end())
 
-    def escape(self, at: int, pieces: list[bytes]) -> int:
+    def escape(self, at: int, quote: str, pieces: list[bytes]) -> int:
         """Appends what the escape at `at` stands for; returns where it ends."""
         match = _ESCAPE.match(self.query, at)
-        if match is None:
+        if match is None or (match.group(1) or quote) in _OTHER_QUOTE[quote]:
             raise ParseError(self.query, at, f"unknown escape sequence {self.query[at : at + 2]!r}")
         simple, octal, hexadecimal, short, long = match.groups()
         if simple:

@@ -89,7 +89,9 @@ def _benign(values: Float64s) -> bool:
     if not np.isfinite(size).all():
         return False
     nonzero = size[size > 0]
-    return not len(nonzero) or bool(nonzero.max() * len(values) < nonzero.min() * _BENIGN_SPREAD)
+    if not len(nonzero):
+        return True
+    return float(nonzero.max()) / float(nonzero.min()) * len(values) < _BENIGN_SPREAD
 
 
 def _prefix_sums(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
