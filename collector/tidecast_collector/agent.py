@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tidecast_collector import __version__
 from tidecast_collector.backlog import CycleWriter
 from tidecast_collector.collect import Collector
+from tidecast_collector.errors import TidecastError
 from tidecast_collector.exposition import TextWriter
 from tidecast_collector.listen import Address, MetricsServer
 from tidecast_collector.log import ChangeLog, log
@@ -61,6 +62,10 @@ def check_token(token: str, where: str) -> str:
     return token
 
 
+class SenderEnded(TidecastError):
+    """Nothing is sent any more: a supervisor should start the agent again."""
+
+
 class Agent:
     """Everything that runs; `run` returns when `stop` is set."""
 
@@ -105,6 +110,8 @@ class Agent:
         interval = self._settings.interval_seconds
         due = time.monotonic()
         while not stop.wait(max(due - time.monotonic(), 0.0)):
+            if not sender.thread.is_alive():
+                raise SenderEnded("the sending thread ended by an error; the spool keeps its data")
             started = time.monotonic()
             self._cycle(writer, spool)
             sender.wake()
