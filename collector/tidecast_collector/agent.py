@@ -76,6 +76,7 @@ class Agent:
         self._text = TextWriter()
         self._metadata: Sequence[Metadata] = ()
         self._changes = ChangeLog()
+        self._cycles = 0
         self._cycle_seconds = 0.0
         self._cycles_missed = 0
         self._cycles_not_kept = 0
@@ -125,6 +126,7 @@ class Agent:
             spool.close()
 
     def _cycle(self, writer: CycleWriter, spool: Spool) -> None:
+        self._cycles += 1
         families = self._collector.collect()
         self._metadata = [Metadata(family.type, family.name, family.help) for family in families]
         try:
@@ -146,6 +148,7 @@ class Agent:
         return [
             *families,
             gauge("tidecast_agent_cycle_seconds", "The last cycle's time.", self._cycle_seconds),
+            counter("tidecast_agent_cycles_total", "Cycles begun.", float(self._cycles)),
             counter(
                 "tidecast_agent_cycles_missed_total",
                 "Cycles left out because one before took too long.",
