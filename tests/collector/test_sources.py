@@ -120,8 +120,10 @@ def test_memory(host: Host) -> None:
 
 
 def test_vmstat(host: Host) -> None:
-    text = "nr_free_pages 9\npgpgin 1\npgpgout 2\npswpin 3\npswpout 4\n"
+    text = (
+        "nr_free_pages 9\npgpgin 1\npgpgout 2\npswpin 3\npswpout 4\n"
         "pgfault 5\npgmajfault 6\npgfree 7\n"
+    )
     families = vmstat(host({"proc/vmstat": text + "oom_kill 8\nthp_fault_alloc 9\n"}))
     assert _text(families) == [
         "node_vmstat_pgpgin 1",
@@ -241,7 +243,8 @@ def test_netstat(host: Host) -> None:
     root = host(
         {
             "proc/net/netstat": (
-"TcpExt: TW ListenDrops\nTcpExt: 1 2\n" "IpExt: InOctets InX\nIpExt: 3 4\n"),
+                "TcpExt: TW ListenDrops\nTcpExt: 1 2\nIpExt: InOctets InX\nIpExt: 3 4\n"
+            ),
             "proc/net/snmp": "Tcp: MaxConn CurrEstab InErrs\nTcp: -1 5 6\n",
             "proc/net/snmp6": "Ip6InOctets \t7\nUdpLite6InErrors\t8\nIp6OutNoRoutes 9\n",
         }
@@ -309,8 +312,10 @@ def test_kernel_facts(host: Host) -> None:
             "proc/sys/net/netfilter/nf_conntrack_max": "262144\n",
             "proc/sys/kernel/random/entropy_avail": "250\n",
             "proc/sys/kernel/random/poolsize": "256\n",
-            "proc/net/arp": ("IP HW Flags Addr Mask Device\n10.0.0.1 0x1 0x2 a * eth1\n"
- "10.0.0.2 0x1 0x2 b * eth0\n10.0.0.3 0x1 0x2 c * eth1\n"),
+            "proc/net/arp": (
+                "IP HW Flags Addr Mask Device\n10.0.0.1 0x1 0x2 a * eth1\n"
+                "10.0.0.2 0x1 0x2 b * eth0\n10.0.0.3 0x1 0x2 c * eth1\n"
+            ),
             "proc/schedstat": "version 15\ncpu0 0 0 0 0 0 0 2000000000 500000000 7\ndomain0 3 0\n",
         }
     )
