@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tidecast_collector import __version__
 from tidecast_collector.backlog import CycleWriter
 from tidecast_collector.collect import Collector
+from tidecast_collector.errors import TidecastError
 from tidecast_collector.exposition import TextWriter
 from tidecast_collector.listen import Address, MetricsServer
 from tidecast_collector.log import ChangeLog, log
@@ -61,6 +62,10 @@ def check_token(token: str, where: str) -> str:
     return token
 
 
+class SenderEnded(TidecastError):
+    """Nothing is sent any more: a supervisor should start the agent again."""
+
+
 class Agent:
     """Everything that runs; `run` returns when `stop` is set."""
 
@@ -71,6 +76,7 @@ class Agent:
         self._text = TextWriter()
         self._metadata: Sequence[Metadata] = ()
         self._changes = ChangeLog()
+        self._cycles = 0
         self._cycle_seconds = 0.0
         self._cycles_missed = 0
         self._cycles_not_kept = 0
@@ -105,6 +111,8 @@ class Agent:
         interval = self._settings.interval_seconds
         due = time.monotonic()
         while not stop.wait(max(due - time.monotonic(), 0.0)):
+            if not sender.thread.is_alive():
+                raise SenderEnded("the sending thread ended by an error; the spool keeps its data")
             started = time.monotonic()
             self._cycle(writer, spool)
             sender.wake()
@@ -118,6 +126,7 @@ class Agent:
             spool.close()
 
     def _cycle(self, writer: CycleWriter, spool: Spool) -> None:
+        self._cycles += 1
         families = self._collector.collect()
         self._metadata = [Metadata(family.type, family.name, family.help) for family in families]
         try:
@@ -139,6 +148,7 @@ class Agent:
         return [
             *families,
             gauge("tidecast_agent_cycle_seconds", "The last cycle's time.", self._cycle_seconds),
+            counter("tidecast_agent_cycles_total", "Cycles begun.", float(self._cycles)),
             counter(
                 "tidecast_agent_cycles_missed_total",
                 "Cycles left out because one before took too long.",

@@ -19,7 +19,7 @@ from tidecast_collector.errors import TidecastError
 from tidecast_collector.log import ChangeLog, log
 from tidecast_collector.push import Answer, Poster, PushFailed
 from tidecast_collector.remote_write import Metadata
-from tidecast_collector.spool import Chunk, Spool
+from tidecast_collector.spool import Chunk, Spool, SpoolUnavailable
 
 MAX_CYCLES_PER_REQUEST = 30
 METADATA_EVERY_SECONDS = 3600.0
@@ -83,12 +83,15 @@ class Sender:
 
         0 when there may be more, None when there is nothing to send.
         """
-        chunk = self._spool.read(self._batch)
+        try:
+            chunk = self._spool.read(self._batch)
+        except SpoolUnavailable as error:
+            return self._failed(str(error), None)
         if not chunk.records:
             return None
         cycles = self._readable(chunk)
         if not cycles:
-            self._spool.acknowledge(chunk.end)
+            self._forget(chunk)
             return 0.0
         now = time.monotonic()
         metadata = self._metadata() if now >= self._metadata_due else ()
@@ -114,12 +117,20 @@ class Sender:
         return cycles
 
     def _acknowledged(self, chunk: Chunk, cycles: Sequence[Cycle]) -> float:
-        self._spool.acknowledge(chunk.end)
+        self._forget(chunk)
         self.samples_sent += sum(len(cycle.values) for cycle in cycles)
         self._failures_in_a_row = 0
         self._batch = min(self._batch * 2, MAX_CYCLES_PER_REQUEST)
         self._changes.note("push", "")
         return 0.0
+
+    def _forget(self, chunk: Chunk) -> None:
+        try:
+            self._spool.acknowledge(chunk.end)
+        except SpoolUnavailable as error:
+            self._changes.note("spool", str(error))
+        else:
+            self._changes.note("spool", "")
 
     def _refused(self, chunk: Chunk, answer: Answer) -> float:
         said = f"the server answers {answer.status}: {answer.reason}"
@@ -133,7 +144,7 @@ class Sender:
                 return 0.0
             self.requests_failed += 1
             self.cycles_refused += 1
-            self._spool.acknowledge(chunk.end)
+            self._forget(chunk)
             self._batch = MAX_CYCLES_PER_REQUEST
             log(f"push: {said}; this cycle cannot succeed and is dropped")
             return 0.0

@@ -20,7 +20,12 @@ def compress(data: bytes) -> bytes:
     parts = [_varint(len(data))]
     for start in range(0, len(data), _LITERAL_BYTES):
         chunk = data[start : start + _LITERAL_BYTES]
-        parts.append(b"\xf4" + (len(chunk) - 1).to_bytes(2, "little"))
+        # Up to 60 bytes the tag itself must say the length: some decoders read four bytes of a
+        # longer form's length at once, and find the block too short.
+        if len(chunk) <= 60:
+            parts.append(bytes((len(chunk) - 1 << 2,)))
+        else:
+            parts.append(b"\xf4" + (len(chunk) - 1).to_bytes(2, "little"))
         parts.append(chunk)
     return b"".join(parts)
 

@@ -61,6 +61,7 @@ class Spool:
         self.segment_bytes = min(MAX_SEGMENT_BYTES, max(max_bytes // 8, 4096))
         self.dropped_records = 0
         self.damaged_records = 0
+        self._damage_counted = Position(0, 0)
         self._guard = threading.Lock()
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,31 +94,41 @@ class Spool:
         if len(payload) > MAX_RECORD_BYTES:
             raise SpoolUnavailable(f"spool: a record of {len(payload)} bytes is over the limit")
         frame = _frame(payload)
-        with self._guard:
-            if self._sizes[self._last] and (
-                self._sizes[self._last] + len(frame) > self.segment_bytes
-            ):
-                self._roll()
-            self._make_room(len(frame))
-            size = self._sizes[self._last]
-            try:
+        try:
+            with self._guard:
+                size = self._sizes[self._last]
+                if size and size + len(frame) > self.segment_bytes:
+                    self._roll()
+                self._make_room(len(frame))
+                size = self._sizes[self._last]
+                # what a failed write leaves behind `size` is overwritten by the next one
                 _write_whole(self._fd, frame, size)
                 os.fdatasync(self._fd)
-            except OSError as error:
-                os.ftruncate(self._fd, size)
-                raise SpoolUnavailable(
-                    f"spool {self.directory}: {error.strerror}; this cycle is not kept"
-                ) from error
-            self._sizes[self._last] = size + len(frame)
+                self._sizes[self._last] = size + len(frame)
+        except OSError as error:
+            raise SpoolUnavailable(
+                f"spool {self.directory}: {error.strerror}; this cycle is not kept"
+            ) from error
 
     def read(self, max_records: int) -> Chunk:
-        """The oldest records that are not acknowledged, at most `max_records`; maybe none."""
+        """The oldest records that are not acknowledged, at most `max_records`; maybe none.
+
+        Raises `SpoolUnavailable` if the disk cannot be read.
+        """
+        try:
+            return self._read(max_records)
+        except OSError as error:
+            raise SpoolUnavailable(f"spool {self.directory}: {error.strerror}") from error
+
+    def _read(self, max_records: int) -> Chunk:
         with self._guard:
             at, sizes = self._cursor, dict(self._sizes)
         records: list[bytes] = []
         while len(records) < max_records:
             payload, offset, damaged = self._next_record(at, sizes.get(at.segment, 0))
-            self.damaged_records += damaged
+            if damaged and at >= self._damage_counted:
+                self.damaged_records += 1
+                self._damage_counted = Position(at.segment, offset)
             if payload is not None:
                 records.append(payload)
                 at = Position(at.segment, offset)
@@ -132,14 +143,24 @@ class Spool:
         return Chunk(records, at)
 
     def acknowledge(self, end: Position) -> None:
-        """Forgets everything before `end`, a place that `read` returned."""
+        """Forgets everything before `end`, a place that `read` returned.
+
+        Raises `SpoolUnavailable` if that cannot be written down; it is forgotten all the same until
+        the spool is opened again.
+        """
         with self._guard:
             if end < self._cursor:
                 return  # its segment was dropped for room while the request was under way
             self._cursor = end
             body = struct.pack("<QQ", *end)
-            os.pwrite(self._cursor_fd, body + struct.pack("<I", crc32(body)), 0)
-            self._remove_acknowledged()
+            try:
+                os.pwrite(self._cursor_fd, body + struct.pack("<I", crc32(body)), 0)
+                self._remove_acknowledged()
+            except OSError as error:
+                raise SpoolUnavailable(
+                    f"spool {self.directory}: {error.strerror}; after a restart the server is sent "
+                    "again what it has acknowledged"
+                ) from error
 
     def close(self) -> None:
         """Releases the files and the lock; nothing is lost by not calling it."""
