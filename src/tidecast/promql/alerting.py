@@ -43,8 +43,9 @@ class AlertingPromQL:
     def newest_samples(self, expression: str, labels: Labels, at_ms: int) -> Sequence[int | None]:
         """For each selector of the expression, in order, the timestamp of its newest sample.
 
-        Counts series that agree with `labels` on every label that both carry, and samples the
-        selector can see at `at_ms` (its offset applied) that are not older than a day.
+        Counts series that agree with `labels` on every label that both carry and have not ended
+        with a staleness marker, and samples the selector can see at `at_ms` (its offset applied)
+        that are not older than a day.
         """
         return [self._newest(node, labels, at_ms) for node in selectors(expression)]
 
@@ -61,7 +62,9 @@ class AlertingPromQL:
             batch = self._engine.samples.select(
                 matchers, end_ms - back_ms, end_ms, self._engine.limits.select
             )
-            fresh = batch.timestamps[~is_stale(batch.values)]
-            if len(fresh):
-                return int(fresh.max())
+            if len(batch):
+                ends = batch.offsets[1:] - 1
+                # A series that ended with a staleness marker is silent, whatever it said before.
+                alive = batch.timestamps[ends][~is_stale(batch.values[ends])]
+                return int(alive.max()) if len(alive) else None
         return None
