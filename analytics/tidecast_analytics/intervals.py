@@ -29,8 +29,8 @@ _SHAPE_LEVELS = np.array([2 * NormalDist().cdf(z) - 1 for z in SHAPE_AT])
 _LEAST_SCORE = 0.05
 
 # Growth of the width beyond the back-test, as a power of the horizon: that of a random walk is
-# 1/2. What the back-test shows is believed half, and within these bounds.
-_RANDOM_WALK, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.25, 1.0
+# 1/2. What the back-test shows is believed to three quarters, and within these bounds.
+_RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
 _FEW_WINDOWS_80, _FEW_WINDOWS_95 = 1.0, 2.4
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
@@ -65,7 +65,9 @@ def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths
     steps = np.arange(1, horizon + 1)
     looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
     wide = _extended(size, horizon)
+    # A back-test almost without errors has no law of its own: then it is the normal one.
     shape = np.quantile(flat, _SHAPE_LEVELS, axis=1).T / np.maximum(q80, _LEAST_SCORE)
+    shape = np.where(q80 < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
     of80 = wide * q80 * (1 + _FEW_WINDOWS_80 / looks)
     of95 = wide * q95 * (1 + _FEW_WINDOWS_95 / looks)
     return HalfWidths(of80, np.maximum(of95, of80), shape)
@@ -121,4 +123,5 @@ def _growth(size: Float64s) -> Float64s:
         return np.full(size.shape[0], _RANDOM_WALK)
     ratio = np.maximum(size[:, -1], 1e-12) / np.maximum(size[:, middle], 1e-12)
     seen = np.log(ratio) / np.log(tested / (middle + 1))
-    return np.asarray(np.clip((seen + _RANDOM_WALK) / 2, _LEAST_GROWTH, _MOST_GROWTH))
+    believed = _BELIEVED * seen + (1 - _BELIEVED) * _RANDOM_WALK
+    return np.asarray(np.clip(believed, _LEAST_GROWTH, _MOST_GROWTH))

@@ -1,7 +1,7 @@
 """Which members speak for a series: weights from a rolling-origin back-test, batched over series.
 
 At each origin every member is fitted on what came before it, and nothing else. Members count by
-the inverse sixth power of their mean absolute error: the best leads, near ties share. Where the
+the inverse tenth power of their mean absolute error: the best leads, near ties share. Where the
 mixture, judged with weights from the other origins only, is no better than the best naive
 member, that naive member is used alone, and the choice says so.
 """
@@ -20,7 +20,7 @@ Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MAX_ORIGINS = 8
-_POWER = 6.0
+_POWER = 10.0
 # A member at less than this share of the weight is left out.
 _LEAST_WEIGHT = 0.03
 
@@ -126,7 +126,7 @@ def _clamped(member: Member, known: Rows, horizon: int) -> Float64s:
 
 
 def _weights(mae: Float64s) -> Float64s:
-    """Inverse sixth powers of the errors along the last axis, summing to one."""
+    """Inverse tenth powers of the errors along the last axis, summing to one."""
     relative = (mae + 1e-12) / (mae.min(axis=-1, keepdims=True) + 1e-12)
     weights = relative**-_POWER
     weights /= weights.sum(axis=-1, keepdims=True)

@@ -71,6 +71,12 @@ class TestStates:
         assert one([1.0, 9.0], mark=5, step_ms=DAY_MS).state is OutlookState.OVER_NOW
         assert one([9.0, 1.0], mark=5, step_ms=DAY_MS).state is OutlookState.NOT_ENOUGH_DATA
 
+    def test_two_days_in_a_straight_line_are_no_certainty(self):
+        outlook = one(20 + 0.1 * np.arange(48.0), mark=60)
+        likely = hours_to(outlook, outlook.p50_ms)
+        assert hours_to(outlook, outlook.p10_ms) < 0.8 * likely
+        assert outlook.p90_ms is None or hours_to(outlook, outlook.p90_ms) > 1.2 * likely
+
     def test_slow_growth_is_beyond_the_horizon(self):
         outlook = one(20 + 0.005 * HOURS + noise(2, 0.2), mark=60)
         assert outlook.state is OutlookState.BEYOND_HORIZON
