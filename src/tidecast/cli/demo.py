@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -45,6 +46,10 @@ class ServerNotStarted(HttpError):
     """The demo's own server ended or did not become ready; the message shows its last words."""
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 @click.command(name="demo")
 @click.option("--port", type=click.IntRange(1, 65535), default=9797, show_default=True)
 @click.option(
@@ -76,7 +81,7 @@ def demo(
     if server_url is not None and data_dir is not None:
         raise click.UsageError("--data-dir belongs to a server of the demo's own; drop --server")
     with ExitStack() as stack:
-        stack.enter_context(_interrupted_by_sigterm())
+        stack.enter_context(interrupted_by_sigterm())
         url = server_url or f"http://127.0.0.1:{port}"
         if server_url is None:
             kept = data_dir or stack.enter_context(_temporary_directory())
@@ -112,16 +117,20 @@ def _minutes(start_ms: int, end_ms: int) -> Int64s:
     return np.arange(end_ms, start_ms, -MINUTE_MS, dtype=np.int64)[::-1]
 
 
-def feed_live(server: TidecastServer, feed: DemoFeed) -> None:
+def feed_live(
+    server: TidecastServer,
+    feed: DemoFeed,
+    wait: Callable[[float], None] = time.sleep,
+    clock_ms: Callable[[], int] = _now_ms,
+) -> None:
     """Sends a cycle every fifteen seconds, until it is interrupted."""
     while True:
-        time.sleep(CYCLE_SECONDS)
-        for body in write_requests(feed.advance(np.array([_now_ms()], dtype=np.int64))):
-            server.request("POST", "/api/v1/write", body, WRITE_HEADERS)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        wait(CYCLE_SECONDS)
+        now_ms = clock_ms()
+        # A clock that was set back is waited for: samples only ever follow one another.
+        if now_ms > feed.last_ms:
+            for body in write_requests(feed.advance(np.array([now_ms], dtype=np.int64))):
+                server.request("POST", "/api/v1/write", body, WRITE_HEADERS)
 
 
 def _tour(url: str) -> str:
@@ -142,7 +151,7 @@ Ctrl-C ends the demo.
 
 
 @contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
+def interrupted_by_sigterm() -> Iterator[None]:
     """SIGTERM ends the demo as Ctrl-C does, so that its server never stays behind."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -169,6 +178,7 @@ def _temporary_directory() -> Iterator[Path]:
 @contextmanager
 def own_server(port: int, data_dir: Path) -> Iterator[None]:
     """A server on that port of loopback, ready when this is entered and stopped at the end."""
+    _check_free(port)
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "demo-server.log"
     listen = f"127.0.0.1:{port}"
@@ -188,6 +198,17 @@ def own_server(port: int, data_dir: Path) -> Iterator[None]:
         yield
     finally:
         _stop(process)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServerNotStarted(
+                f"port {port} of 127.0.0.1 is not free ({error.strerror}): give another by --port"
+            ) from error
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -197,9 +197,9 @@ def _filesystem(filesystem: Json) -> Iterator[_Reading]:
     if not item:
         raise ValueError(f"a filesystem has no mount point: {filesystem!r}")
     used, free = filesystem["MBfsused"] * MIB, filesystem["MBfsfree"] * MIB
-    share = filesystem.get("%ufsused", 0) / 100
-    # An unprivileged user has used / (used + available) = share; the rest of `free` is root's.
-    reserved = free - (used / share - used) if share > 0.01 else math.nan
+    # %ufsused is the share of the whole that an unprivileged process can not have.
+    share = filesystem.get("%ufsused")
+    reserved = math.nan if share is None else share / 100 * (used + free) - used
     yield _Reading("filesystem", item, used, used + free, reserved)
     inodes_used, inodes_free = filesystem.get("Iused", 0), filesystem.get("Ifree", 0)
     if inodes_used + inodes_free:
