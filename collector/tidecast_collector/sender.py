@@ -118,7 +118,7 @@ class Sender:
 
     def _acknowledged(self, chunk: Chunk, cycles: Sequence[Cycle]) -> float:
         self._forget(chunk)
-        self.samples_sent += sum(len(cycle.values) for cycle in cycles)
+        self.samples_sent += sum(len(cycle.series) for cycle in cycles)
         self._failures_in_a_row = 0
         self._batch = min(self._batch * 2, MAX_CYCLES_PER_REQUEST)
         self._changes.note("push", "")
