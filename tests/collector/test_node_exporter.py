@@ -28,11 +28,11 @@ STEADY = re.compile(
     r"|memory_HugePages_\w+|boot_time_seconds|filefd_maximum|uname_info|time_zone_offset_seconds"
     r"|filesystem_(size_bytes|files|readonly|device_error)"
     r"|network_(up|mtu_bytes|carrier|speed_bytes)"
-    r"|nf_conntrack_entries_limit|entropy_pool_size_bits|netstat_Ip_Forwarding)"
+    r"|timex_(tick_seconds|tai_offset_seconds|pps_\w+|sync_status)|nf_conntrack_entries_limit|entropy_pool_size_bits|netstat_Ip_Forwarding)"
 )
 # node_exporter has what we leave to it; of the rest we have what it has.
 NOT_OURS = re.compile(
-    r"node_(disk_info|exporter_build_info|os_|selinux|textfile|timex|time_clocksource|udp_queues"
+    r"node_(disk_info|exporter_build_info|os_|selinux|textfile|time_clocksource|udp_queues"
     r"|nf_conntrack_stat|network_(address|carrier_(up_|down_)?changes|transmit_queue|device_id|dormant|flags|iface|info"
     r"|name_assign|net_dev_group|protocol))|promhttp_|go_|process_"
 )
