@@ -75,13 +75,13 @@ class StoreStats:
 
 
 @contextmanager
-def _disk(what: str) -> Iterator[None]:
+def _disk(directory: Path) -> Iterator[None]:
     """Tells of a disk that refuses as `SamplesUnavailable`."""
     try:
         yield
     except OSError as error:
         raise SamplesUnavailable(
-            f"cannot write {what}: {error.strerror} ({error.filename or 'no file name'}); "
+            f"cannot write in {directory}: {error.strerror}; "
             "nothing acknowledged is lost, make room on the disk"
         ) from error
 
@@ -111,6 +111,7 @@ class EmbeddedSamples:
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
     ) -> None:
+        self._directory = directory
         self._window_ms = window_ms
         self._flush_samples = flush_samples
         self._clock = clock
@@ -214,7 +215,7 @@ class EmbeddedSamples:
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""
-        with _disk("the metric metadata"):
+        with _disk(self._directory):
             self._metadata.put(metadata)
 
     def metadata(self) -> dict[str, MetricMetadata]:
@@ -350,7 +351,7 @@ class EmbeddedSamples:
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
-                with _disk("the log"):
+                with _disk(self._directory):
                     remove_durably(self._log.rotate())
                 return
             sealed = _Sealed(self._head, self._log.rotate())
@@ -359,7 +360,7 @@ class EmbeddedSamples:
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
-        with _disk("the segments"):
+        with _disk(self._directory):
             written = write_head(sealed.head, self._window_ms, now_ms, self._files.new_path)
             with self._memory_lock:
                 segments = tuple(order_of([*self._view.segments, *written]))
@@ -369,7 +370,7 @@ class EmbeddedSamples:
 
     def _join(self, join: Join) -> None:
         try:
-            with _disk("the segments"):
+            with _disk(self._directory):
                 joined = write_join(join, self._view.forgotten, self._files.new_path)
         except DamagedFile as error:
             self._put_aside(error)
@@ -383,11 +384,11 @@ class EmbeddedSamples:
         with self._memory_lock:
             kept = [segment for segment in self._view.segments if segment not in old]
             self._view = replace(self._view, segments=tuple(order_of([*kept, *new])))
-        with _disk("the segments"):
+        with _disk(self._directory):
             remove_durably([segment.path for segment in old])
 
     def _remember(self, forgotten: Forgotten) -> None:
-        with _disk("the deletions"):
+        with _disk(self._directory):
             self._forgotten_file.save(forgotten.to_json())
         with self._memory_lock:
             self._view = replace(self._view, forgotten=forgotten)
