@@ -62,7 +62,7 @@ def test_an_undamaged_store_verifies(written):
 
 def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(written, tmp_path):
     for path in sorted((written / "segments").glob("*.seg")):
-        for number, data in enumerate(damaged_copies(path, path.name, 60, 10)):
+        for number, data in enumerate(damaged_copies(path, path.name, 30, 5)):
             copy = tmp_path / "copy"
             shutil.copytree(written, copy)
             victim = copy / "segments" / path.name
@@ -85,7 +85,7 @@ def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(written, tmp_path
 
 def test_a_damaged_log_never_serves_anything_wrong(written, tmp_path):
     (path,) = (written / "log").glob("*.log")
-    for data in damaged_copies(path, 1, 60, 10):
+    for data in damaged_copies(path, 1, 30, 5):
         copy = tmp_path / "copy"
         shutil.copytree(written, copy)
         (copy / "log" / path.name).write_bytes(data)
@@ -100,7 +100,7 @@ def test_a_damaged_log_never_serves_anything_wrong(written, tmp_path):
 @pytest.mark.parametrize("name", ["forgotten.json", "metadata.json"])
 def test_one_damaged_copy_of_a_small_file_loses_nothing(written, tmp_path, name):
     for victim in (name, name + ".copy"):
-        for data in damaged_copies(written / victim, victim, 25, 5):
+        for data in damaged_copies(written / victim, victim, 12, 3):
             copy = tmp_path / "copy"
             shutil.copytree(written, copy)
             (copy / victim).write_bytes(data)

@@ -12,8 +12,8 @@ bodies = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5
 
 
 @given(st.lists(bodies, min_size=1, max_size=3))
-def test_the_newest_body_comes_back(tmp_path_factory, saved):
-    path = tmp_path_factory.mktemp("json") / "small.json"
+def test_the_newest_body_comes_back(new_directory, saved):
+    path = new_directory() / "small.json"
     file = CheckedJson(path)
     for body in saved:
         file.save(body)

@@ -52,10 +52,10 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=150)
 @given(steps=steps, matchers=support.matcher_lists, span=ranges)
-def test_any_history_reads_as_dictionaries_would(tmp_path_factory, steps, matchers, span):
-    directory = tmp_path_factory.mktemp("store")
+def test_any_history_reads_as_dictionaries_would(new_directory, steps, matchers, span):
+    directory = new_directory()
     oracle = MemorySamples()
     store = open_store(directory)
     for step, *arguments in steps:
