@@ -71,7 +71,7 @@ def first_passages(
     chance = draws(-(-horizon // length))
     least = (_LEAST_LEVEL_SHARE * half80) ** 2
     level = np.sqrt(np.maximum(half80**2 - NORMAL_80**2 * blocks.var(), least))
-    errors = np.interp(chance.level, SHAPE_AT, shape)
+    errors = np.sign(chance.level) * np.interp(np.abs(chance.level), SHAPE_AT, shape)
     highest = mean + level * float(errors.max()) + float(blocks.max())
     if not (highest >= mark).any():
         return np.full(PATHS, horizon, dtype=np.int64)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics import crossing, reasons
-from tidecast_analytics.intervals import Widths, widths, with_changing_trend
+from tidecast_analytics.intervals import HalfWidths, half_widths, with_changing_trend
 from tidecast_analytics.members import Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.portfolio import Choice, choose, plan
@@ -135,8 +135,8 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     choice = choose(values, horizon, period=period, per_day=per_day)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    spread = with_changing_trend(
-        widths(choice.residuals, horizon, windows), choice.mean, values.shape[1], period
+    widths = with_changing_trend(
+        half_widths(choice.residuals, horizon, windows), choice.mean, values.shape[1], period
     )
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)
@@ -145,8 +145,8 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     return [
         _judged(
             case,
-            _banded(case, choice, spread, row, horizon, test.steps),
-            passages=_passages(case, choice, spread, blocks, row),
+            _banded(case, choice, widths, row, horizon, test.steps),
+            passages=_passages(case, choice, widths, blocks, row),
             growing=bool(growing[row]),
             rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
         )
@@ -155,13 +155,11 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
 
 
 def _banded(
-    case: _Case, choice: Choice, spread: Widths, row: int, horizon: int, tested: int
+    case: _Case, choice: Choice, widths: HalfWidths, row: int, horizon: int, tested: int
 ) -> Outlook:
     """The outlook without its answer: bands within physical bounds, and how it was made."""
     floor, ceiling = _bounds(case)
     mean = choice.mean[row]
-    low80, high80 = spread.band(row, 80)
-    low95, high95 = spread.band(row, 95)
 
     def outer(inner: Float64s) -> Float64s:
         return np.clip(case.scale.outer(inner), floor, ceiling)
@@ -183,10 +181,10 @@ def _banded(
     return Outlook(
         times_ms=case.grid.end_ms + step_ms * np.arange(1, horizon + 1, dtype=np.int64),
         mean=outer(mean),
-        lo80=outer(mean + low80),
-        hi80=outer(mean + high80),
-        lo95=outer(mean + low95),
-        hi95=outer(mean + high95),
+        lo80=outer(mean - widths.of80[row]),
+        hi80=outer(mean + widths.of80[row]),
+        lo95=outer(mean - widths.of95[row]),
+        hi95=outer(mean + widths.of95[row]),
         step_ms=step_ms,
         method=next(iter(backtest.weights)),
         reasons=(
@@ -210,15 +208,15 @@ def _bounds(case: _Case) -> tuple[float, float]:
 
 
 def _passages(
-    case: _Case, choice: Choice, spread: Widths, blocks: Float64s, row: int
+    case: _Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
 ) -> npt.NDArray[np.int64] | None:
     mark = _mark(case)
     if mark is None or not case.enough:
         return None
     return crossing.first_passages(
         choice.mean[row],
-        spread.half80[row],
-        spread.shape[row],
+        widths.of80[row],
+        widths.shape[row],
         blocks[row],
         case.scale.inner(mark),
         case.run,

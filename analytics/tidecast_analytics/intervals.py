@@ -8,7 +8,7 @@ Beyond what was back-tested they go on widening as they did within it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -19,15 +19,14 @@ Float64s = npt.NDArray[np.float64]
 
 NORMAL_80 = 1.2816
 """Half the width of the central 80 % of a normal law, in standard deviations."""
-SHAPE_AT = np.linspace(-3.0, 3.0, 25)
+NORMAL_95 = 1.9600
+"""Half the width of the central 95 % of a normal law, in standard deviations."""
+
+SHAPE_AT = np.linspace(0.0, 3.0, 13)
 """Standard deviations of a normal law at which the law of the errors is tabulated."""
 
-_NORMAL = NormalDist()
-_LEVELS = np.array([*map(_NORMAL.cdf, SHAPE_AT.tolist()), 0.1, 0.9, 0.025, 0.975])
-_LEVELS_80, _LEVELS_95 = [-4, -3], [-2, -1]
-_NORMAL_LAW = np.array([*SHAPE_AT, *map(_NORMAL.inv_cdf, _LEVELS[-4:].tolist())]) / NORMAL_80
+_SHAPE_LEVELS = np.array([2 * NormalDist().cdf(z) - 1 for z in SHAPE_AT])
 _LEAST_SCORE = 0.05
-_BELIEVED_LEAN = 20
 
 # Growth of the width beyond the back-test, as a power of the horizon: that of a random walk is
 # 1/2. What the back-test shows is believed to three quarters, and within these bounds.
@@ -38,68 +37,44 @@ _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Widths:
-    """How far around the mean the truth may lie.
+class HalfWidths:
+    """Half the width of the 80 % and 95 % bands, each [series, horizon].
 
-    `half80` [series, horizon] is half the width of the 80 % band; `edges80` and `edges95`
-    [series, 2] are the lower and upper edges in units of it, `wider95` [horizon] what few windows
-    add to the 95 % band; `shape` [series, len(SHAPE_AT)] is the law behind them: the error, in
-    units of `half80`, that stands where a normal law would have SHAPE_AT standard deviations.
+    `shape` [series, len(SHAPE_AT)] is the law behind them: the size of an error, in units of
+    `of80`, that stands where a normal law would have SHAPE_AT standard deviations.
     """
 
-    half80: Float64s
-    edges80: Float64s
-    edges95: Float64s
-    wider95: Float64s
+    of80: Float64s
+    of95: Float64s
     shape: Float64s
 
-    def band(self, row: int, percent: int) -> tuple[Float64s, Float64s]:
-        """The distances from the mean to the lower and upper edge of the 80 or 95 % band."""
-        if percent == 80:
-            half, edges = self.half80[row], self.edges80[row]
-        else:
-            half, edges = self.half80[row] * self.wider95, self.edges95[row]
-        return half * edges[0], half * edges[1]
 
-
-def widths(residuals: Float64s, horizon: int, windows: float) -> Widths:
-    """Widths for each step of the horizon.
+def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths:
+    """Half-widths for each step of the horizon.
 
     `residuals` is [series, origins, back-tested steps]; `windows` the length of history that the
     back-test covered, in steps, from which follows how many independent looks it had at a step.
     """
     tested = residuals.shape[2]
     size = _size_by_step(np.abs(residuals).mean(axis=1), tested)
-    score = residuals / np.maximum(size, 1e-12)[:, None, :]
-    law = _law(score.reshape(score.shape[0], -1))
-    low, high = law[:, _LEVELS_80[0]], law[:, _LEVELS_80[1]]
-    half = (high - low)[:, None] / 2
-    # A back-test almost without errors has no law of its own: then it is the normal one.
-    law = np.where(half < _LEAST_SCORE, _NORMAL_LAW, law / np.maximum(half, _LEAST_SCORE))
+    score = np.abs(residuals) / np.maximum(size, 1e-12)[:, None, :]
+    flat = score.reshape(score.shape[0], -1)
+    level = 1 + 1 / flat.shape[1]
+    q80 = np.quantile(flat, min(0.80 * level, 1.0), axis=1)[:, None]
+    q95 = np.quantile(flat, min(0.95 * level, 1.0), axis=1)[:, None]
     steps = np.arange(1, horizon + 1)
     looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
-    few80, few95 = 1 + _FEW_WINDOWS_80 / looks, 1 + _FEW_WINDOWS_95 / looks
-    return Widths(
-        half80=_extended(size, horizon) * half * few80,
-        edges80=_around_zero(law[:, _LEVELS_80]),
-        edges95=_around_zero(law[:, _LEVELS_95]),
-        wider95=few95 / few80,
-        shape=law[:, : SHAPE_AT.size],
-    )
+    wide = _extended(size, horizon)
+    # A back-test almost without errors has no law of its own: then it is the normal one.
+    shape = np.quantile(flat, _SHAPE_LEVELS, axis=1).T / np.maximum(q80, _LEAST_SCORE)
+    shape = np.where(q80 < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
+    of80 = wide * q80 * (1 + _FEW_WINDOWS_80 / looks)
+    of95 = wide * q95 * (1 + _FEW_WINDOWS_95 / looks)
+    return HalfWidths(of80, np.maximum(of95, of80), shape)
 
 
-def _law(scores: Float64s) -> Float64s:
-    """Quantiles of the scores, half mirrored: a lean to one side is believed in part only."""
-    mirrored = np.concatenate((scores,) * _BELIEVED_LEAN + (-scores,), axis=1)
-    return np.asarray(np.quantile(mirrored, _LEVELS, axis=1).T)
-
-
-def _around_zero(edges: Float64s) -> Float64s:
-    return np.stack((np.minimum(edges[:, 0], 0.0), np.maximum(edges[:, 1], 0.0)), axis=1)
-
-
-def with_changing_trend(widths: Widths, mean: Float64s, known: int, period: int) -> Widths:
-    """The widths with what a trend may change, however straight it was so far.
+def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: int) -> HalfWidths:
+    """The half-widths with what a trend may change, however straight it was so far.
 
     The rise since the first season of the forecast has a standard deviation of a tenth of itself
     for each length of the history (`known` steps) that lies ahead, up to one half: two days in a
@@ -108,7 +83,11 @@ def with_changing_trend(widths: Widths, mean: Float64s, known: int, period: int)
     steps = np.arange(mean.shape[1])
     rise = np.abs(mean - mean[:, steps % period])
     deviation = rise * np.minimum(_TREND_CHANGE * (steps + 1) / known, _MOST_TREND_CHANGE)
-    return replace(widths, half80=np.hypot(widths.half80, NORMAL_80 * deviation))
+    return HalfWidths(
+        np.hypot(widths.of80, NORMAL_80 * deviation),
+        np.hypot(widths.of95, NORMAL_95 * deviation),
+        widths.shape,
+    )
 
 
 def _edges(tested: int) -> list[int]:

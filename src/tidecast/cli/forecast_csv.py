@@ -46,8 +46,8 @@ def read_histories(lines: TextIO, name: str) -> dict[str, History]:
     """The histories of a CSV `series,timestamp,value[,limit]`, by series in order of appearance.
 
     Timestamps are ISO 8601 (without a zone: UTC) or epoch seconds; an empty value or NaN is a
-    gap. The limit with the latest timestamp is the mark of its series. Raises InvalidInput naming up to 20 bad
-    lines as `name:line: what is wrong`.
+    gap. The limit with the latest timestamp is the mark of its series. Raises InvalidInput
+    naming up to 20 bad lines as `name:line: what is wrong`.
     """
     columns: dict[str, _Column] = {}
     errors: list[str] = []
