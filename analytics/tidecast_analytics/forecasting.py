@@ -87,7 +87,7 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     Any finite or non-finite values are coped with, in any order and spacing; histories of equal
     length are computed together. Steps are hours, or days where a history is daily. The same
     input gives the same answer, whatever else is asked with it. Raises ValueError for a horizon
-    that is not positive or exceeds two years.
+    that is not positive or exceeds two years, and for times and values of different lengths.
     """
     if not 0 < horizon_ms <= MAX_HORIZON_MS:
         raise ValueError(f"horizon of {horizon_ms} ms: it must lie between 0 and two years")
