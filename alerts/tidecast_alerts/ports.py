@@ -45,9 +45,9 @@ class PromQL(Protocol):
     def newest_samples(self, expression: str, labels: Labels, at_ms: int) -> Sequence[int | None]:
         """For each selector of the expression, in order, the timestamp of its newest sample.
 
-        Only series that agree with `labels` on every label that both carry count, and only samples
-        (never staleness markers) at or before `at_ms` and not older than a day before. None: no
-        such sample.
+        Only series count that agree with `labels` on every label that both carry and that have
+        not ended with a staleness marker by `at_ms`; their newest sample must not be older than a
+        day. None: there is no such sample.
         """
         ...
 

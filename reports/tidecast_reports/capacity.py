@@ -25,6 +25,32 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """How the scored forecasts of one resource fared: `held` of the last `scored`."""
+
+    held: int
+    scored: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastForecast:
+    """One line of the forecast ledger.
+
+    `crossed_ms` is when the mark was crossed in fact; `held` says whether the forecast was right
+    and is None until its day has come.
+    """
+
+    published_ms: int
+    state: str
+    p10_ms: int | None
+    p50_ms: int | None
+    p90_ms: int | None
+    method: str
+    crossed_ms: int | None = None
+    held: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceOutlook:
     """One resource and when it reaches its mark: a row of *What runs out first*.
 
@@ -56,6 +82,12 @@ class ResourceOutlook:
     band: Band | None
     full_in_seconds: tuple[float, float, float] | None = None
     """Fast path: seconds until the limit at P10, P50 and P90, where the last hours show a rise."""
+    provisional: float | None = None
+    """The running hour's value so far."""
+    possible_ms: int | None = None
+    """When there will be history enough for a first forecast; None where there is one."""
+    track: TrackRecord | None = None
+    """How its past forecasts fared; None before the first was scored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,33 @@
-"""Records: tables, repositories and migrations on SQLite or PostgreSQL."""
+"""Records: tables, repositories and migrations on SQLite or PostgreSQL.
+
+with Records.open("sqlite:////var/lib/tidecast/records.sqlite3") as records:
+    with records.unit() as unit:
+        unit.audit.add(now_ms, "ann", "retire", "web-3 /var")
+"""
+
+from tidecast.records.audit import AuditEntry
+from tidecast.records.columns import JsonValue
+from tidecast.records.database import Records, Unit
+from tidecast.records.errors import (
+    RecordConflict,
+    RecordsDamaged,
+    RecordsUnavailable,
+    UnstorableValue,
+)
+from tidecast.records.forecasts import PublishedForecast
+from tidecast.records.imports import ImportProgress
+from tidecast.records.resources import KnownResource
+
+__all__ = [
+    "AuditEntry",
+    "ImportProgress",
+    "JsonValue",
+    "KnownResource",
+    "PublishedForecast",
+    "RecordConflict",
+    "Records",
+    "RecordsDamaged",
+    "RecordsUnavailable",
+    "Unit",
+    "UnstorableValue",
+]

@@ -1,0 +1,117 @@
+"""YAML read as nodes that know their lines, so that a file's problems can be told all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+
+MAX_FILE_CHARACTERS = 4 * 1024 * 1024
+MAX_PROBLEMS = 100
+
+
+@dataclass
+class Problems:
+    """What is wrong with one file, gathered while it is read."""
+
+    filename: str
+    found: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, message: str) -> None:
+        """Remembers one problem at a line (counted from 1)."""
+        self.found.append((line, message))
+
+    @property
+    def too_many(self) -> bool:
+        """Whether reading on would only add to a list nobody reads."""
+        return len(self.found) > MAX_PROBLEMS
+
+    def report(self) -> str:
+        """`file:line: message` for each problem, in the order of the file."""
+        lines = [f"{self.filename}:{line}: {message}" for line, message in sorted(self.found)]
+        left = len(lines) - MAX_PROBLEMS
+        return "\n".join(lines[:MAX_PROBLEMS] + ([f"... and {left} more"] if left > 0 else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One node of the file."""
+
+    node: yaml.Node
+    problems: Problems
+
+    @property
+    def line(self) -> int:
+        """Its line, counted from 1."""
+        return int(self.node.start_mark.line) + 1
+
+    def wrong(self, message: str) -> None:
+        """Remembers what is wrong with it."""
+        self.problems.add(self.line, message)
+
+    def mapping(self, allowed: Collection[str] | None) -> dict[str, Field]:
+        """Its keys with their values; keys that are not `allowed` (None: any) are problems."""
+        if not isinstance(self.node, yaml.MappingNode):
+            self.wrong(f"expected a mapping, found {_what(self.node)}")
+            return {}
+        fields: dict[str, Field] = {}
+        for key_node, value_node in self.node.value:
+            key = Field(key_node, self.problems)
+            name = key.text()
+            if allowed is not None and name not in allowed:
+                key.wrong(f"unknown key {name!r}; known here: {', '.join(sorted(allowed))}")
+            elif name in fields:
+                key.wrong(f"{name!r} stands twice")
+            else:
+                fields[name] = Field(value_node, self.problems)
+        return fields
+
+    def items(self) -> Sequence[Field]:
+        """Its elements."""
+        if not isinstance(self.node, yaml.SequenceNode):
+            self.wrong(f"expected a list, found {_what(self.node)}")
+            return ()
+        return [Field(node, self.problems) for node in self.node.value]
+
+    def text(self) -> str:
+        """Its text, as written; nothing at all is an empty text."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            self.wrong(f"expected text, found {_what(self.node)}")
+            return ""
+        return "" if self.node.tag == "tag:yaml.org,2002:null" else str(self.node.value)
+
+    def whole_number(self) -> int:
+        """Its value as a number that is not negative."""
+        text = self.text()
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            self.wrong(f"expected a whole number, found {text!r}")
+            return 0
+        return int(text)
+
+
+def read_yaml(text: str, problems: Problems) -> Field | None:
+    """The root of this YAML document; None where it is empty or cannot be read."""
+    if len(text) > MAX_FILE_CHARACTERS:
+        problems.add(1, f"the file is larger than {MAX_FILE_CHARACTERS} characters; split it")
+        return None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problems.add(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")
+        return None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problems.add(line, f"not YAML: character {error.character!r} {error.reason}")
+        return None
+    except RecursionError:
+        problems.add(1, "not usable YAML: nested too deeply")
+        return None
+    return Field(node, problems) if node is not None else None
+
+
+def _what(node: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode):
+        return f"{node.value!r}" if node.value else "nothing"
+    return "a mapping" if isinstance(node, yaml.MappingNode) else "a list"

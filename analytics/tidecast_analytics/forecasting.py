@@ -1,0 +1,305 @@
+"""Forecasts of many histories at once: the one door of this room to forecasting.
+
+history -> grid (`series`) -> mixture of members (`portfolio`) -> bands (`intervals`) -> paths and
+first passage (`crossing`) -> `Outlook` with its reasons (`reasons`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tidecast_analytics import crossing, reasons
+from tidecast_analytics.intervals import HalfWidths, half_widths, with_changing_trend
+from tidecast_analytics.members import Rows, unexplained
+from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
+from tidecast_analytics.portfolio import Choice, choose, plan
+from tidecast_analytics.robust import rises, sustained_slope
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
+from tidecast_analytics.shifts import Shift, upward_shifts, without_shifts
+
+Float64s = npt.NDArray[np.float64]
+
+MINIMUM_STEPS = {HOUR_MS: 48, DAY_MS: 14}
+"""Less than two days of hours, or 14 days, or half of them unseen, is not enough data."""
+MAX_HORIZON_MS = 2 * 366 * DAY_MS
+"""The longest horizon that is forecast: two years."""
+
+_LEAST_STEPS = 3  # fewer give no band at all
+_MAX_GAP_DAYS = {HOUR_MS: 7.0, DAY_MS: 28.0}
+_TREND_DAYS = 84
+_TREND_SIGMAS = 3.0
+_LEAST_PROBABILITY = 0.05
+# A trend that covers less than this share of the way to the mark by the horizon is none.
+_LEAST_PACE = 0.05
+_CHUNK = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Values are modelled as u = (value / size - centre) / reach, within -1 and 1."""
+
+    size: float
+    centre: float
+    reach: float
+
+    def inner(self, value: float) -> float:
+        """A mark in the scale of the models; far outside it where it is out of all reach."""
+        inner = (value / self.size - self.centre) / self.reach
+        return min(max(inner, -1e9), 1e9)
+
+    def outer(self, inner: Float64s) -> Float64s:
+        """Values in the unit of the history, finite even where that unit is huge."""
+        largest = 0.999 * sys.float_info.max / max(self.size, 1.0)
+        return np.clip(inner * self.reach + self.centre, -largest, largest) * self.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One history on its way: its place in the answer, its grid, and its rows for the models."""
+
+    place: int
+    history: History
+    grid: Grid
+    scale: _Scale
+    inner: Float64s
+    shifts: Sequence[Shift] = ()
+
+    @property
+    def run(self) -> int:
+        """How many consecutive values at or above the mark make a crossing."""
+        return 3 if self.grid.step_ms == HOUR_MS else 1
+
+    @property
+    def enough(self) -> bool:
+        least = MINIMUM_STEPS[self.grid.step_ms]
+        return self.inner.size >= least and int(self.grid.observed.sum()) >= least // 2
+
+
+def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
+    """The outlook of each history over `horizon_ms`, in the order given.
+
+    Any finite or non-finite values are coped with, in any order and spacing; histories of equal
+    length are computed together. Steps are hours, or days where a history is daily. The same
+    input gives the same answer, whatever else is asked with it. Raises ValueError for a horizon
+    that is not positive or exceeds two years.
+    """
+    if not 0 < horizon_ms <= MAX_HORIZON_MS:
+        raise ValueError(f"horizon of {horizon_ms} ms: it must lie between 0 and two years")
+    answers: dict[int, Outlook] = {}
+    batches: dict[tuple[int, int], list[_Case]] = defaultdict(list)
+    for place, history in enumerate(histories):
+        case = _prepared(place, history)
+        if case.inner.size < _LEAST_STEPS:
+            answers[place] = _withheld(case)
+        else:
+            batches[case.grid.step_ms, case.inner.size].append(case)
+    for cases in batches.values():
+        for first in range(0, len(cases), _CHUNK):
+            chunk = cases[first : first + _CHUNK]
+            for case, outlook in zip(chunk, _outlooks(chunk, horizon_ms), strict=True):
+                answers[case.place] = outlook
+    return [answers[place] for place in range(len(histories))]
+
+
+def _prepared(place: int, history: History) -> _Case:
+    grid = regular(history.times_ms, history.values)
+    least = MINIMUM_STEPS[grid.step_ms]
+    grid = newest_span(grid, _MAX_GAP_DAYS[grid.step_ms], least)
+    if grid.values.size == 0:
+        return _Case(place, history, grid, _Scale(1.0, 0.0, 1.0), grid.values)
+    size = float(np.nanmax(np.abs(grid.values))) or 1.0
+    shares = filled(replace(grid, values=grid.values / size))
+    shifts = upward_shifts(shares, grid.steps_per_day)
+    shares = without_shifts(shares, shifts)
+    centre = float(np.median(shares))
+    reach = float(np.abs(shares - centre).max())
+    if reach < 1e-12:
+        scale, inner = _Scale(size, centre, 1.0), np.zeros(shares.size)
+    else:
+        scale, inner = _Scale(size, centre, reach), (shares - centre) / reach
+    return _Case(place, history, grid, scale, inner, shifts)
+
+
+def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
+    """The outlooks of cases of one step and one length."""
+    grid = cases[0].grid
+    values = np.stack([case.inner for case in cases])
+    horizon = -(-horizon_ms // grid.step_ms)
+    period, per_day = grid.season_steps, grid.steps_per_day
+    choice = choose(values, horizon, period=period, per_day=per_day)
+    test = plan(values.shape[1], horizon, period, per_day)
+    windows = test.origins[-1] - test.origins[0] + test.steps
+    widths = with_changing_trend(
+        half_widths(choice.residuals, horizon, windows), choice.mean, values.shape[1], period
+    )
+    rows = Rows(values, period, per_day)
+    blocks = unexplained(rows)
+    per_step = rows.slope(sustained_slope, _TREND_DAYS)
+    growing = rises(rows.newest_levels(_TREND_DAYS), _TREND_SIGMAS)
+    return [
+        _judged(
+            case,
+            _banded(case, choice, widths, row, horizon, test.steps),
+            passages=_passages(case, choice, widths, blocks, row),
+            growing=bool(growing[row]),
+            rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
+        )
+        for row, case in enumerate(cases)
+    ]
+
+
+def _banded(
+    case: _Case, choice: Choice, widths: HalfWidths, row: int, horizon: int, tested: int
+) -> Outlook:
+    """The outlook without its answer: bands within physical bounds, and how it was made."""
+    floor, ceiling = _bounds(case)
+    mean = choice.mean[row]
+
+    def outer(inner: Float64s) -> Float64s:
+        return np.clip(case.scale.outer(inner), floor, ceiling)
+
+    unit = case.scale.reach * case.scale.size
+    weights = {
+        name: float(weight)
+        for name, weight in zip(choice.names, choice.weights[row], strict=True)
+        if weight > 0
+    }
+    backtest = Backtest(
+        origins=choice.residuals.shape[1],
+        steps=tested,
+        mae=float(choice.mae[row]) * unit,
+        naive_mae=float(choice.naive_mae[row]) * unit,
+        weights=dict(sorted(weights.items(), key=lambda item: -item[1])),
+    )
+    step_ms = case.grid.step_ms
+    return Outlook(
+        times_ms=case.grid.end_ms + step_ms * np.arange(1, horizon + 1, dtype=np.int64),
+        mean=outer(mean),
+        lo80=outer(mean - widths.of80[row]),
+        hi80=outer(mean + widths.of80[row]),
+        lo95=outer(mean - widths.of95[row]),
+        hi95=outer(mean + widths.of95[row]),
+        step_ms=step_ms,
+        method=next(iter(backtest.weights)),
+        reasons=(
+            reasons.span(case.grid),
+            *reasons.how(case.grid, backtest, bool(choice.naive_only[row])),
+            *reasons.steps_up(case.grid, case.shifts, case.scale.size),
+            *reasons.more_later(case.grid, MINIMUM_STEPS[step_ms]),
+        ),
+        backtest=backtest,
+    )
+
+
+def _bounds(case: _Case) -> tuple[float, float]:
+    """What the resource can be at all: not negative if it never was, not above its limit."""
+    seen = case.grid.values[case.grid.observed]
+    floor = 0.0 if seen.min() >= 0 else -sys.float_info.max
+    limit = case.history.limit
+    if limit is None or not np.isfinite(limit):
+        return floor, sys.float_info.max
+    return floor, max(float(limit), float(seen.max()))
+
+
+def _passages(
+    case: _Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
+) -> npt.NDArray[np.int64] | None:
+    mark = _mark(case)
+    if mark is None or not case.enough:
+        return None
+    return crossing.first_passages(
+        choice.mean[row],
+        widths.of80[row],
+        widths.shape[row],
+        blocks[row],
+        case.scale.inner(mark),
+        case.run,
+    )
+
+
+def _mark(case: _Case) -> float | None:
+    mark = case.history.mark
+    return None if mark is None or not np.isfinite(mark) else float(mark)
+
+
+def _judged(
+    case: _Case,
+    banded: Outlook,
+    *,
+    passages: npt.NDArray[np.int64] | None,
+    growing: bool,
+    rise_per_day: float,
+) -> Outlook:
+    """The outlook with its typed answer."""
+    mark = _mark(case)
+    grown = replace(banded, growing=growing and case.enough)
+    if mark is None:
+        return grown
+    seen = case.grid.values[case.grid.observed]
+    if crossing.crossed_now(seen, mark, case.run):
+        return _over_now(case, grown, mark)
+    if passages is None:
+        why = reasons.not_enough(case.grid, MINIMUM_STEPS[case.grid.step_ms])
+        return replace(grown, state=OutlookState.NOT_ENOUGH_DATA, reasons=(why, *grown.reasons))
+    horizon = grown.mean.size
+    share = crossing.probability(passages, horizon)
+    dates = [
+        None if step is None else int(grown.times_ms[step])
+        for step in crossing.quantile_steps(passages, horizon, (10, 50, 90))
+    ]
+    needed = (mark - float(seen[-1])) / (horizon * grown.step_ms / DAY_MS)
+    state = _state(dates[1], share, growing and rise_per_day >= _LEAST_PACE * needed)
+    sentences = reasons.answer(state, mark, dates, share, rise_per_day, needed)
+    return replace(
+        grown,
+        state=state,
+        p10_ms=dates[0],
+        p50_ms=dates[1],
+        p90_ms=dates[2],
+        probability=share,
+        reasons=(*sentences, *grown.reasons),
+    )
+
+
+def _state(p50_ms: int | None, share: float, growing: bool) -> OutlookState:
+    if p50_ms is not None:
+        return OutlookState.IN_HORIZON
+    if share < _LEAST_PROBABILITY and not growing:
+        return OutlookState.NOT_GROWING
+    return OutlookState.BEYOND_HORIZON
+
+
+def _over_now(case: _Case, outlook: Outlook, mark: float) -> Outlook:
+    end_ms = case.grid.end_ms
+    return replace(
+        outlook,
+        state=OutlookState.OVER_NOW,
+        p10_ms=end_ms,
+        p50_ms=end_ms,
+        p90_ms=end_ms,
+        probability=1.0,
+        reasons=(reasons.over_now(mark, case.run), *outlook.reasons),
+    )
+
+
+def _withheld(case: _Case) -> Outlook:
+    """No band at all; over now is still seen on a daily grid of one or two values."""
+    none: Float64s = np.empty(0)
+    bare = Outlook(
+        times_ms=np.empty(0, dtype=np.int64),
+        mean=none,
+        lo80=none,
+        hi80=none,
+        lo95=none,
+        hi95=none,
+        step_ms=case.grid.step_ms,
+        method="none",
+        reasons=reasons.more_later(case.grid, MINIMUM_STEPS[case.grid.step_ms]),
+    )
+    return _judged(case, bare, passages=None, growing=False, rise_per_day=0.0)

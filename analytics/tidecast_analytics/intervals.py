@@ -1,0 +1,127 @@
+"""How wide a forecast must be said: conformal bands from back-test residuals, by horizon.
+
+The size of the residuals is measured in bands of the horizon that widen with it; the residuals in
+units of that size give the quantiles (split conformal prediction, Vovk et al. 2005, with a
+normalised score). Few independent windows of the back-test widen the bands as Student's t does.
+Beyond what was back-tested they go on widening as they did within it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+Float64s = npt.NDArray[np.float64]
+
+NORMAL_80 = 1.2816
+"""Half the width of the central 80 % of a normal law, in standard deviations."""
+NORMAL_95 = 1.9600
+"""Half the width of the central 95 % of a normal law, in standard deviations."""
+
+SHAPE_AT = np.linspace(0.0, 3.0, 13)
+"""Standard deviations of a normal law at which the law of the errors is tabulated."""
+
+_SHAPE_LEVELS = np.array([2 * NormalDist().cdf(z) - 1 for z in SHAPE_AT])
+_LEAST_SCORE = 0.05
+
+# Growth of the width beyond the back-test, as a power of the horizon: that of a random walk is
+# 1/2. What the back-test shows is believed to three quarters, and within these bounds.
+_RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
+# Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 1.0, 2.4
+_TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class HalfWidths:
+    """Half the width of the 80 % and 95 % bands, each [series, horizon].
+
+    `shape` [series, len(SHAPE_AT)] is the law behind them: the size of an error, in units of
+    `of80`, that stands where a normal law would have SHAPE_AT standard deviations.
+    """
+
+    of80: Float64s
+    of95: Float64s
+    shape: Float64s
+
+
+def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths:
+    """Half-widths for each step of the horizon.
+
+    `residuals` is [series, origins, back-tested steps]; `windows` the length of history that the
+    back-test covered, in steps, from which follows how many independent looks it had at a step.
+    """
+    tested = residuals.shape[2]
+    size = _size_by_step(np.abs(residuals).mean(axis=1), tested)
+    score = np.abs(residuals) / np.maximum(size, 1e-12)[:, None, :]
+    flat = score.reshape(score.shape[0], -1)
+    level = 1 + 1 / flat.shape[1]
+    q80 = np.quantile(flat, min(0.80 * level, 1.0), axis=1)[:, None]
+    q95 = np.quantile(flat, min(0.95 * level, 1.0), axis=1)[:, None]
+    steps = np.arange(1, horizon + 1)
+    looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
+    wide = _extended(size, horizon)
+    # A back-test almost without errors has no law of its own: then it is the normal one.
+    shape = np.quantile(flat, _SHAPE_LEVELS, axis=1).T / np.maximum(q80, _LEAST_SCORE)
+    shape = np.where(q80 < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
+    of80 = wide * q80 * (1 + _FEW_WINDOWS_80 / looks)
+    of95 = wide * q95 * (1 + _FEW_WINDOWS_95 / looks)
+    return HalfWidths(of80, np.maximum(of95, of80), shape)
+
+
+def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: int) -> HalfWidths:
+    """The half-widths with what a trend may change, however straight it was so far.
+
+    The rise since the first season of the forecast has a standard deviation of a tenth of itself
+    for each length of the history (`known` steps) that lies ahead, up to one half: two days in a
+    straight line do not make three certain months.
+    """
+    steps = np.arange(mean.shape[1])
+    rise = np.abs(mean - mean[:, steps % period])
+    deviation = rise * np.minimum(_TREND_CHANGE * (steps + 1) / known, _MOST_TREND_CHANGE)
+    return HalfWidths(
+        np.hypot(widths.of80, NORMAL_80 * deviation),
+        np.hypot(widths.of95, NORMAL_95 * deviation),
+        widths.shape,
+    )
+
+
+def _edges(tested: int) -> list[int]:
+    """Bands of the horizon: 1, 2, 3, 5, 7, 11, ... each half as long again as the one before."""
+    edges = [0, 1]
+    while edges[-1] < tested:
+        edges.append(min(max(edges[-1] + 1, int(edges[-1] * 1.5)), tested))
+    return edges
+
+
+def _size_by_step(size: Float64s, tested: int) -> Float64s:
+    """Mean absolute residuals, averaged in bands of the horizon and never falling with it."""
+    bounds = _edges(tested)
+    means = [size[:, a:b].mean(axis=1) for a, b in pairwise(bounds)]
+    rising = np.maximum.accumulate(np.stack(means, axis=1), axis=1)
+    return np.repeat(rising, np.diff(bounds), axis=1)
+
+
+def _extended(size: Float64s, horizon: int) -> Float64s:
+    tested = size.shape[1]
+    if horizon <= tested:
+        return size[:, :horizon]
+    later = np.arange(tested + 1, horizon + 1) / tested
+    beyond = size[:, -1:] * later ** _growth(size)[:, None]
+    return np.concatenate((size, beyond), axis=1)
+
+
+def _growth(size: Float64s) -> Float64s:
+    """The power of the horizon with which the size grows, from its middle to its end."""
+    tested = size.shape[1]
+    middle = max(tested // 4, 1) - 1
+    if tested < 8:
+        return np.full(size.shape[0], _RANDOM_WALK)
+    ratio = np.maximum(size[:, -1], 1e-12) / np.maximum(size[:, middle], 1e-12)
+    seen = np.log(ratio) / np.log(tested / (middle + 1))
+    believed = _BELIEVED * seen + (1 - _BELIEVED) * _RANDOM_WALK
+    return np.asarray(np.clip(believed, _LEAST_GROWTH, _MOST_GROWTH))

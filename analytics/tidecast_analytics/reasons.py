@@ -1,0 +1,119 @@
+"""Plain sentences that go with an outlook: what was seen, how it was judged, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from tidecast_analytics.outlook import Backtest, OutlookState
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid
+from tidecast_analytics.shifts import Shift
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def span(grid: Grid) -> str:
+    """What was seen: how much, from when to when, and how much of it is missing."""
+    kind = "hourly" if grid.step_ms == HOUR_MS else "daily"
+    missing = 1 - grid.observed.mean()
+    holes = f", {missing:.0%} of them missing" if missing >= 0.005 else ""
+    return (
+        f"Seen are {grid.values.size} {kind} values from {_time(grid.start_ms)} "
+        f"to {_time(grid.end_ms)}{holes}."
+    )
+
+
+def how(grid: Grid, backtest: Backtest, naive_only: bool) -> tuple[str, ...]:
+    """The method and its record in the back-test."""
+    ahead = _duration(backtest.steps * grid.step_ms)
+    origins = "1 origin" if backtest.origins == 1 else f"{backtest.origins} origins"
+    if naive_only:
+        name = next(iter(backtest.weights))
+        return (
+            f"Method: {name} alone, as nothing did better in the back-test "
+            f"({origins}, up to {ahead} ahead, mean error {backtest.naive_mae:.4g}).",
+        )
+    mix = ", ".join(f"{name} {share:.0%}" for name, share in list(backtest.weights.items())[:3])
+    if len(backtest.weights) > 3:
+        mix += f" and {len(backtest.weights) - 3} more"
+    return (
+        f"Method: {mix}.",
+        f"In the back-test ({origins}, up to {ahead} ahead) its mean error was "
+        f"{backtest.mae:.4g}, that of the best naive method {backtest.naive_mae:.4g}.",
+    )
+
+
+def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
+    """What a longer history will allow, and in how long."""
+    have = grid.values.size * grid.step_ms
+    if grid.step_ms == DAY_MS:
+        stages = [(least_steps * DAY_MS, "a typed answer"), (56 * DAY_MS, "a long trend")]
+    else:
+        stages = [
+            (least_steps * HOUR_MS, "a typed answer"),
+            (6 * DAY_MS, "a daily season tested on what it did not see"),
+            (42 * DAY_MS, "a weekly season tested on what it did not see"),
+        ]
+    return tuple(
+        f"In {_duration(needed - have)}: {what}." for needed, what in stages if have < needed
+    )[:1]
+
+
+def steps_up(grid: Grid, shifts: Sequence[Shift], unit: float) -> tuple[str, ...]:
+    """Which steps were taken for a release or a migration, and not for growth."""
+    return tuple(
+        f"The step of {shift.size * unit:+.4g} at "
+        f"{_time(grid.start_ms + shift.position * grid.step_ms)} is not taken for growth."
+        for shift in shifts
+    )
+
+
+def not_enough(grid: Grid, least_steps: int) -> str:
+    """Why there is no typed answer yet."""
+    kind = "hourly" if grid.step_ms == HOUR_MS else "daily"
+    return (
+        f"Not enough data: {int(grid.observed.sum())} {kind} values over {grid.values.size} "
+        f"steps; needed are {least_steps} steps with at least half of them seen."
+    )
+
+
+def over_now(mark: float, run: int) -> str:
+    """Why it is over its mark."""
+    values = "value is" if run == 1 else f"{run} values are"
+    return f"Over now: the last {values} at or above the mark of {mark:.6g}."
+
+
+def answer(
+    state: OutlookState,
+    mark: float,
+    dates_ms: Sequence[int | None],
+    share: float,
+    rise_per_day: float,
+    needed_per_day: float,
+) -> tuple[str, ...]:
+    """Why this state, and what would have to be true for the mark to be reached."""
+    chance = f"{share:.0%} of the simulated paths reach the mark of {mark:.6g} in the horizon"
+    trend = f"The sustained trend is {rise_per_day:+.4g} a day"
+    needed = f"it would take {needed_per_day:+.4g} a day to be at the mark at its end"
+    if state is OutlookState.IN_HORIZON:
+        early, likely, late = dates_ms
+        range_text = f"half of them by {_time(likely or 0)}"
+        if early is not None:
+            range_text += f", one in ten by {_time(early)}"
+        if late is not None:
+            range_text += f", nine in ten by {_time(late)}"
+        return (f"In the horizon: {chance}, {range_text}.", f"{trend}.")
+    if state is OutlookState.NOT_GROWING:
+        return (f"Not growing: {chance}, and no upward trend is seen.", f"{trend}; {needed}.")
+    return (f"Beyond the horizon: {chance}.", f"{trend}; {needed}.")
+
+
+def _time(time_ms: int) -> str:
+    return f"{_EPOCH + timedelta(milliseconds=time_ms):%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(duration_ms: int) -> str:
+    if duration_ms < 2 * DAY_MS:
+        hours = -(-duration_ms // HOUR_MS)
+        return f"{hours} hour" if hours == 1 else f"{hours} hours"
+    return f"{-(-duration_ms // DAY_MS)} days"

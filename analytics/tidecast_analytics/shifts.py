@@ -1,0 +1,98 @@
+"""Steps after which a resource goes on as before, only higher: a release, a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tidecast_analytics.robust import spread
+
+Float64s = npt.NDArray[np.float64]
+
+# A step stands out of the daily changes by this many robust deviations, takes this share of the
+# whole range, and two days later this share of it is still there.
+_SIGMAS = 8.0
+_SHARE_OF_RANGE = 0.25
+_SUSTAINED = 0.7
+# More steps than this are how the resource grows, not exceptions to it.
+_MOST_STEPS = 2
+_NEIGHBOUR_DAYS = 3
+_EDGE_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A lasting step up: the position of the first value after it, and its size."""
+
+    position: int
+    size: float
+
+
+def upward_shifts(values: Float64s, per_day: int) -> Sequence[Shift]:
+    """The lasting steps up of a history, oldest first; none where there are more than two.
+
+    Steps down are clean-ups: what was cleared fills again, so they are not reported.
+    """
+    days = values.size // per_day
+    if days < 2 * _NEIGHBOUR_DAYS + 1:
+        return ()
+    levels = np.median(values[-days * per_day :].reshape(days, per_day), axis=1)
+    change = levels[2:] - levels[:-2]
+    usual = float(np.median(change))
+    least = max(_SIGMAS * float(spread(change)), _SHARE_OF_RANGE * float(np.ptp(values)), 1e-9)
+    middles = _peaks(change - usual, least)
+    found = [
+        Shift(
+            _edge(values, values.size - (days - middle) * per_day, per_day),
+            float(levels[middle + 1] - levels[middle - 1] - usual),
+        )
+        for middle in middles
+        if _lasts(levels, middle)
+    ]
+    return found if len(found) <= _MOST_STEPS else ()
+
+
+def without_shifts(values: Float64s, shifts: Sequence[Shift]) -> Float64s:
+    """The history as if the newest level had always held: each step added to what came before."""
+    adjusted = values.copy()
+    for shift in shifts:
+        adjusted[: shift.position] += shift.size
+    return adjusted
+
+
+def _peaks(change: Float64s, least: float) -> list[int]:
+    """The days in whose middle a large change lies; of neighbours the largest."""
+    found: list[int] = []
+    for at in np.flatnonzero(change > least):
+        middle = int(at) + 1
+        if found and middle - found[-1] <= 2:
+            if change[at] > change[found[-1] - 1]:
+                found[-1] = middle
+        else:
+            found.append(middle)
+    return found
+
+
+def _lasts(levels: Float64s, middle: int) -> bool:
+    before = levels[max(middle - _NEIGHBOUR_DAYS, 0) : middle]
+    after = levels[middle + 1 : middle + 1 + _NEIGHBOUR_DAYS]
+    if before.size < 2 or after.size < 2:
+        return False
+    step = levels[middle + 1] - levels[middle - 1]
+    return bool(np.median(after) - np.median(before) >= _SUSTAINED * step)
+
+
+def _edge(values: Float64s, day_start: int, per_day: int) -> int:
+    """The sharpest rise within a day of the day's start: the first value after the step."""
+    reach = min(_EDGE_STEPS, per_day)
+    first = max(day_start - per_day, reach)
+    last = min(day_start + 2 * per_day, values.size - reach)
+    if last <= first:
+        return day_start
+    rises = [
+        values[at : at + reach].mean() - values[at - reach : at].mean() for at in range(first, last)
+    ]
+    return first + int(np.argmax(rises))

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Resolves the dependencies into requirements.lock (to run) and requirements-dev.lock (to work on it).
+# The files hold versions and hashes and no address, so that any index with the same packages serves.
+set -eu
+common="--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade"
+uv pip compile $common --group build pyproject.toml -o requirements.lock
+uv pip compile $common --group build --group dev --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock

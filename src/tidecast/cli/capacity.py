@@ -1,0 +1,41 @@
+"""`tidecast capacity`: what runs out first."""
+
+from __future__ import annotations
+
+import click
+
+from tidecast.cli.client import TidecastServer, server_options
+from tidecast.cli.output import format_option, print_rows
+
+COLUMNS = ("host", "resource", "item", "state", "p10", "p50", "p90", "used", "mark", "method")
+
+
+@click.group()
+def capacity() -> None:
+    """What runs out first, and when."""
+
+
+@capacity.command("list")
+@click.option("--host", help="Only this host.")
+@click.option("--resource", help="Only this kind of resource, e.g. filesystem.")
+@format_option
+@server_options
+def list_resources(
+    host: str | None, resource: str | None, output_format: str, server: TidecastServer
+) -> None:
+    """Every resource with its typed answer, the first to run out at the top.
+
+    P10, P50 and P90 are the dates by which the mark is reached with that probability.
+
+    \b
+    Examples:
+      tidecast capacity list
+      tidecast capacity list --resource filesystem --format csv
+    """
+    found = server.get_json("/api/tidecast/v1/capacity")["resources"]
+    rows = [
+        row for row in found if host in (None, row["host"]) and resource in (None, row["resource"])
+    ]
+    print_rows(rows, COLUMNS, output_format)
+    if output_format == "table" and rows and rows[0]["p50"]:
+        click.echo(f"\n{rows[0]['sentence']}")

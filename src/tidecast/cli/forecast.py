@@ -1,0 +1,168 @@
+"""`tidecast forecast --input`: forecasts and crossing dates for a CSV file, without a server."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from tidecast.cli.parameters import DURATION
+from tidecast_collector.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from tidecast_analytics.outlook import History
+
+_SERIES_AT_ONCE = 512
+_EPILOG = """\b
+Examples:
+  tidecast forecast --input disks.csv --horizon 90d --output bands.csv --summary dates.csv
+  tidecast forecast --input - --horizon 2w < disks.csv > bands.csv
+\b
+  disks.csv:  series,timestamp,value,limit
+              web-3:/var,2026-01-01T00:00:00Z,61.2,90
+              web-3:/var,2026-01-01T01:00:00Z,61.3,90
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--input",
+    "source",
+    required=True,
+    metavar="IN.csv",
+    help="Histories as series,timestamp,value[,limit]; - reads standard input. Timestamps are "
+    "ISO 8601 (UTC without a zone) or epoch seconds. The last limit of a series is its mark.",
+)
+@click.option(
+    "--horizon",
+    type=DURATION,
+    default="90d",
+    show_default=True,
+    metavar="DURATION",
+    help="How far to look ahead: 12h, 90d, 2w; at most two years.",
+)
+@click.option(
+    "--output",
+    default="-",
+    show_default=True,
+    metavar="OUT.csv",
+    help="Where to write series,timestamp,mean,lo80,hi80,lo95,hi95; - is standard output.",
+)
+@click.option(
+    "--summary",
+    metavar="S.csv",
+    help="Where to write series,state,p10,p50,p90,method for the series with a limit.",
+)
+@click.pass_context
+def forecast(
+    context: click.Context, source: str, horizon: int, output: str, summary: str | None
+) -> None:
+    """Forecast each series of a CSV file and say when it reaches its limit.
+
+    Needs no server. Steps are hours, or days for daily input. Exits 1, with nothing written,
+    where the input is wrong.
+    """
+    _check(source, horizon, output, summary)
+    try:
+        histories = _read(source)
+        _write(histories, horizon, output, summary)
+    except InvalidInput as error:
+        click.echo(str(error), err=True)
+        context.exit(1)
+    except OSError as error:
+        click.echo(f"{error.filename or source}: {error.strerror}", err=True)
+        context.exit(1)
+
+
+def _check(source: str, horizon_ms: int, output: str, summary: str | None) -> None:
+    from tidecast_analytics.forecasting import MAX_HORIZON_MS
+
+    if horizon_ms > MAX_HORIZON_MS:
+        raise click.BadParameter("the longest horizon is two years", param_hint="--horizon")
+    if summary is not None and _same(summary, output):
+        raise click.UsageError("--output and --summary name the same file")
+    for written in (output, summary):
+        if written not in (None, "-") and _same(written, source):
+            raise click.UsageError(f"{written} would overwrite the input")
+
+
+def _same(one: str | None, other: str) -> bool:
+    return one == other or (
+        one is not None and "-" not in (one, other) and Path(one).resolve() == Path(other).resolve()
+    )
+
+
+def _read(source: str) -> Mapping[str, History]:
+    from tidecast.cli.forecast_csv import read_histories
+
+    if source == "-":
+        return read_histories(sys.stdin, "standard input")
+    with Path(source).open(encoding="utf-8-sig", newline="") as lines:
+        return read_histories(lines, source)
+
+
+def _write(
+    histories: Mapping[str, History], horizon_ms: int, output: str, summary: str | None
+) -> None:
+    from tidecast.cli.forecast_csv import (
+        BAND_HEADER,
+        SUMMARY_HEADER,
+        band_rows,
+        summary_row,
+    )
+    from tidecast_analytics.forecasting import forecast as forecast_all
+
+    names = list(histories)
+    firsts = range(0, len(names), _SERIES_AT_ONCE)
+    with (
+        _replaced(output) as band_file,
+        _replaced(summary) as summary_file,
+        click.progressbar(
+            firsts, label="Forecasting", file=sys.stderr, hidden=not sys.stderr.isatty()
+        ) as slices,
+    ):
+        bands = csv.writer(band_file, lineterminator="\n")
+        dates = csv.writer(summary_file, lineterminator="\n")
+        bands.writerow(BAND_HEADER)
+        dates.writerow(SUMMARY_HEADER)
+        for first in slices:
+            some = names[first : first + _SERIES_AT_ONCE]
+            for name, outlook in zip(
+                some, forecast_all([histories[name] for name in some], horizon_ms), strict=True
+            ):
+                bands.writerows(band_rows(name, outlook))
+                row = summary_row(name, outlook)
+                if row is not None:
+                    dates.writerow(row)
+
+
+@contextmanager
+def _replaced(path: str | None) -> Iterator[TextIO]:
+    """A file that takes the place of `path` when all went well; `-` is standard output.
+
+    None is written nowhere.
+    """
+    if path == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    if path is None:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            yield nowhere
+        return
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

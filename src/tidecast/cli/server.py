@@ -1,0 +1,91 @@
+"""`tidecast server`: the server alone, and the options that it shares with `tidecast up`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tidecast.cli.client import explain_errors
+from tidecast.cli.parameters import DURATION
+from tidecast.config import DEFAULT_LISTEN, Address, ServerSettings, default_data_dir
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+_OPTIONS = [
+    click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False),
+                 default=default_data_dir, show_default="~/.local/state/tidecast",
+                 help="Where samples and records are kept."),
+    click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT"),
+    click.option("--retention", type=DURATION, default="30d", show_default=True,
+                 help="How long raw samples are kept (usage records: ten years)."),
+    click.option("--out-of-order-window", type=DURATION, default="100y", show_default=True,
+                 help="How far samples may lag behind the newest of their series."),
+    click.option("--token-file", type=FILE, help="Hashed tokens; see `tidecast token`."),
+    click.option("--require-auth", is_flag=True, help="Ask for tokens on loopback too."),
+    click.option("--tls-cert-file", type=FILE, help="Serve HTTPS with this certificate chain."),
+    click.option("--tls-key-file", type=FILE, help="The certificate's private key."),
+    click.option("--insecure-http", is_flag=True,
+                 help="Serve plain HTTP off loopback: only where the network itself is trusted."),
+    click.option("--rules-file", "rules_files", type=FILE, multiple=True,
+                 help="Prometheus rule files beside the default pack."),
+    click.option("--resources-file", type=FILE, help="Resource definitions instead of ours."),
+    click.option("--database-url", default="", envvar="TIDECAST_DATABASE_URL",
+                 help="PostgreSQL for the records (postgresql+psycopg://...); else SQLite."),
+    click.option("--webhook-url", "webhook_urls", multiple=True, metavar="URL",
+                 help="Tell this receiver of incidents, in Alertmanager's webhook format."),
+    click.option("--external-url", default="", metavar="URL",
+                 help="How people reach this server; for links in notifications."),
+]  # fmt: skip
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds a server's options; the command gets them as `settings: ServerSettings`."""
+
+    @functools.wraps(command)
+    def run(
+        listen: str,
+        retention: int,
+        out_of_order_window: int,
+        webhook_urls: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        extra = {name: options.pop(name) for name in list(options) if name not in _FIELDS}
+        settings = ServerSettings(
+            listen=Address.parse(listen),
+            retention_ms=retention,
+            out_of_order_window_ms=out_of_order_window,
+            webhook_urls=webhook_urls,
+            **options,
+        )
+        return command(settings, **extra)
+
+    decorated: Callable[..., Any] = explain_errors(run)
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+_FIELDS = ServerSettings.__dataclass_fields__.keys()
+
+
+@click.command()
+@settings_options
+def server(settings: ServerSettings) -> None:
+    """Run the server: samples, PromQL, forecasts, incidents and pages.
+
+    It listens on loopback unless told otherwise. Off loopback it needs --token-file and either a
+    certificate or --insecure-http.
+
+    \b
+    Examples:
+      tidecast server --data-dir /srv/tidecast --listen 127.0.0.1:9797
+      tidecast server --listen 0.0.0.0:9797 --token-file tokens.yaml \\
+          --tls-cert-file server.crt --tls-key-file server.key
+    """
+    from tidecast.server.run import serve
+
+    serve(settings)

@@ -1,0 +1,122 @@
+"""From usage records to published forecasts: every resource against its mark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tidecast_analytics.forecasting import forecast
+from tidecast_analytics.outlook import History, Outlook
+
+from tidecast.journeys.usage_records import ResourceKey, UsageHistory, read_usage
+from tidecast.policy.resources import ResourceDefinition, custom_resource
+from tidecast.records import KnownResource, PublishedForecast, Records
+from tidecast.samples.matchers import Matcher, MatchOp
+from tidecast.samples.protocol import Samples
+
+HISTORY_MS = 2 * 365 * 86_400_000
+HOSTS_AT_ONCE = 50
+NO_MARK = "no_mark"
+"""State of a resource that nobody has set a mark for: it is forecast, but nothing is crossed."""
+
+Forecaster = Callable[[Sequence[History], int], list[Outlook]]
+"""Runs `tidecast_analytics.forecasting.forecast`, here or in the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What a run of forecasts works with."""
+
+    samples: Samples
+    records: Records
+    definitions: Mapping[str, ResourceDefinition]
+    run: Forecaster = forecast
+
+
+def forecast_fleet(fleet: Fleet, now_ms: int, horizon_ms: int) -> int:
+    """Publishes a forecast of every resource that is not retired; returns how many."""
+    with fleet.records.reading() as unit:
+        known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
+    living = {key: each for key, each in known.items() if not each.retired}
+    published = 0
+    for hosts in _chunks(sorted({key.host for key in living})):
+        among = Matcher("instance", MatchOp.REGEX, "|".join(map(re.escape, hosts)))
+        usage = read_usage(fleet.samples, now_ms - HISTORY_MS, now_ms, (among,))
+        asked = [(living[key], history) for key, history in usage.items() if key in living]
+        outlooks = fleet.run([_history(fleet, *each) for each in asked], horizon_ms)
+        forecasts = [
+            _published(fleet, resource, history, outlook, now_ms, horizon_ms)
+            for (resource, history), outlook in zip(asked, outlooks, strict=True)
+        ]
+        with fleet.records.unit() as unit:
+            unit.forecasts.publish(forecasts)
+        published += len(forecasts)
+    return published
+
+
+def _chunks(hosts: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(hosts), HOSTS_AT_ONCE):
+        yield hosts[first : first + HOSTS_AT_ONCE]
+
+
+def definition_of(
+    definitions: Mapping[str, ResourceDefinition], resource: str
+) -> ResourceDefinition:
+    """The policy's definition, or how a resource is judged that only an import knows."""
+    return definitions.get(resource) or custom_resource(resource)
+
+
+def _history(fleet: Fleet, resource: KnownResource, history: UsageHistory) -> History:
+    definition = definition_of(fleet.definitions, resource.resource)
+    times, values = history.of(definition.statistic)
+    return History(times, values, history.mark, history.limit)
+
+
+def usage_query(key: ResourceKey, statistic: str) -> str:
+    """The PromQL that shows the history that was forecast."""
+    matchers = [
+        Matcher(name, MatchOp.EQUAL, value)
+        for name, value in {**key.labels(), "stat": statistic}.items()
+        if value
+    ]
+    return f"tidecast_usage{{{','.join(map(str, matchers))}}}"
+
+
+def _published(
+    fleet: Fleet,
+    resource: KnownResource,
+    history: UsageHistory,
+    outlook: Outlook,
+    now_ms: int,
+    horizon_ms: int,
+) -> PublishedForecast:
+    key = ResourceKey(resource.host, resource.resource, resource.item)
+    statistic = definition_of(fleet.definitions, resource.resource).statistic
+    _, values = history.of(statistic)
+    return PublishedForecast(
+        host=key.host,
+        resource=key.resource,
+        item=key.item,
+        unit=resource.unit,
+        statistic=statistic,
+        source=", ".join(sorted(filter(None, history.sources))),
+        published_ms=now_ms,
+        horizon_ms=now_ms + horizon_ms,
+        state=str(outlook.state or NO_MARK),
+        p10_ms=outlook.p10_ms,
+        p50_ms=outlook.p50_ms,
+        p90_ms=outlook.p90_ms,
+        mark=history.mark,
+        usage=float(values[-1]) if len(values) else None,
+        limit=history.limit,
+        method=outlook.method,
+        reasons=outlook.reasons,
+        query=usage_query(key, statistic),
+        times_ms=outlook.times_ms,
+        mean=outlook.mean,
+        lo80=outlook.lo80,
+        hi80=outlook.hi80,
+        lo95=outlook.lo95,
+        hi95=outlook.hi95,
+    )

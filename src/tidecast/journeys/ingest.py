@@ -1,0 +1,163 @@
+"""Samples come in: what is ours is refused, late hours are marked, hosts are seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidecast.journeys.usage_records import HOUR_MS, hour_end
+from tidecast.records import Records
+from tidecast.samples.batch import Int64s, SampleBatch, is_stale
+from tidecast.samples.protocol import AppendReport, Samples
+from tidecast.samples.routed import is_own
+from tidecast_collector.labels import NAME, Labels, host_of_instance, label_value
+
+MOST_HOURS = 100_000
+"""Eleven years: more than any host has samples of."""
+LIVE_MS = HOUR_MS
+"""Samples older than this are history that somebody imports, not a sign of life."""
+
+
+class LateHours:
+    """Closed hours whose usage records have to be computed again.
+
+    They are written down before the late samples are: after a crash an hour may be computed once
+    too often, but never stays wrong.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._lock = threading.Lock()
+        with records.unit() as unit:
+            self._watermark = unit.usage.watermark_ms()
+            self._marked = set(unit.usage.dirty_hours(MOST_HOURS))
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """The last hour end up to which usage records were computed."""
+        return self._watermark
+
+    def advance(self, watermark_ms: int) -> None:
+        """All hours up to this one are computed."""
+        with self._lock, self._records.unit() as unit:
+            unit.usage.set_watermark(watermark_ms)
+            self._watermark = watermark_ms
+
+    def note(self, timestamps: Int64s) -> None:
+        """Marks the closed hours that these samples fall into."""
+        if self._watermark is None or not len(timestamps):
+            return
+        if int(timestamps.min()) > self._watermark:
+            return
+        hours = {int(hour) for hour in np.unique(-(-timestamps // HOUR_MS)) * HOUR_MS}
+        with self._lock:
+            new = {hour for hour in hours if hour <= self._watermark} - self._marked
+            if new:
+                with self._records.unit() as unit:
+                    unit.usage.mark_dirty(new)
+                self._marked |= new
+
+    def take(self, limit: int) -> list[int]:
+        """The oldest marked hours; those that get samples from now on are marked anew."""
+        with self._lock:
+            hours = sorted(self._marked)[:limit]
+            self._marked.difference_update(hours)
+            return hours
+
+    def done(self, hours: Iterable[int]) -> None:
+        """These were computed again; the ones marked anew meanwhile stay."""
+        with self._lock:
+            finished = set(hours) - self._marked
+            if finished:
+                with self._records.unit() as unit:
+                    unit.usage.clear_dirty(finished)
+
+    def put_back(self, hours: Iterable[int]) -> None:
+        """These could not be computed; they stay marked."""
+        with self._lock:
+            self._marked.update(hours)
+
+    def __len__(self) -> int:
+        return len(self._marked)
+
+
+class HostsSeen:
+    """When each host was last heard of, for the host-silence rule and the pages."""
+
+    def __init__(self, seen_ms: Mapping[str, int]) -> None:
+        self._seen = dict(seen_ms)
+        self._host_of: dict[Labels, str] = {}
+        self._lock = threading.Lock()
+
+    def all(self) -> dict[str, int]:
+        """Milliseconds UTC of the newest live sample of each host."""
+        with self._lock:
+            return dict(self._seen)
+
+    def forget(self, host: str) -> None:
+        """The host is retired."""
+        with self._lock:
+            self._seen.pop(host, None)
+
+    def note(self, batch: SampleBatch, now_ms: int) -> None:
+        """Takes the batch's live samples as signs of life of their hosts."""
+        if not len(batch.timestamps) or int(batch.timestamps.max()) < now_ms - LIVE_MS:
+            return
+        live = (batch.timestamps >= now_ms - LIVE_MS) & ~is_stale(batch.values)
+        times = np.where(live, np.minimum(batch.timestamps, now_ms), 0)
+        with self._lock:
+            for i, labels in enumerate(batch.labels):
+                host = self._host(labels)
+                part = times[batch.offsets[i] : batch.offsets[i + 1]]
+                newest = int(part.max()) if host and len(part) else 0
+                if newest > self._seen.get(host, 0):
+                    self._seen[host] = newest
+
+    def _host(self, labels: Labels) -> str:
+        host = self._host_of.get(labels)
+        if host is None:
+            if len(self._host_of) > 1_000_000:
+                self._host_of.clear()
+            host = self._host_of[labels] = _speaking_host(labels)
+        return host
+
+
+def _speaking_host(labels: Labels) -> str:
+    """The host whose life this series shows; "" for what others say about a host."""
+    name = label_value(labels, NAME)
+    if name in ("up", "ALERTS", "ALERTS_FOR_STATE") or name.startswith("scrape_") or is_own(name):
+        return ""
+    return host_of_instance(label_value(labels, "instance"))
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of a write: the store's report and how many series of our own came back."""
+
+    appended: AppendReport
+    own_series_dropped: int
+
+
+class Ingest:
+    """The door for samples from outside."""
+
+    def __init__(self, samples: Samples, late: LateHours, hosts: HostsSeen) -> None:
+        self._samples, self._late, self._hosts = samples, late, hosts
+
+    def write(self, batch: SampleBatch, now_ms: int) -> IngestReport:
+        """Keeps the batch, durable when this returns; raises `SamplesUnavailable`."""
+        foreign = [part for part in batch if not is_own(label_value(part[0], NAME))]
+        dropped = len(batch) - len(foreign)
+        kept = SampleBatch.of(foreign) if dropped else batch
+        self._late.note(kept.timestamps)
+        report = self._samples.append(kept)
+        self._hosts.note(kept, now_ms)
+        return IngestReport(report, dropped)
+
+
+def last_closed_hour(now_ms: int, grace_ms: int = 60_000) -> int:
+    """The newest hour end after which pushing agents have had their grace."""
+    return hour_end(now_ms - grace_ms + 1) - HOUR_MS

@@ -1,0 +1,91 @@
+"""The series the server writes about what it knows: hosts, forecasts, headroom and incidents.
+
+They are written every minute (hosts every few seconds), so that they behave in rules and dashboards
+like anything else that is scraped; a series that is not written any more is undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from tidecast.journeys.usage_records import ResourceKey
+from tidecast.records import PublishedForecast
+from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast_collector.labels import Labels, make_labels
+
+HELP: Mapping[str, str] = {
+    "tidecast_host_last_seen_timestamp_seconds": "When the host was last heard of.",
+    "tidecast_time_to_mark_seconds": "Seconds until the resource reaches its mark, by quantile of "
+    "the forecast; 0 when over now, absent when undefined.",
+    "tidecast_lead_time_seconds": "How long it takes to add more of the resource.",
+    "tidecast_mark_within_lead_time": "1 if the mark is more likely than not reached within the "
+    "lead time, else 0.",
+    "tidecast_headroom_ratio": "Share of the mark that is still free; negative when over it.",
+    "tidecast_full_in_seconds": "Seconds until the resource is full if the last hours go on, by "
+    "quantile; infinite when it does not fill.",
+    "tidecast_incidents": "Incidents by state.",
+}
+
+Point = tuple[str, Mapping[str, str], float]
+"""A metric name, its labels and its value."""
+
+
+def batch_at(points: Iterable[Point], at_ms: int) -> SampleBatch:
+    """These points, all at one time."""
+    when: Int64s = np.array([at_ms], dtype=np.int64)
+
+    def series() -> Iterator[tuple[Labels, Int64s, Float64s]]:
+        for name, labels, value in points:
+            yield make_labels({**labels, "__name__": name}), when, np.array([value])
+
+    return SampleBatch.of(series())
+
+
+def host_points(seen_ms: Mapping[str, int]) -> Iterator[Point]:
+    """When each host was last heard of."""
+    for host, at_ms in seen_ms.items():
+        yield "tidecast_host_last_seen_timestamp_seconds", {"instance": host}, at_ms / 1000
+
+
+def forecast_points(
+    forecasts: Sequence[PublishedForecast], lead_seconds: Mapping[str, int], now_ms: int
+) -> Iterator[Point]:
+    """What the newest published forecasts say, counted from now."""
+    for each in forecasts:
+        labels = ResourceKey(each.host, each.resource, each.item).labels()
+        lead = lead_seconds.get(each.resource, 0)
+        if each.mark and each.usage is not None:
+            yield "tidecast_headroom_ratio", labels, 1 - each.usage / each.mark
+        if each.state == "not_enough_data":
+            continue
+        over = each.state == "over_now"
+        for quantile, reached_ms in (
+            ("0.1", each.p10_ms),
+            ("0.5", each.p50_ms),
+            ("0.9", each.p90_ms),
+        ):
+            if over or reached_ms is not None:
+                left = 0.0 if over else max(0.0, ((reached_ms or now_ms) - now_ms) / 1000)
+                yield "tidecast_time_to_mark_seconds", {**labels, "quantile": quantile}, left
+        if lead:
+            soon = over or (each.p50_ms is not None and each.p50_ms - now_ms <= lead * 1000)
+            yield "tidecast_lead_time_seconds", labels, float(lead)
+            yield "tidecast_mark_within_lead_time", labels, float(soon)
+
+
+def fast_path_points(
+    full_in: Mapping[ResourceKey, tuple[float, float, float] | None],
+) -> Iterator[Point]:
+    """When each watched resource is full; infinite where its last hours show no rise."""
+    for key, seconds in full_in.items():
+        for quantile, value in zip(("0.1", "0.5", "0.9"), seconds or (np.inf,) * 3, strict=True):
+            labels = {**key.labels(), "quantile": quantile}
+            yield "tidecast_full_in_seconds", labels, float(value)
+
+
+def incident_points(count_by_state: Mapping[str, int]) -> Iterator[Point]:
+    """How many incidents are in each state."""
+    for state, count in count_by_state.items():
+        yield "tidecast_incidents", {"state": state}, float(count)

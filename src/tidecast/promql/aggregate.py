@@ -1,0 +1,225 @@
+"""Aggregation operators: many series to one for each group, at every step at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from tidecast.promql.block import Block, Bools, empty_block, merge_equal
+from tidecast.promql.errors import QueryError
+from tidecast.promql.numbers import format_value
+from tidecast.promql.segments import ranks, segment_quantiles, segment_sums
+from tidecast.promql.tree import Grouping
+from tidecast.samples.batch import Float64s, Int64s
+from tidecast_collector.labels import NAME, Labels, make_labels
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Series sorted into groups: `block` has the members of group 0 first, then those of 1, ..."""
+
+    labels: Sequence[Labels]
+    drop_name: Bools
+    ids: Int64s
+    block: Block
+
+    @property
+    def starts(self) -> Int64s:
+        """The row at which each group begins."""
+        return np.searchsorted(self.ids, np.arange(len(self.labels)))
+
+    def block_of(self, values: Float64s) -> Block:
+        """One value for each group, where the group has a member."""
+        present = np.logical_or.reduceat(self.block.present, self.starts, axis=0)
+        return Block(self.labels, values, present, self.drop_name)
+
+
+def group(block: Block, grouping: Grouping | None) -> Groups:
+    """The series by the labels they are grouped by."""
+    found: dict[tuple[Labels, bool], int] = {}
+    ids = np.empty(len(block.labels), dtype=np.int64)
+    for row, (labels, drop) in enumerate(zip(block.labels, block.drop_name.tolist(), strict=True)):
+        kept = _group_labels(labels, grouping)
+        key = (kept, drop and any(name == NAME for name, _ in kept))
+        ids[row] = found.setdefault(key, len(found))
+    order = np.argsort(ids, kind="stable")
+    drops = np.array([drop for _, drop in found], dtype=bool)
+    return Groups([labels for labels, _ in found], drops, ids[order], block.take(order))
+
+
+def _group_labels(labels: Labels, grouping: Grouping | None) -> Labels:
+    if grouping is None:
+        return ()
+    if grouping.without:
+        gone = {NAME, *grouping.labels}
+        return tuple(pair for pair in labels if pair[0] not in gone)
+    return tuple(pair for pair in labels if pair[0] in grouping.labels)
+
+
+def aggregate(op: str, block: Block, grouping: Grouping | None) -> Block:
+    """The result of an operator without parameter: sum, avg, count, min, max, group, std*."""
+    if not len(block.labels):
+        return empty_block(block.steps)
+    groups = group(block, grouping)
+    with np.errstate(all="ignore"):
+        return groups.block_of(_REDUCE[op](groups))
+
+
+def _sums(groups: Groups) -> Float64s:
+    values = np.where(groups.block.present, groups.block.values, 0.0)
+    return segment_sums(values, groups.ids, len(groups.labels))
+
+
+def _counts(groups: Groups) -> Float64s:
+    counts: Float64s = np.add.reduceat(
+        groups.block.present.astype(np.float64), groups.starts, axis=0
+    )
+    return counts
+
+
+def _means(groups: Groups) -> Float64s:
+    sums, counts = _sums(groups), np.maximum(_counts(groups), 1)
+    means: Float64s = sums / counts
+    if np.isinf(sums).any():
+        # A sum may overflow where the mean does not: there each value is divided first.
+        shares = np.where(groups.block.present, groups.block.values / counts[groups.ids], 0.0)
+        means = np.where(
+            np.isinf(sums), segment_sums(shares, groups.ids, len(groups.labels)), means
+        )
+    return means
+
+
+def _least(groups: Groups) -> Float64s:
+    values = np.where(groups.block.present, groups.block.values, np.nan)
+    return np.fmin.reduceat(values, groups.starts, axis=0)
+
+
+def _greatest(groups: Groups) -> Float64s:
+    values = np.where(groups.block.present, groups.block.values, np.nan)
+    return np.fmax.reduceat(values, groups.starts, axis=0)
+
+
+def _variances(groups: Groups) -> Float64s:
+    away = groups.block.values - _means(groups)[groups.ids]
+    squares = np.where(groups.block.present, away * away, 0.0)
+    variances: Float64s = segment_sums(squares, groups.ids, len(groups.labels)) / np.maximum(
+        _counts(groups), 1
+    )
+    return variances
+
+
+def _deviations(groups: Groups) -> Float64s:
+    return np.sqrt(_variances(groups))
+
+
+def _ones(groups: Groups) -> Float64s:
+    return np.ones((len(groups.labels), groups.block.steps))
+
+
+_REDUCE = {
+    "sum": _sums,
+    "avg": _means,
+    "count": _counts,
+    "min": _least,
+    "max": _greatest,
+    "stdvar": _variances,
+    "stddev": _deviations,
+    "group": _ones,
+}
+
+
+def quantile(block: Block, grouping: Grouping | None, quantiles: Float64s) -> Block:
+    """The quantile of each group; `quantiles` [steps]."""
+    if not len(block.labels):
+        return empty_block(block.steps)
+    groups = group(block, grouping)
+    rows, steps = np.nonzero(groups.block.present)
+    segments = groups.ids[rows] * block.steps + steps
+    wanted = np.tile(quantiles, len(groups.labels))
+    found = segment_quantiles(groups.block.values[rows, steps], segments, wanted)
+    return groups.block_of(found.reshape(len(groups.labels), block.steps))
+
+
+def top_or_bottom(block: Block, grouping: Grouping | None, limits: Float64s, *, top: bool) -> Block:
+    """The greatest (or least) series of each group at every step, as many as `limits` [steps].
+
+    At a single step the series are ordered by group, then by value.
+    """
+    if not len(block.labels):
+        return block
+    groups = group(block, grouping)
+    rows, steps = np.nonzero(groups.block.present)
+    values = groups.block.values[rows, steps]
+    segments = groups.ids[rows] * block.steps + steps
+    order = np.lexsort((-values if top else values, np.isnan(values), segments))
+    kept = order[ranks(segments[order]) < _whole(limits)[steps[order]]]
+    present = np.zeros_like(groups.block.present)
+    present[rows[kept], steps[kept]] = True
+    if block.steps == 1:
+        return Block(
+            groups.block.labels, groups.block.values, present, groups.block.drop_name
+        ).take(rows[kept])
+    return groups.block.with_present(present)
+
+
+def first_series(block: Block, grouping: Grouping | None, limits: Float64s) -> Block:
+    """The first series of each group at every step, as many as `limits` [steps]: limitk."""
+    if not len(block.labels):
+        return block
+    groups = group(block, grouping)
+    running: Int64s = np.cumsum(groups.block.present, axis=0)
+    before: Int64s = running[groups.starts] - groups.block.present[groups.starts]
+    place: Int64s = running - before[groups.ids]
+    return groups.block.with_present(groups.block.present & (place <= _whole(limits)))
+
+
+def share_of_series(block: Block, ratios: Float64s) -> Block:
+    """A pseudo-random share of the series: limit_ratio.
+
+    A series is chosen by a hash of its labels; -r chooses just those that 1 - r leaves out.
+    """
+    if np.isnan(ratios).any():
+        raise QueryError("ratio value is NaN")
+    bounded = np.clip(ratios, -1.0, 1.0)
+    places = np.array([_unit_hash(labels) for labels in block.labels])[:, None]
+    chosen = np.where(bounded >= 0, places < bounded, places >= 1 + bounded)
+    return block.with_present(block.present & chosen) if len(block.labels) else block
+
+
+def _unit_hash(labels: Labels) -> float:
+    digest = blake2b(repr(labels).encode(), digest_size=7).digest()
+    return int.from_bytes(digest) / float(1 << 56)
+
+
+def _whole(limits: Float64s) -> Int64s:
+    if np.isnan(limits).any():
+        raise QueryError("parameter value is NaN")
+    if (np.abs(limits) >= 2**63).any():
+        raise QueryError(f"scalar value {limits[0]} overflows int64")
+    return limits.astype(np.int64)
+
+
+def count_values(block: Block, grouping: Grouping | None, label: str) -> Block:
+    """How many series of each group have each value, which becomes the label."""
+    if not len(block.labels):
+        return block
+    groups = group(block, grouping)
+    rows, steps = np.nonzero(groups.block.present)
+    # By bits, so that NaN equals NaN.
+    bits = groups.block.values[rows, steps].view(np.int64)
+    keys, inverse = np.unique(
+        np.stack((groups.ids[rows], bits), axis=1), axis=0, return_inverse=True
+    )
+    counts = np.zeros((len(keys), block.steps))
+    np.add.at(counts, (inverse.ravel(), steps), 1.0)
+    labels, drops = [], []
+    for group_id, bit in keys.tolist():
+        value = float(np.int64(bit).view(np.float64))
+        pairs = dict(groups.labels[group_id]) | {label: format_value(value)}
+        labels.append(make_labels(pairs))
+        drops.append(bool(groups.drop_name[group_id]) and label != NAME)
+    result = Block(labels, counts, counts > 0, np.array(drops, dtype=bool))
+    return merge_equal(result, "count_values gave the same labels to two groups")

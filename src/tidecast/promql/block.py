@@ -1,0 +1,129 @@
+"""Instant vectors over all steps of a query: the value that expressions pass to each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tidecast.promql.errors import QueryError
+from tidecast.samples.batch import Float64s, Int64s
+from tidecast_collector.labels import NAME, Labels
+
+Bools = npt.NDArray[np.bool_]
+
+NAME_LABELS = frozenset((NAME, "__type__", "__unit__"))
+"""What goes when an operation drops the metric name."""
+SAME_LABELSET = "vector cannot contain metrics with the same labelset"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Series by steps: `values` [series x steps] counts where `present` [series x steps] is true.
+
+    `drop_name` [series] marks series whose name goes at the end of the query; until then it still
+    tells them apart and can be matched. Absent is never coded as NaN, which is a value.
+    """
+
+    labels: Sequence[Labels]
+    values: Float64s
+    present: Bools
+    drop_name: Bools
+
+    @property
+    def steps(self) -> int:
+        """The number of steps."""
+        return int(self.values.shape[1])
+
+    def take(self, rows: Int64s) -> Block:
+        """These rows, in this order."""
+        return Block(
+            [self.labels[row] for row in rows.tolist()],
+            self.values[rows],
+            self.present[rows],
+            self.drop_name[rows],
+        )
+
+    def with_values(self, values: Float64s, *, drop_name: bool = True) -> Block:
+        """The same series with other values; by default their names go."""
+        drop = np.ones(len(self.labels), dtype=bool) if drop_name else self.drop_name
+        return replace(self, values=values, drop_name=drop)
+
+    def with_present(self, present: Bools) -> Block:
+        """The same series, present elsewhere; series that are nowhere go."""
+        block = replace(self, present=present)
+        somewhere = present.any(axis=1)
+        return block if somewhere.all() else block.take(np.flatnonzero(somewhere))
+
+
+def empty_block(steps: int) -> Block:
+    """No series."""
+    return Block([], np.empty((0, steps)), np.empty((0, steps), bool), np.empty(0, bool))
+
+
+def one_series(labels: Labels, values: Float64s, present: Bools | None = None) -> Block:
+    """A single series; present everywhere unless told otherwise."""
+    where = np.ones(len(values), bool) if present is None else present
+    block = Block([labels], values[None, :], where[None, :], np.zeros(1, bool))
+    return block.with_present(block.present)
+
+
+def concatenate(first: Block, second: Block) -> Block:
+    """The series of both."""
+    return Block(
+        [*first.labels, *second.labels],
+        np.concatenate((first.values, second.values)),
+        np.concatenate((first.present, second.present)),
+        np.concatenate((first.drop_name, second.drop_name)),
+    )
+
+
+def broadcast(block: Block, steps: int) -> Block:
+    """A block of one step, repeated for each of `steps`."""
+    shape = (len(block.labels), steps)
+    return replace(
+        block,
+        values=np.broadcast_to(block.values, shape),
+        present=np.broadcast_to(block.present, shape),
+    )
+
+
+def without_names(labels: Labels) -> Labels:
+    """The labels without the metric's name."""
+    return tuple(pair for pair in labels if pair[0] not in NAME_LABELS)
+
+
+def drop_names(block: Block) -> Block:
+    """The block with the marked names gone, series that became equal joined.
+
+    Raises `QueryError` where two of them have a value at the same step.
+    """
+    labels = [
+        without_names(pairs) if drop else pairs
+        for pairs, drop in zip(block.labels, block.drop_name.tolist(), strict=True)
+    ]
+    named = replace(block, labels=labels, drop_name=np.zeros(len(labels), bool))
+    return merge_equal(named, SAME_LABELSET)
+
+
+def merge_equal(block: Block, error: str) -> Block:
+    """The block with series of equal labels joined; `QueryError(error)` where two collide."""
+    keys = list(zip(block.labels, block.drop_name.tolist(), strict=True))
+    if len(set(keys)) == len(keys):
+        return block
+    rows_of: dict[tuple[Labels, bool], list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        rows_of[key].append(row)
+    values, present = block.values.copy(), block.present.copy()
+    for rows in rows_of.values():
+        first = rows[0]
+        for row in rows[1:]:
+            if (present[first] & present[row]).any():
+                raise QueryError(error)
+            values[first] = np.where(present[row], values[row], values[first])
+            present[first] |= present[row]
+    merged = Block(block.labels, values, present, block.drop_name)
+    return merged.take(np.array([rows[0] for rows in rows_of.values()], dtype=np.int64))

@@ -1,0 +1,226 @@
+"""Function calls: each function's arguments evaluated, then handed to where it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from tidecast.promql import elementwise, label_functions, range_functions
+from tidecast.promql.block import Block, Bools, one_series
+from tidecast.promql.context import Context
+from tidecast.promql.fetch import instant_vector
+from tidecast.promql.functions import CALENDAR, MATHEMATICAL
+from tidecast.promql.histograms import bucket_quantile, over_buckets
+from tidecast.promql.tree import Call, Node, Paren, VectorSelector
+from tidecast.promql.windows import Windows
+from tidecast.samples.batch import Float64s, Int64s
+from tidecast_collector.labels import NAME, label_value
+
+COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
+
+
+class Evaluates(Protocol):
+    """The evaluator, as functions see it."""
+
+    context: Context
+
+    def vector(self, node: Node, times: Int64s) -> Block: ...
+    def scalar(self, node: Node, times: Int64s) -> Float64s: ...
+    def string(self, node: Node) -> str: ...
+    def windows(self, node: Node, times: Int64s) -> Windows: ...
+    def note_quantiles(self, quantiles: Float64s, node: Node) -> None: ...
+
+
+Answer: TypeAlias = Block | Float64s
+Handler = Callable[[Evaluates, Call, Int64s], Answer]
+
+
+def evaluate_call(evaluator: Evaluates, node: Call, times: Int64s) -> Answer:
+    """The instant vector, or the scalar [steps], of a function call at these times."""
+    return _HANDLERS[node.function](evaluator, node, times)
+
+
+def _over_range(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    windows = evaluator.windows(node.arguments[0], times)
+    evaluator.context.check_time()
+    block = range_functions.RANGE_FUNCTIONS[node.function](windows)
+    if node.function in ("rate", "increase"):
+        _note_counters(evaluator, node, block)
+    return block
+
+
+def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
+    for name in sorted({label_value(labels, NAME) for labels in block.labels}):
+        if name and not name.endswith(COUNTER_ENDINGS):
+            endings = "/".join(COUNTER_ENDINGS)
+            text = f'metric might not be a counter, name does not end in {endings}: "{name}"'
+            evaluator.context.inform(text, node.arguments[0].span)
+
+
+def _mathematical(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    with np.errstate(all="ignore"):
+        return block.with_values(elementwise.MATHEMATICS[node.function](block.values))
+
+
+def _calendar(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    if not node.arguments:
+        return one_series((), elementwise.calendar(node.function, times / 1000))
+    block = evaluator.vector(node.arguments[0], times)
+    return block.with_values(elementwise.calendar(node.function, block.values))
+
+
+def _nowhere(present: Bools) -> Bools:
+    """At which steps no series is present."""
+    nowhere: Bools = np.logical_not(np.logical_or.reduce(present, axis=0))
+    return nowhere
+
+
+def _absent(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    absent = _nowhere(evaluator.vector(node.arguments[0], times).present)
+    labels = label_functions.absent_labels(node.arguments[0])
+    return one_series(labels, np.ones(len(times)), absent)
+
+
+def _absent_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    windows = evaluator.windows(node.arguments[0], times)
+    absent = _nowhere(windows.counts > 0)
+    labels = label_functions.absent_labels(node.arguments[0])
+    return one_series(labels, np.ones(len(times)), absent)
+
+
+def _clamp(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    bounds = [evaluator.scalar(argument, times) for argument in node.arguments[1:]]
+    if node.function == "clamp":
+        return elementwise.clamp(block, bounds[0], bounds[1])
+    with np.errstate(all="ignore"):
+        limit = np.maximum if node.function == "clamp_min" else np.minimum
+        return block.with_values(limit(block.values, bounds[0]))
+
+
+def _round(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    nearest = np.ones(len(times))
+    if len(node.arguments) > 1:
+        nearest = evaluator.scalar(node.arguments[1], times)
+    return elementwise.round_to(block, nearest)
+
+
+def _double_exponential_smoothing(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    windows = evaluator.windows(node.arguments[0], times)
+    smoothing, trend = (evaluator.scalar(argument, times) for argument in node.arguments[1:])
+    return range_functions.double_exponential_smoothing(windows, smoothing, trend)
+
+
+def _predict_linear(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    windows = evaluator.windows(node.arguments[0], times)
+    ahead = evaluator.scalar(node.arguments[1], times)
+    return range_functions.predict_linear(windows, times, ahead)
+
+
+def _quantile_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    quantiles = evaluator.scalar(node.arguments[0], times)
+    evaluator.note_quantiles(quantiles, node.arguments[0])
+    windows = evaluator.windows(node.arguments[1], times)
+    return range_functions.quantile_over_time(windows, quantiles)
+
+
+def _histogram_quantile(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    quantiles = evaluator.scalar(node.arguments[0], times)
+    evaluator.note_quantiles(quantiles, node.arguments[0])
+    block = evaluator.vector(node.arguments[1], times)
+    result, notes = over_buckets(block, quantiles, bucket_quantile)
+    for name, bound in notes.malformed.items():
+        text = f'bucket label "le" is missing or has a malformed value of "{bound}"'
+        evaluator.context.warn(f'{text} for metric name "{name}"', node.arguments[1].span)
+    for name in sorted(notes.mended):
+        text = "input to histogram_quantile needed to be fixed for monotonicity"
+        evaluator.context.inform(f'{text} for metric name "{name}"', node.arguments[1].span)
+    return result
+
+
+def _label_replace(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    target, replacement, source, pattern = (
+        evaluator.string(argument) for argument in node.arguments[1:]
+    )
+    return label_functions.label_replace(block, target, replacement, source, pattern)
+
+
+def _label_join(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    target, separator, *sources = (evaluator.string(argument) for argument in node.arguments[1:])
+    return label_functions.label_join(block, target, separator, sources)
+
+
+def _sort(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    return label_functions.sort_by_value(block, descending=node.function == "sort_desc")
+
+
+def _sort_by_label(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    block = evaluator.vector(node.arguments[0], times)
+    names = [evaluator.string(argument) for argument in node.arguments[1:]]
+    descending = node.function == "sort_by_label_desc"
+    return label_functions.sort_by_labels(block, names, descending=descending)
+
+
+def _timestamp(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    argument = node.arguments[0]
+    while isinstance(argument, Paren):
+        argument = argument.expression
+    if isinstance(argument, VectorSelector):
+        block, taken_ms = instant_vector(evaluator.context, argument, times)
+        return block.with_values(taken_ms / 1000)
+    block = evaluator.vector(argument, times)
+    return block.with_values(np.broadcast_to(times / 1000, block.values.shape))
+
+
+def _scalar(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
+    block = evaluator.vector(node.arguments[0], times)
+    values = np.where(block.present, block.values, 0.0).sum(axis=0)
+    return np.where(block.present.sum(axis=0) == 1, values, np.nan)
+
+
+def _vector(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    return one_series((), evaluator.scalar(node.arguments[0], times))
+
+
+def _time(_evaluator: Evaluates, _node: Call, times: Int64s) -> Float64s:
+    seconds: Float64s = times / 1000
+    return seconds
+
+
+def _pi(_evaluator: Evaluates, _node: Call, times: Int64s) -> Float64s:
+    return np.full(len(times), np.pi)
+
+
+_HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(range_functions.RANGE_FUNCTIONS, _over_range),
+    **dict.fromkeys(MATHEMATICAL, _mathematical),
+    **dict.fromkeys(CALENDAR, _calendar),
+    "absent": _absent,
+    "absent_over_time": _absent_over_time,
+    "clamp": _clamp,
+    "clamp_max": _clamp,
+    "clamp_min": _clamp,
+    "double_exponential_smoothing": _double_exponential_smoothing,
+    "histogram_quantile": _histogram_quantile,
+    "label_join": _label_join,
+    "label_replace": _label_replace,
+    "pi": _pi,
+    "predict_linear": _predict_linear,
+    "quantile_over_time": _quantile_over_time,
+    "round": _round,
+    "scalar": _scalar,
+    "sort": _sort,
+    "sort_by_label": _sort_by_label,
+    "sort_by_label_desc": _sort_by_label,
+    "sort_desc": _sort,
+    "time": _time,
+    "timestamp": _timestamp,
+    "vector": _vector,
+}

@@ -1,0 +1,138 @@
+"""What all parts of one query's evaluation share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tidecast.promql.errors import ParseError, QueryError, QueryTimeout, line_and_column
+from tidecast.promql.settings import QueryLimits
+from tidecast.promql.tree import (
+    At,
+    Duration,
+    DurationCall,
+    DurationLiteral,
+    DurationNumber,
+    DurationOperation,
+    DurationParen,
+    Span,
+)
+from tidecast.samples.batch import Int64s
+from tidecast.samples.protocol import LimitExceeded, Samples
+
+MAX_NOTES = 10
+
+
+@dataclass(slots=True)
+class Context:
+    """One query's samples, times, limits, and the notes taken while it is evaluated."""
+
+    samples: Samples
+    query: str
+    start_ms: int
+    end_ms: int
+    step_ms: int
+    lookback_ms: int
+    subquery_step_ms: int
+    limits: QueryLimits
+    monotonic: Callable[[], float]
+    timeout_seconds: float
+    deadline: float
+    warnings: dict[str, None] = field(default_factory=dict)
+    infos: dict[str, None] = field(default_factory=dict)
+
+    def check_time(self) -> None:
+        """Raises `QueryTimeout` when the query's time is up."""
+        if self.monotonic() > self.deadline:
+            raise QueryTimeout(
+                f"query timed out after {self.timeout_seconds:g} seconds; "
+                "ask for less time, fewer series or a longer step"
+            )
+
+    def check_cells(self, series: int, steps: int) -> None:
+        """Raises `LimitExceeded` where series x steps would not fit into memory."""
+        if series * steps > self.limits.cells:
+            raise LimitExceeded(
+                f"query would hold {series} series x {steps} steps, above the limit of "
+                f"{self.limits.cells} values; ask for less time, fewer series or a longer step"
+            )
+
+    def warn(self, text: str, span: Span) -> None:
+        """Notes what makes the answer doubtful."""
+        self._note(self.warnings, "PromQL warning", text, span)
+
+    def inform(self, text: str, span: Span) -> None:
+        """Notes what the asker may have meant otherwise."""
+        self._note(self.infos, "PromQL info", text, span)
+
+    def _note(self, notes: dict[str, None], kind: str, text: str, span: Span) -> None:
+        line, column = line_and_column(self.query, span.start)
+        if len(notes) < MAX_NOTES:
+            notes[f"{kind}: {text} ({line}:{column})"] = None
+
+    def milliseconds(self, duration: Duration, span: Span) -> int:
+        """The length of a duration expression; raises `ParseError` where it has none."""
+        seconds = self._seconds(duration)
+        if not math.isfinite(seconds) or abs(seconds) > 9e9:
+            raise ParseError(self.query, span.start, "duration out of range")
+        return round(seconds * 1000)
+
+    def positive_milliseconds(self, duration: Duration, span: Span) -> int:
+        """The length of a range or step; raises `ParseError` unless it is above zero."""
+        found = self.milliseconds(duration, span)
+        if found <= 0:
+            raise ParseError(self.query, span.start, "duration must be greater than 0")
+        return found
+
+    def _seconds(self, duration: Duration) -> float:
+        match duration:
+            case DurationLiteral():
+                return duration.milliseconds / 1000
+            case DurationNumber():
+                return duration.value
+            case DurationParen():
+                return self._seconds(duration.inner)
+            case DurationCall():
+                return self._call(duration)
+            case DurationOperation():
+                left = 0.0 if duration.left is None else self._seconds(duration.left)
+                return _arithmetic(duration.op, left, self._seconds(duration.right))
+
+    def _call(self, call: DurationCall) -> float:
+        if call.function == "step":
+            return self.step_ms / 1000
+        if call.function == "range":
+            return (self.end_ms - self.start_ms) / 1000
+        first, second = (self._seconds(argument) for argument in call.arguments)
+        return min(first, second) if call.function == "min" else max(first, second)
+
+    def reference_times(
+        self, times: Int64s, offset: Duration | None, at: At | None, span: Span
+    ) -> Int64s:
+        """The times to look at for these steps, after @ and offset."""
+        if at is not None:
+            fixed = {"start": self.start_ms, "end": self.end_ms}.get(at.kind, at.ms)
+            times = np.full(len(times), fixed, dtype=np.int64)
+        return times if offset is None else times - self.milliseconds(offset, span)
+
+
+def _arithmetic(op: str, left: float, right: float) -> float:
+    try:
+        match op:
+            case "+":
+                return left + right
+            case "-":
+                return left - right
+            case "*":
+                return left * right
+            case "/":
+                return left / right
+            case "%":
+                return math.fmod(left, right)
+            case _:
+                return math.pow(left, right)
+    except (ZeroDivisionError, ValueError, OverflowError) as error:
+        raise QueryError(f"duration expression cannot be computed: {error}") from error

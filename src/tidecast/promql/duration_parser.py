@@ -1,0 +1,165 @@
+"""The part of the parser that walks the tokens and reads durations and their arithmetic."""
+
+from __future__ import annotations
+
+from tidecast.promql.durations import MAX_DURATION_MS
+from tidecast.promql.errors import ParseError
+from tidecast.promql.lexer import Token, TokenKind
+from tidecast.promql.numbers import parse_number
+from tidecast.promql.tree import (
+    Duration,
+    DurationCall,
+    DurationLiteral,
+    DurationNumber,
+    DurationOperation,
+    DurationParen,
+)
+
+MAX_NESTING = 100
+_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
+_CALLS = {"step": 0, "range": 0, "min": 2, "max": 2}
+
+
+class DurationParser:
+    """A cursor over the tokens of one query."""
+
+    def __init__(self, query: str, tokens: list[Token]) -> None:
+        self.query = query
+        self.tokens = tokens
+        self.index = 0
+        self.nesting = 0
+
+    def peek(self, ahead: int = 0) -> Token:
+        """The token at the cursor, or so many behind it."""
+        return self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
+
+    def peek_symbol(self, text: str) -> bool:
+        """Whether the token at the cursor is this symbol."""
+        token = self.peek()
+        return token.kind is TokenKind.SYMBOL and token.text == text
+
+    def peek_word(self) -> str:
+        """The word at the cursor in lower case; "" where there is none."""
+        token = self.peek()
+        return token.text.lower() if token.kind is TokenKind.IDENTIFIER else ""
+
+    def previous(self) -> Token:
+        """The token before the cursor."""
+        return self.tokens[self.index - 1]
+
+    def take(self) -> Token:
+        """The token at the cursor, which moves on."""
+        token = self.peek()
+        self.index += 1
+        return token
+
+    def accept_word(self, word: str) -> bool:
+        """Takes this word if it is next; returns whether it was."""
+        found = self.peek_word() == word
+        if found:
+            self.index += 1
+        return found
+
+    def expect(self, symbol: str, context: str, expected: str = "") -> Token:
+        """Takes this symbol; raises `ParseError` where something else stands."""
+        if not self.peek_symbol(symbol):
+            raise self.unexpected(None, context, expected or f'expected "{symbol}"')
+        return self.take()
+
+    def unexpected(
+        self, token: Token | None = None, context: str = "", expected: str = ""
+    ) -> ParseError:
+        """The error that names the token (by default the one at the cursor) as out of place."""
+        token = token or self.peek()
+        reason = f"unexpected {token.describe()}"
+        if context:
+            reason += f" {context}"
+        if expected:
+            reason += f", {expected}"
+        return ParseError(self.query, token.start, reason)
+
+    def enter(self) -> None:
+        """One level deeper; raises `ParseError` where that is too deep."""
+        self.nesting += 1
+        if self.nesting > MAX_NESTING:
+            reason = f"query nests deeper than {MAX_NESTING} levels"
+            raise ParseError(self.query, self.peek().start, reason)
+
+    def leave(self) -> None:
+        """One level back."""
+        self.nesting -= 1
+
+    def positive_duration(self) -> Duration:
+        """The duration expression of a range or a step: more than nothing."""
+        start = self.peek()
+        duration = _seconds_where_alone(self.duration(0))
+        if isinstance(duration, DurationLiteral) and duration.milliseconds <= 0:
+            raise ParseError(self.query, start.start, "duration must be greater than 0")
+        return duration
+
+    def offset_duration(self) -> Duration:
+        """The duration behind `offset`: arithmetic only within parentheses."""
+        return _seconds_where_alone(self.signed_duration())
+
+    def duration(self, above: int) -> Duration:
+        self.enter()
+        left = self.signed_duration()
+        count = 0
+        while (op := self.peek()).kind is TokenKind.SYMBOL and (
+            _PRECEDENCE.get(op.text, 0) > above
+        ):
+            self.take()
+            count += 1
+            if count > MAX_NESTING:
+                raise ParseError(self.query, op.start, "duration expression is too long")
+            right = self.duration(_PRECEDENCE[op.text] - (op.text == "^"))
+            left = DurationOperation(op.text, left, right)
+        self.leave()
+        return left
+
+    def signed_duration(self) -> Duration:
+        if not (self.peek_symbol("+") or self.peek_symbol("-")):
+            return self.duration_primary()
+        sign = self.take()
+        self.enter()
+        operand = self.signed_duration()
+        self.leave()
+        if isinstance(operand, DurationLiteral):
+            factor = -1 if sign.text == "-" else 1
+            return DurationLiteral(factor * operand.milliseconds)
+        if isinstance(operand, DurationNumber):
+            return DurationNumber(-operand.value if sign.text == "-" else operand.value)
+        return DurationOperation(sign.text, None, operand)
+
+    def duration_primary(self) -> Duration:
+        token = self.take()
+        if token.kind is TokenKind.DURATION:
+            return DurationLiteral(round(parse_number(self.query, token) * 1000))
+        if token.kind is TokenKind.NUMBER:
+            value = parse_number(self.query, token)
+            if abs(value) * 1000 > MAX_DURATION_MS:
+                raise ParseError(self.query, token.start, "duration out of range")
+            return DurationNumber(value)
+        if token.kind is TokenKind.SYMBOL and token.text == "(":
+            inner = self.duration(0)
+            self.expect(")", "in duration expression")
+            return DurationParen(inner)
+        if token.kind is TokenKind.IDENTIFIER and token.text.lower() in _CALLS:
+            return self.duration_call(token.text.lower())
+        raise self.unexpected(token, "in duration expression", "expected duration")
+
+    def duration_call(self, name: str) -> Duration:
+        self.expect("(", "in duration expression")
+        arguments = []
+        for index in range(_CALLS[name]):
+            if index:
+                self.expect(",", "in duration expression")
+            arguments.append(self.duration(0))
+        self.expect(")", "in duration expression")
+        return DurationCall(name, tuple(arguments))
+
+
+def _seconds_where_alone(duration: Duration) -> Duration:
+    if isinstance(duration, DurationNumber):
+        return DurationLiteral(round(duration.value * 1000))
+    return duration

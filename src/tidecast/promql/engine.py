@@ -1,0 +1,164 @@
+"""The engine: PromQL answered from any `Samples`, at one time or over a range."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from tidecast.promql.block import Block, drop_names, one_series
+from tidecast.promql.context import Context
+from tidecast.promql.errors import QueryError
+from tidecast.promql.evaluator import Evaluator
+from tidecast.promql.fetch import samples_of
+from tidecast.promql.parser import parse
+from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
+from tidecast.promql.settings import (
+    DEFAULT_LIMITS,
+    DEFAULT_LOOKBACK_MS,
+    DEFAULT_SUBQUERY_STEP_MS,
+    QueryLimits,
+)
+from tidecast.promql.tree import Node, ValueType
+from tidecast.promql.windows import Windows, expand
+from tidecast.samples.batch import SampleBatch
+from tidecast.samples.protocol import Samples
+
+
+class Engine:
+    """Answers PromQL queries; safe to use from several threads.
+
+    >>> Engine(samples).instant('sum by (job) (up)', at_ms).value  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        lookback_ms: int = DEFAULT_LOOKBACK_MS,
+        subquery_step_ms: int = DEFAULT_SUBQUERY_STEP_MS,
+        limits: QueryLimits = DEFAULT_LIMITS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.samples = samples
+        self.lookback_ms = lookback_ms
+        self.subquery_step_ms = subquery_step_ms
+        self.limits = limits
+        self.monotonic = monotonic
+
+    def instant(
+        self, query: str, at_ms: int, *, timeout_seconds: float | None = None
+    ) -> QueryResult:
+        """The query's value at one time.
+
+        A range selector is answered with its samples as they were taken. Raises `ParseError`,
+        `QueryError`, `QueryTimeout` or `LimitExceeded`.
+        """
+        tree = parse(query)
+        context = self._context(query, (at_ms, at_ms, 0), timeout_seconds)
+        evaluator = Evaluator(context)
+        times = np.array([at_ms], dtype=np.int64)
+        value: Scalar | String | Vector | Matrix
+        match tree.type:
+            case ValueType.SCALAR:
+                value = Scalar(at_ms, float(evaluator.scalar(tree, times)[0]))
+            case ValueType.STRING:
+                value = String(at_ms, evaluator.string(tree))
+            case ValueType.MATRIX:
+                value = _samples_within(evaluator.windows(tree, times))
+            case ValueType.VECTOR:
+                block = drop_names(evaluator.vector(tree, times))
+                block = block.with_present(block.present)
+                value = Vector(at_ms, block.labels, block.values[:, 0])
+        return _result(value, context)
+
+    def range(
+        self,
+        query: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> QueryResult:
+        """The query's values at start, start + step, ... up to end, as a `Matrix`.
+
+        Raises `ParseError`, `QueryError`, `QueryTimeout` or `LimitExceeded`.
+        """
+        tree = parse(query)
+        self._check_range(tree, start_ms, end_ms, step_ms)
+        context = self._context(query, (start_ms, end_ms, step_ms), timeout_seconds)
+        evaluator = Evaluator(context)
+        times = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
+        if tree.type is ValueType.SCALAR:
+            block = one_series((), evaluator.scalar(tree, times))
+        else:
+            block = drop_names(evaluator.vector(tree, times))
+        return _result(_matrix(samples_of(_sorted(block), times)), context)
+
+    def _check_range(self, tree: Node, start_ms: int, end_ms: int, step_ms: int) -> None:
+        if step_ms <= 0:
+            raise QueryError(
+                "zero or negative query resolution step widths are not accepted. "
+                "Try a positive integer"
+            )
+        if end_ms < start_ms:
+            raise QueryError("end timestamp must not be before start time")
+        if (end_ms - start_ms) // step_ms > self.limits.points:
+            raise QueryError(
+                f"exceeded maximum resolution of {self.limits.points:,} points per timeseries. "
+                "Try decreasing the query resolution (?step=XX)"
+            )
+        if tree.type not in (ValueType.SCALAR, ValueType.VECTOR):
+            raise QueryError(
+                f'invalid expression type "{tree.type.value}" for range query, '
+                "must be Scalar or instant Vector"
+            )
+
+    def _context(
+        self, query: str, times: tuple[int, int, int], timeout_seconds: float | None
+    ) -> Context:
+        allowed = self.limits.timeout_seconds
+        if timeout_seconds is not None:
+            allowed = min(allowed, timeout_seconds)
+        start_ms, end_ms, step_ms = times
+        return Context(
+            samples=self.samples,
+            query=query,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            step_ms=step_ms,
+            lookback_ms=self.lookback_ms,
+            subquery_step_ms=self.subquery_step_ms,
+            limits=self.limits,
+            monotonic=self.monotonic,
+            timeout_seconds=allowed,
+            deadline=self.monotonic() + allowed,
+        )
+
+
+def _result(value: Scalar | String | Vector | Matrix, context: Context) -> QueryResult:
+    return QueryResult(value, tuple(context.warnings), tuple(context.infos))
+
+
+def _sorted(block: Block) -> Block:
+    block = block.with_present(block.present)
+    order = sorted(range(len(block.labels)), key=block.labels.__getitem__)
+    return block.take(np.array(order, dtype=np.int64))
+
+
+def _matrix(batch: SampleBatch) -> Matrix:
+    return Matrix(batch.labels, batch.offsets, batch.timestamps, batch.values)
+
+
+def _samples_within(windows: Windows) -> Matrix:
+    """The samples of the only window of each series; series without any go."""
+    first, last = windows.first[:, 0], windows.last[:, 0]
+    rows = np.flatnonzero(last > first)
+    offsets = np.concatenate(([0], np.cumsum((last - first)[rows])))
+    places = np.concatenate(
+        [np.empty(0, dtype=np.int64), *(places for _, _, places in expand(first, last))]
+    )
+    labels = [windows.labels[row] for row in rows.tolist()]
+    return Matrix(labels, offsets, windows.timestamps[places], windows.values[places])

@@ -1,0 +1,36 @@
+"""What a query can be refused for.
+
+InvalidInput
+├── ParseError       the text is not PromQL, or its types do not fit; says line and column
+└── QueryError       the data does not allow the operation (e.g. many-to-many matching)
+TidecastError
+├── QueryTimeout     the query took longer than it was given
+└── LimitExceeded    (of the samples room) too many series, samples or points
+"""
+
+from __future__ import annotations
+
+from tidecast_collector.errors import InvalidInput, TidecastError
+
+
+class ParseError(InvalidInput):
+    """A query that is refused before it is evaluated: `1:5: parse error: ...`."""
+
+    def __init__(self, query: str, position: int, reason: str) -> None:
+        self.reason = reason
+        self.line, self.column = line_and_column(query, position)
+        super().__init__(f"{self.line}:{self.column}: parse error: {reason}")
+
+
+class QueryError(InvalidInput):
+    """A query that parses and cannot be answered from the data it met."""
+
+
+class QueryTimeout(TidecastError):
+    """A query that was stopped because its time was up."""
+
+
+def line_and_column(query: str, position: int) -> tuple[int, int]:
+    """The line and column, both from 1, of a character offset."""
+    before = query[:position]
+    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1

@@ -1,0 +1,94 @@
+"""Reading a query's samples: one selection for each selector, covering all its steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tidecast.promql.block import Block, Bools, empty_block
+from tidecast.promql.context import Context
+from tidecast.promql.tree import MatrixSelector, VectorSelector
+from tidecast.promql.windows import Windows, find
+from tidecast.samples.batch import Float64s, Int64s, SampleBatch, is_stale
+
+
+def instant_vector(context: Context, node: VectorSelector, times: Int64s) -> tuple[Block, Float64s]:
+    """The newest samples at each step, with when each was taken (milliseconds, as float).
+
+    A sample counts within the look-back, left-open; a staleness marker means there is none.
+    """
+    at_ms = context.reference_times(times, node.offset, node.at, node.span)
+    batch = _select(context, node, int(at_ms.min()) - context.lookback_ms, int(at_ms.max()))
+    if not len(batch):
+        return empty_block(len(times)), np.empty((0, len(times)))
+    context.check_cells(len(batch), len(times))
+    newest = find(batch.offsets, batch.timestamps, at_ms) - 1
+    inside = newest >= batch.offsets[:-1, None]
+    place = np.maximum(newest, 0)
+    taken = batch.timestamps[place]
+    values = batch.values[place]
+    present = inside & (taken > at_ms - context.lookback_ms) & ~is_stale(values)
+    block = Block(batch.labels, values, present, np.zeros(len(batch), bool))
+    somewhere = present.any(axis=1)
+    return block.with_present(present), taken[somewhere].astype(np.float64)
+
+
+def range_vector(context: Context, node: MatrixSelector, times: Int64s) -> Windows:
+    """The samples within the range before each step."""
+    vector = node.vector
+    length = context.positive_milliseconds(node.range, node.span)
+    ends = context.reference_times(times, vector.offset, vector.at, node.span)
+    batch = _select(context, vector, int(ends.min()) - length, int(ends.max()))
+    context.check_cells(len(batch), len(times))
+    batch = without_stale(batch)
+    return windows_of(batch, np.zeros(len(batch), bool), ends - length, ends)
+
+
+def windows_of(batch: SampleBatch, drop_name: Bools, start_ms: Int64s, end_ms: Int64s) -> Windows:
+    """The batch with a window (start, end] into each series for each step."""
+    return Windows(
+        batch.labels,
+        drop_name,
+        batch.timestamps,
+        batch.values,
+        find(batch.offsets, batch.timestamps, start_ms),
+        find(batch.offsets, batch.timestamps, end_ms),
+        start_ms,
+        end_ms,
+    )
+
+
+def _select(context: Context, node: VectorSelector, after_ms: int, end_ms: int) -> SampleBatch:
+    context.check_time()
+    return context.samples.select(node.all_matchers, after_ms + 1, end_ms, context.limits.select)
+
+
+def without_stale(batch: SampleBatch) -> SampleBatch:
+    """The batch without its staleness markers."""
+    stale = is_stale(batch.values)
+    if not stale.any():
+        return batch
+    kept = ~stale
+    running = np.concatenate(([0], np.cumsum(kept)))
+    return SampleBatch(
+        batch.labels, running[batch.offsets], batch.timestamps[kept], batch.values[kept]
+    )
+
+
+def samples_of(block: Block, times: Int64s) -> SampleBatch:
+    """The block's elements as samples taken at its steps."""
+    offsets = np.concatenate(([0], np.cumsum(block.present.sum(axis=1))))
+    _, steps = np.nonzero(block.present)
+    return SampleBatch(block.labels, offsets, times[steps], block.values[block.present])
+
+
+def subquery_times(ends: Int64s, length_ms: int, step_ms: int) -> Int64s:
+    """The multiples of the step that lie in (end - length, end] of any of `ends`, ascending."""
+    ordered = np.unique(ends)
+    first = (ordered - length_ms) // step_ms + 1
+    last = ordered // step_ms
+    # Overlapping windows share their steps: each adds only what lies behind the one before it.
+    begin = np.maximum(first, np.concatenate((first[:1], last[:-1] + 1)))
+    counts = np.maximum(last - begin + 1, 0)
+    skip = np.repeat(begin - (np.cumsum(counts) - counts), counts)
+    times: Int64s = (np.arange(int(counts.sum())) + skip) * step_ms
+    return times

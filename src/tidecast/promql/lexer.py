@@ -1,0 +1,187 @@
+"""PromQL text to tokens."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from tidecast.promql.durations import DURATION_PATTERN
+from tidecast.promql.errors import ParseError
+
+MAX_QUERY_CHARACTERS = 100_000
+
+
+class TokenKind(Enum):
+    """The values are the words that error messages use."""
+
+    END = "end of input"
+    IDENTIFIER = "identifier"
+    NUMBER = "number"
+    DURATION = "duration"
+    STRING = "string"
+    SYMBOL = "symbol"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of the query; `text` is as written, but unquoted for strings."""
+
+    kind: TokenKind
+    text: str
+    start: int
+    end: int
+
+    def describe(self) -> str:
+        """What an error message calls it."""
+        if self.kind is TokenKind.END:
+            return "end of input"
+        if self.kind is TokenKind.SYMBOL:
+            return f"<op:{self.text}>" if self.text in OPERATORS else f'"{self.text}"'
+        quoted = self.text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{self.kind.value} "{quoted}"'
+
+
+OPERATORS = frozenset(
+    ("+", "-", "*", "/", "%", "^", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "=")
+)
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_HEX = "[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
+_SKIP = re.compile(r"(?:[ \t\r\n]+|#[^\r\n]*)+")
+_NUMBER = re.compile(
+    rf"(?:0[xX]_?{_HEX}(?:\.(?:{_HEX})?)?(?:[pP][+-]?[0-9]+)?"
+    rf"|(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)(?![A-Za-z0-9_.])"
+)
+_DURATION = re.compile(rf"{DURATION_PATTERN}(?<=[a-z])(?![A-Za-z0-9_:])")
+_DURATION_IN_BRACKETS = re.compile(rf"{DURATION_PATTERN}(?<=[a-z])(?![A-Za-z0-9_])")
+_IDENTIFIER = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_IDENTIFIER_WITHOUT_COLON = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SYMBOL = re.compile(r"=~|!~|==|!=|<=|>=|[-+*/%^<>=(){}\[\],@:]")
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+_NAMES = {"(": "parenthesis", "[": "bracket", "{": "brace"}
+_ESCAPE = re.compile(
+    r"\\(?:([abfnrtv\\'\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))"
+)
+_OTHER_QUOTE = {'"': "'", "'": '"'}
+_SIMPLE_ESCAPES = dict(zip("abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\"", strict=True))
+
+
+def tokenize(query: str) -> list[Token]:
+    """The tokens of the query, ending with one of kind END; raises `ParseError`."""
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise ParseError(
+            query, 0, f"query is longer than {MAX_QUERY_CHARACTERS} characters; shorten it"
+        )
+    return _Lexer(query).run()
+
+
+class _Lexer:
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.position = 0
+        self.open: list[str] = []
+
+    def run(self) -> list[Token]:
+        tokens = []
+        while (token := self.next_token()).kind is not TokenKind.END:
+            tokens.append(token)
+            self.position = token.end
+        tokens.append(token)
+        return tokens
+
+    def next_token(self) -> Token:
+        skipped = _SKIP.match(self.query, self.position)
+        if skipped:
+            self.position = skipped.end()
+        if self.position == len(self.query):
+            if self.open:
+                raise self.error(f"unclosed left {_NAMES[self.open[-1]]}")
+            return Token(TokenKind.END, "", self.position, self.position)
+        character = self.query[self.position]
+        if character in "\"'`":
+            return self.string(character)
+        if character.isascii() and (character.isdigit() or character == "."):
+            return self.number_or_duration()
+        inside = bool(self.open) and self.open[-1] in "[{"
+        word = (_IDENTIFIER_WITHOUT_COLON if inside else _IDENTIFIER).match(
+            self.query, self.position
+        )
+        if word:
+            return Token(TokenKind.IDENTIFIER, word.group(), *word.span())
+        return self.symbol(character)
+
+    def symbol(self, character: str) -> Token:
+        match = _SYMBOL.match(self.query, self.position)
+        if match is None:
+            raise self.error(f"unexpected character: {character!r}")
+        text = match.group()
+        if text in _NAMES:
+            self.open.append(text)
+        elif text in _CLOSES:
+            if not self.open or self.open[-1] != _CLOSES[text]:
+                raise self.error(f"unexpected right {_NAMES[_CLOSES[text]]} {text!r}")
+            self.open.pop()
+        return Token(TokenKind.SYMBOL, text, *match.span())
+
+    def number_or_duration(self) -> Token:
+        in_brackets = "[" in self.open
+        duration = (_DURATION_IN_BRACKETS if in_brackets else _DURATION).match(
+            self.query, self.position
+        )
+        if duration:
+            return Token(TokenKind.DURATION, duration.group(), *duration.span())
+        number = _NUMBER.match(self.query, self.position)
+        if number is None:
+            bad = re.compile(r"[A-Za-z0-9_.]*").match(self.query, self.position)
+            text = bad.group() if bad else ""
+            raise self.error(f'bad number or duration syntax: "{text}"')
+        return Token(TokenKind.NUMBER, number.group(), *number.span())
+
+    def string(self, quote: str) -> Token:
+        start = self.position
+        at = start + 1
+        pieces: list[bytes] = []
+        stop = re.compile(f"[{quote}]" if quote == "`" else rf"[{quote}\\\n]")
+        while True:
+            found = stop.search(self.query, at)
+            if found is None or found.group() == "\n":
+                kind = "raw" if quote == "`" else "quoted"
+                raise self.error(f"unterminated {kind} string")
+            pieces.append(self.encode(self.query[at : found.start()]))
+            if found.group() == quote:
+                break
+            at = self.escape(found.start(), quote, pieces)
+        try:
+            text = b"".join(pieces).decode()
+        except UnicodeDecodeError as error:
+            raise self.error("string is not valid UTF-8") from error
+        return Token(TokenKind.STRING, text, start, found.end())
+
+    def escape(self, at: int, quote: str, pieces: list[bytes]) -> int:
+        """Appends what the escape at `at` stands for; returns where it ends."""
+        match = _ESCAPE.match(self.query, at)
+        if match is None or (match.group(1) or quote) in _OTHER_QUOTE[quote]:
+            raise ParseError(self.query, at, f"unknown escape sequence {self.query[at : at + 2]!r}")
+        simple, octal, hexadecimal, short, long = match.groups()
+        if simple:
+            pieces.append(_SIMPLE_ESCAPES[simple].encode())
+        elif octal or hexadecimal:
+            code = int(octal, 8) if octal else int(hexadecimal, 16)
+            if code > 255:
+                raise ParseError(self.query, at, "octal escape is above 255")
+            pieces.append(bytes([code]))
+        else:
+            code = int(short or long, 16)
+            if code > 0x10FFFF or 0xD800 <= code < 0xE000:
+                raise ParseError(self.query, at, "escape sequence is not a Unicode character")
+            pieces.append(chr(code).encode())
+        return match.end()
+
+    def encode(self, text: str) -> bytes:
+        try:
+            return text.encode()
+        except UnicodeEncodeError as error:
+            raise self.error("string is not valid UTF-8") from error
+
+    def error(self, reason: str) -> ParseError:
+        return ParseError(self.query, self.position, reason)

@@ -1,0 +1,219 @@
+"""Binary operations between vectors: which series meet which, and what comes of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidecast.promql.block import Block, Bools, concatenate, empty_block, merge_equal
+from tidecast.promql.errors import QueryError
+from tidecast.promql.tree import Matching, quote
+from tidecast.samples.batch import Float64s, Int64s
+from tidecast_collector.labels import NAME, Labels, label_value, make_labels
+
+Operation = Callable[[Float64s, Float64s], Float64s]
+DEFAULT_MATCHING = Matching()
+
+COMPARE: dict[str, Callable[[Float64s, Float64s], Bools]] = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+ARITHMETIC: dict[str, Operation] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "%": np.fmod,
+    "^": np.power,
+    "atan2": np.arctan2,
+}
+
+
+def scalar_operation(op: str, left: Float64s, right: Float64s) -> Float64s:
+    """The result [steps] of an operation between scalars; comparisons give 0 or 1."""
+    with np.errstate(all="ignore"):
+        if op in COMPARE:
+            return COMPARE[op](left, right).astype(np.float64)
+        return ARITHMETIC[op](left, right)
+
+
+def vector_and_scalar(
+    op: str, block: Block, scalar: Float64s, *, scalar_left: bool, return_bool: bool
+) -> Block:
+    """The result of an operation between each series and a scalar [steps].
+
+    A comparison without `bool` keeps the elements for which it holds.
+    """
+    left, right = (scalar, block.values) if scalar_left else (block.values, scalar)
+    if op in COMPARE and not return_bool:
+        with np.errstate(invalid="ignore"):
+            return block.with_present(block.present & COMPARE[op](left, right))
+    left, right = np.broadcast_arrays(left, right)
+    return block.with_values(scalar_operation(op, left, right))
+
+
+def signatures(left: Block, right: Block, matching: Matching) -> tuple[Int64s, Int64s, int]:
+    """For each series the number of its match group, and how many groups there are."""
+    numbers: dict[Labels, int] = {}
+    gone = frozenset((NAME, *matching.labels))
+    wanted = frozenset(matching.labels)
+
+    def number(labels: Labels) -> int:
+        if matching.on:
+            kept = tuple(pair for pair in labels if pair[0] in wanted)
+        else:
+            kept = tuple(pair for pair in labels if pair[0] not in gone)
+        return numbers.setdefault(kept, len(numbers))
+
+    left_ids = np.array([number(labels) for labels in left.labels], dtype=np.int64)
+    right_ids = np.array([number(labels) for labels in right.labels], dtype=np.int64)
+    return left_ids, right_ids, len(numbers)
+
+
+def _seen(block: Block, ids: Int64s, count: int) -> Bools:
+    """At which steps each match group has a member: [groups x steps]."""
+    seen = np.zeros((count, block.steps), dtype=bool)
+    order = np.argsort(ids, kind="stable")
+    present, starts = np.unique(ids[order], return_index=True)
+    if len(present):
+        seen[present] = np.logical_or.reduceat(block.present[order], starts, axis=0)
+    return seen
+
+
+def set_operation(op: str, left: Block, right: Block, matching: Matching) -> Block:
+    """`and`, `or` and `unless`, at every step."""
+    left_ids, right_ids, count = signatures(left, right, matching)
+    if op == "or":
+        hidden = _seen(left, left_ids, count)[right_ids]
+        rest = right.with_present(right.present & ~hidden)
+        return merge_equal(concatenate(left, rest), "both sides of or hold the same series")
+    there = _seen(right, right_ids, count)[left_ids]
+    return left.with_present(left.present & (there if op == "and" else ~there))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Which row of the "many" side meets which merged row of the "one" side."""
+
+    many_rows: Int64s
+    one_rows: Int64s
+
+
+def vector_and_vector(
+    op: str, left: Block, right: Block, matching: Matching, *, return_bool: bool
+) -> Block:
+    """The result of an arithmetic operation or comparison between two vectors, at every step."""
+    many, one = (right, left) if matching.group == "right" else (left, right)
+    many_ids, one_ids, _ = signatures(many, one, matching)
+    side = "left" if matching.group == "right" else "right"
+    one, one_ids = _unique_side(one, one_ids, many, matching, side)
+    row_of = {group: row for row, group in enumerate(one_ids.tolist())}
+    many_rows = np.array(
+        [row for row, group in enumerate(many_ids.tolist()) if group in row_of], dtype=np.int64
+    )
+    if not len(many_rows):
+        return empty_block(left.steps)
+    one_rows = np.array([row_of[group] for group in many_ids[many_rows].tolist()], dtype=np.int64)
+    pairs = _Pairs(many_rows, one_rows)
+    if not matching.group:
+        _check_one_to_one(many, one, pairs)
+    return _combine(op, many, one, pairs, matching, return_bool=return_bool)
+
+
+def _combine(
+    op: str, many: Block, one: Block, pairs: _Pairs, matching: Matching, *, return_bool: bool
+) -> Block:
+    m, o = many.values[pairs.many_rows], one.values[pairs.one_rows]
+    left, right = (o, m) if matching.group == "right" else (m, o)
+    present = many.present[pairs.many_rows] & one.present[pairs.one_rows]
+    filters = op in COMPARE and not return_bool
+    with np.errstate(all="ignore"):
+        if filters:
+            present &= COMPARE[op](left, right)
+            values = left
+        else:
+            values = scalar_operation(op, left, right)
+    labels = [
+        _result_labels(many.labels[m_row], one.labels[o_row], matching)
+        for m_row, o_row in zip(pairs.many_rows.tolist(), pairs.one_rows.tolist(), strict=True)
+    ]
+    drop = many.drop_name[pairs.many_rows] if filters else np.ones(len(labels), dtype=bool)
+    block = Block(labels, values, present, drop).with_present(present)
+    if matching.group:
+        error = "multiple matches for labels: grouping labels must ensure unique matches"
+    else:
+        error = _MANY_TO_ONE
+    return merge_equal(block, error)
+
+
+_MANY_TO_ONE = (
+    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+)
+
+
+def _result_labels(many: Labels, one: Labels, matching: Matching) -> Labels:
+    if not matching.group:
+        if matching.on:
+            return tuple(pair for pair in many if pair[0] in matching.labels)
+        return tuple(pair for pair in many if pair[0] not in matching.labels)
+    if not matching.include:
+        return many
+    return make_labels(dict(many) | {name: label_value(one, name) for name in matching.include})
+
+
+def _unique_side(
+    one: Block, ids: Int64s, many: Block, matching: Matching, side: str
+) -> tuple[Block, Int64s]:
+    """The "one" side with a single row for each match group; raises where two share a step."""
+    unique = np.unique(ids)
+    if len(unique) == len(ids):
+        return one, ids
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, group in enumerate(ids.tolist()):
+        members[group].append(row)
+    asked = many.present.any(axis=0)
+    values, present = one.values.copy(), one.present.copy()
+    for rows in members.values():
+        first = rows[0]
+        for row in rows[1:]:
+            both = present[first] & one.present[row]
+            if (both & asked).any():
+                raise QueryError(_duplicate(one.labels[first], one.labels[row], matching, side))
+            values[first] = np.where(one.present[row], one.values[row], values[first])
+            present[first] |= one.present[row]
+    heads = np.array([rows[0] for rows in members.values()], dtype=np.int64)
+    return Block(one.labels, values, present, one.drop_name).take(heads), ids[heads]
+
+
+def _duplicate(first: Labels, second: Labels, matching: Matching, side: str) -> str:
+    if matching.on:
+        group = [pair for pair in first if pair[0] in matching.labels]
+    else:
+        group = [pair for pair in first if pair[0] not in (NAME, *matching.labels)]
+    return (
+        f"found duplicate series for the match group {format_labels(group)} on the {side} "
+        f"hand-side of the operation: [{format_labels(second)}, {format_labels(first)}]"
+        ";many-to-many matching not allowed: matching labels must be unique on one side"
+    )
+
+
+def format_labels(labels: Sequence[tuple[str, str]]) -> str:
+    """The labels as `{a="b", c="d"}`."""
+    return "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
+
+
+def _check_one_to_one(many: Block, one: Block, pairs: _Pairs) -> None:
+    if len(np.unique(pairs.one_rows)) == len(pairs.one_rows):
+        return
+    present = many.present[pairs.many_rows] & one.present[pairs.one_rows]
+    met = np.zeros(one.present.shape, dtype=np.int64)
+    np.add.at(met, pairs.one_rows, present)
+    if (met > 1).any():
+        raise QueryError(_MANY_TO_ONE)

@@ -1,0 +1,57 @@
+"""The number forms of PromQL."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from tidecast.promql.durations import duration_ms
+from tidecast.promql.errors import ParseError
+from tidecast.promql.lexer import Token, TokenKind
+
+
+def is_number_word(word: str) -> bool:
+    """Whether this lower-case word is a number: `inf` or `nan`."""
+    return word in ("inf", "nan")
+
+
+def parse_number(query: str, token: Token) -> float:
+    """The value of a number, or the seconds of a duration; raises `ParseError`."""
+    if token.kind is TokenKind.DURATION:
+        milliseconds = duration_ms(token.text)
+        if milliseconds is None:
+            raise ParseError(query, token.start, "duration out of range")
+        return milliseconds / 1000
+    text = token.text.lower().replace("_", "")
+    if text == "nan":
+        return math.nan
+    if text.startswith("0x"):
+        return _hexadecimal(query, token, text)
+    if len(text) > 1 and text[0] == "0" and all(digit in "01234567" for digit in text):
+        return float(int(text, 8))
+    value = float(text)
+    if math.isinf(value) and text != "inf":
+        raise ParseError(query, token.start, f'error parsing number: "{token.text}" out of range')
+    return value
+
+
+def _hexadecimal(query: str, token: Token, text: str) -> float:
+    try:
+        return float.fromhex(text) if "." in text or "p" in text else float(int(text, 16))
+    except OverflowError as error:
+        reason = f'error parsing number: "{token.text}" out of range'
+        raise ParseError(query, token.start, reason) from error
+
+
+def format_value(value: float) -> str:
+    """The shortest decimal text of the value without exponent, as Prometheus' API writes it.
+
+    >>> format_value(1e21), format_value(1.5e-7), format_value(float("-inf")), format_value(3.0)
+    ('1000000000000000000000', '0.00000015', '-Inf', '3')
+    """
+    text = repr(value)
+    if "e" in text:
+        return format(Decimal(text), "f")
+    if text[-1] in "fn":
+        return {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}[text]
+    return text.removesuffix(".0")

@@ -1,0 +1,232 @@
+"""PromQL text to its tree, by operator precedence."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from tidecast.promql import typecheck
+from tidecast.promql.errors import ParseError
+from tidecast.promql.functions import AGGREGATION_PARAMETERS, AGGREGATIONS
+from tidecast.promql.lexer import Token, TokenKind, tokenize
+from tidecast.promql.numbers import is_number_word, parse_number
+from tidecast.promql.selector_parser import SelectorParser
+from tidecast.promql.tree import (
+    Aggregation,
+    Binary,
+    Call,
+    Grouping,
+    Matching,
+    Node,
+    NumberLiteral,
+    Paren,
+    Span,
+    StringLiteral,
+    Unary,
+    VectorSelector,
+    children,
+    walk,
+)
+
+MAX_DEPTH = 100
+"""How deep a query may nest; what walks the tree recursively stays within Python's stack."""
+
+PRECEDENCE = {
+    "or": 1,
+    "and": 2,
+    "unless": 2,
+    **dict.fromkeys(("==", "!=", "<=", "<", ">=", ">"), 3),
+    "+": 4,
+    "-": 4,
+    **dict.fromkeys(("*", "/", "%", "atan2"), 5),
+    "^": 6,
+}
+_SIGN_BINDS = 5
+_NOT_METRIC_NAMES = frozenset(("bool", "on", "ignoring", "group_left", "group_right", "atan2"))
+
+
+@lru_cache(maxsize=2048)
+def parse(query: str) -> Node:
+    """The tree of the query; raises `ParseError` with line and column."""
+    parser = _Parser(query, tokenize(query))
+    if parser.peek().kind is TokenKind.END:
+        raise ParseError(query, 0, "no expression found in input")
+    tree = parser.expression(0)
+    if parser.peek().kind is not TokenKind.END:
+        raise parser.unexpected()
+    _check_depth(query, tree)
+    return tree
+
+
+def selectors(query: str | Node) -> list[VectorSelector]:
+    """The selectors of the query, in the order of its text."""
+    tree = parse(query) if isinstance(query, str) else query
+    return [node for node in walk(tree) if isinstance(node, VectorSelector)]
+
+
+def _check_depth(query: str, tree: Node) -> None:
+    level: list[Node] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in children(node)]
+        if not level:
+            return
+    raise ParseError(query, level[0].span.start, f"query nests deeper than {MAX_DEPTH} levels")
+
+
+class _Parser(SelectorParser):
+    def expression(self, above: int) -> Node:
+        """An expression whose operators bind tighter than `above`."""
+        self.enter()
+        left = self.unary()
+        while (op := self.operator()) is not None and PRECEDENCE[op] > above:
+            left = self.binary(op, left)
+        self.leave()
+        return left
+
+    def operator(self) -> str | None:
+        token = self.peek()
+        if token.kind is TokenKind.SYMBOL:
+            return token.text if token.text in PRECEDENCE else None
+        word = token.text.lower()
+        known = token.kind is TokenKind.IDENTIFIER and word in ("and", "or", "unless", "atan2")
+        return word if known else None
+
+    def binary(self, op: str, left: Node) -> Node:
+        token = self.take()
+        return_bool = self.accept_word("bool")
+        matching = self.matching()
+        # ^ groups to the right: its right side may hold another ^.
+        right = self.expression(PRECEDENCE[op] - (op == "^"))
+        span = Span(left.span.start, right.span.end)
+        node_type = typecheck.binary_type(op, left, right)
+        node = Binary(op, left, right, node_type, return_bool, matching, span)
+        typecheck.check_binary(self.query, node, token.start)
+        return node
+
+    def matching(self) -> Matching | None:
+        word = self.peek_word()
+        if word not in ("on", "ignoring"):
+            if word in ("group_left", "group_right"):
+                raise self.unexpected()
+            return None
+        self.take()
+        labels = self.label_list()
+        group = ""
+        include: tuple[str, ...] = ()
+        if self.peek_word() in ("group_left", "group_right"):
+            group = self.take().text.lower().removeprefix("group_")
+            if self.peek_symbol("("):
+                include = self.label_list()
+        return Matching(word == "on", labels, group, include)
+
+    def unary(self) -> Node:
+        sign = self.peek()
+        if not (self.peek_symbol("+") or self.peek_symbol("-")):
+            return self.postfix(self.primary())
+        self.take()
+        operand = self.expression(_SIGN_BINDS)
+        span = Span(sign.start, operand.span.end)
+        if isinstance(operand, NumberLiteral):
+            return NumberLiteral(-operand.value if sign.text == "-" else operand.value, span)
+        node = Unary(sign.text, operand, span)
+        typecheck.check_unary(self.query, node)
+        return node
+
+    def primary(self) -> Node:
+        token = self.peek()
+        if token.kind in (TokenKind.NUMBER, TokenKind.DURATION):
+            return self.number()
+        if token.kind is TokenKind.STRING:
+            self.take()
+            return StringLiteral(token.text, Span(token.start, token.end))
+        if self.peek_symbol("("):
+            return self.paren()
+        if self.peek_symbol("{"):
+            return self.vector_selector()
+        if token.kind is TokenKind.IDENTIFIER:
+            return self.named(token)
+        raise self.unexpected()
+
+    def named(self, token: Token) -> Node:
+        word = token.text.lower()
+        if is_number_word(word):
+            return self.number()
+        if word in AGGREGATIONS and self.is_aggregation():
+            return self.aggregation(word)
+        if word in _NOT_METRIC_NAMES:
+            raise self.unexpected()
+        following = self.peek(1)
+        if following.kind is TokenKind.SYMBOL and following.text == "(":
+            return self.call()
+        return self.vector_selector()
+
+    def is_aggregation(self) -> bool:
+        following = self.peek(1)
+        if following.kind is TokenKind.SYMBOL:
+            return following.text == "("
+        return following.kind is TokenKind.IDENTIFIER and following.text.lower() in (
+            "by",
+            "without",
+        )
+
+    def number(self) -> Node:
+        token = self.take()
+        value = math.nan if token.text.lower() == "nan" else parse_number(self.query, token)
+        return NumberLiteral(value, Span(token.start, token.end))
+
+    def paren(self) -> Node:
+        start = self.take()
+        inner = self.expression(0)
+        end = self.expect(")", "in parentheses")
+        return Paren(inner, Span(start.start, end.end))
+
+    def arguments(self) -> tuple[tuple[Node, ...], Token]:
+        self.expect("(", "in function call")
+        found: list[Node] = []
+        while not self.peek_symbol(")"):
+            found.append(self.expression(0))
+            if not self.peek_symbol(","):
+                break
+            comma = self.take()
+            if self.peek_symbol(")"):
+                raise ParseError(
+                    self.query, comma.start, "trailing commas not allowed in function call args"
+                )
+        return tuple(found), self.expect(")", "in function call")
+
+    def call(self) -> Node:
+        name = self.take()
+        signature = typecheck.signature_of(self.query, name)
+        arguments, end = self.arguments()
+        node = Call(name.text, arguments, signature.returns, Span(name.start, end.end))
+        typecheck.check_call(self.query, node, signature)
+        return node
+
+    def aggregation(self, op: str) -> Node:
+        start = self.take()
+        grouping = self.grouping()
+        arguments, end = self.arguments()
+        if grouping is None:
+            grouping = self.grouping()
+        span = Span(start.start, self.previous().end if grouping else end.end)
+        wanted = 2 if op in AGGREGATION_PARAMETERS else 1
+        if not arguments:
+            reason = "no arguments for aggregate expression provided"
+            raise ParseError(self.query, span.start, reason)
+        if len(arguments) != wanted:
+            reason = (
+                "wrong number of arguments for aggregate expression provided, "
+                f"expected {wanted}, got {len(arguments)}"
+            )
+            raise ParseError(self.query, span.start, reason)
+        parameter = arguments[0] if wanted == 2 else None
+        node = Aggregation(op, arguments[-1], parameter, grouping, span)
+        typecheck.check_aggregation(self.query, node)
+        return node
+
+    def grouping(self) -> Grouping | None:
+        word = self.peek_word()
+        if word not in ("by", "without"):
+            return None
+        self.take()
+        return Grouping(self.label_list(), word == "without")

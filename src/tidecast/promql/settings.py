@@ -1,0 +1,26 @@
+"""How the engine evaluates, and what a query may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tidecast.samples.protocol import SelectLimits
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """What one query may cost before it is refused.
+
+    `select` bounds each selector, `cells` the series x steps of any part of the query, `points`
+    the steps of a range query (11,000, as in Prometheus), `timeout_seconds` its time.
+    """
+
+    select: SelectLimits = field(default_factory=SelectLimits)
+    cells: int = 20_000_000
+    points: int = 11_000
+    timeout_seconds: float = 120.0
+
+
+DEFAULT_LIMITS = QueryLimits()
+DEFAULT_LOOKBACK_MS = 300_000
+DEFAULT_SUBQUERY_STEP_MS = 60_000

@@ -1,0 +1,396 @@
+"""The PromQL syntax tree: frozen nodes that know where they stand in the query.
+
+Two trees are equal when they mean the same text; positions do not count. `str(node)` is canonical
+PromQL that parses back to an equal tree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from tidecast.promql.durations import format_duration
+from tidecast.samples.matchers import Matcher, MatchOp
+from tidecast_collector.labels import LABEL_NAME, NAME
+
+
+class ValueType(Enum):
+    """What an expression evaluates to; the values are the words of error messages."""
+
+    SCALAR = "scalar"
+    VECTOR = "instant vector"
+    MATRIX = "range vector"
+    STRING = "string"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a node stands: character offsets into the query, the end excluded."""
+
+    start: int
+    end: int
+
+
+NOWHERE = Span(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DurationLiteral:
+    """A fixed duration; a bare number counts seconds."""
+
+    milliseconds: int
+
+    def __str__(self) -> str:
+        return format_duration(self.milliseconds)
+
+
+@dataclass(frozen=True, slots=True)
+class DurationNumber:
+    """A number inside a duration expression: a factor, or seconds where a duration is due."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return format_number(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class DurationCall:
+    """`step()`, `range()`, `min(a, b)` or `max(a, b)` inside a duration expression."""
+
+    function: str
+    arguments: tuple[Duration, ...]
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True, slots=True)
+class DurationOperation:
+    """Arithmetic on durations; `left` is None for a sign."""
+
+    op: str
+    left: Duration | None
+    right: Duration
+
+    def __str__(self) -> str:
+        if self.left is None:
+            return f"{self.op}{self.right}"
+        return f"{self.left} {self.op} {self.right}"
+
+
+@dataclass(frozen=True, slots=True)
+class DurationParen:
+    """A duration expression in parentheses."""
+
+    inner: Duration
+
+    def __str__(self) -> str:
+        return f"({self.inner})"
+
+
+Duration: TypeAlias = (
+    DurationLiteral | DurationNumber | DurationCall | DurationOperation | DurationParen
+)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The `@` modifier: `kind` is "time", "start" or "end"; `ms` is set for "time"."""
+
+    kind: str
+    ms: int | None = None
+
+    def __str__(self) -> str:
+        if self.ms is None:
+            return f"@ {self.kind}()"
+        sign, (seconds, rest) = "-" if self.ms < 0 else "", divmod(abs(self.ms), 1000)
+        return f"@ {sign}{seconds}.{rest:03d}"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLiteral:
+    """A number; a duration such as `5m` counts seconds."""
+
+    value: float
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.SCALAR
+
+    def __str__(self) -> str:
+        return format_number(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class StringLiteral:
+    """A string, unquoted."""
+
+    value: str
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.STRING
+
+    def __str__(self) -> str:
+        return quote(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSelector:
+    """An instant selector; `name` is what stands before the braces, `matchers` what is in them."""
+
+    name: str | None
+    matchers: tuple[Matcher, ...] = ()
+    offset: Duration | None = None
+    at: At | None = None
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.VECTOR
+
+    @property
+    def all_matchers(self) -> tuple[Matcher, ...]:
+        """The matchers, that of the name before the braces among them."""
+        if self.name is None:
+            return self.matchers
+        return (Matcher(NAME, MatchOp.EQUAL, self.name), *self.matchers)
+
+    def without_modifiers(self) -> str:
+        """The selector alone, as text."""
+        inside = ", ".join(
+            f"{format_label(m.name)}{m.op.value}{quote(m.value)}" for m in self.matchers
+        )
+        braces = f"{{{inside}}}" if inside or self.name is None else ""
+        return f"{self.name or ''}{braces}"
+
+    def __str__(self) -> str:
+        return self.without_modifiers() + format_modifiers(self.offset, self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixSelector:
+    """A range selector `foo[5m]`; offset and @ stand in its vector selector."""
+
+    vector: VectorSelector
+    range: Duration
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.MATRIX
+
+    def __str__(self) -> str:
+        modifiers = format_modifiers(self.vector.offset, self.vector.at)
+        return f"{self.vector.without_modifiers()}[{self.range}]{modifiers}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """`expression[range:step]`; without a step the engine's own is used."""
+
+    expression: Node
+    range: Duration
+    step: Duration | None
+    offset: Duration | None = None
+    at: At | None = None
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.MATRIX
+
+    def __str__(self) -> str:
+        step = "" if self.step is None else str(self.step)
+        return f"{self.expression}[{self.range}:{step}]{format_modifiers(self.offset, self.at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Paren:
+    """An expression in parentheses."""
+
+    expression: Node
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return self.expression.type
+
+    def __str__(self) -> str:
+        return f"({self.expression})"
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """A sign, `+` or `-`, before an expression."""
+
+    op: str
+    expression: Node
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return self.expression.type
+
+    def __str__(self) -> str:
+        return f"{self.op}{self.expression}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function call."""
+
+    function: str
+    arguments: tuple[Node, ...]
+    type: ValueType
+    span: Span = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """`by (...)`, or `without (...)`."""
+
+    labels: tuple[str, ...]
+    without: bool = False
+
+    def __str__(self) -> str:
+        word = "without" if self.without else "by"
+        return f"{word} ({', '.join(map(format_label, self.labels))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """`sum by (a) (expression)`; `parameter` is the k, the quantile or the label of some."""
+
+    op: str
+    expression: Node
+    parameter: Node | None = None
+    grouping: Grouping | None = None
+    span: Span = field(default=NOWHERE, compare=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.VECTOR
+
+    def __str__(self) -> str:
+        grouping = "" if self.grouping is None else f" {self.grouping} "
+        parameter = "" if self.parameter is None else f"{self.parameter}, "
+        return f"{self.op}{grouping}({parameter}{self.expression})"
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How the two sides of a binary operation find each other.
+
+    `labels` with `on`: only these must agree; else all but these. `group` is "", "left" (many on
+    the left) or "right"; `include` are the labels copied from the "one" side.
+    """
+
+    on: bool = False
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    include: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        word = "on" if self.on else "ignoring"
+        text = f"{word} ({', '.join(map(format_label, self.labels))})"
+        if self.group:
+            text += f" group_{self.group} ({', '.join(map(format_label, self.include))})"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A binary operation; `matching` is None where the query does not say how to match."""
+
+    op: str
+    left: Node
+    right: Node
+    type: ValueType
+    return_bool: bool = False
+    matching: Matching | None = None
+    span: Span = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return_bool = " bool" if self.return_bool else ""
+        matching = "" if self.matching is None else f" {self.matching}"
+        return f"{self.left} {self.op}{return_bool}{matching} {self.right}"
+
+
+Node: TypeAlias = (
+    NumberLiteral
+    | StringLiteral
+    | VectorSelector
+    | MatrixSelector
+    | Subquery
+    | Paren
+    | Unary
+    | Call
+    | Aggregation
+    | Binary
+)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below, in the order of the text."""
+    match node:
+        case Paren() | Unary() | Subquery():
+            return (node.expression,)
+        case MatrixSelector():
+            return (node.vector,)
+        case Call():
+            return node.arguments
+        case Aggregation():
+            parameter = () if node.parameter is None else (node.parameter,)
+            return (*parameter, node.expression)
+        case Binary():
+            return (node.left, node.right)
+        case _:
+            return ()
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """The node and everything below it, in the order of the text."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(children(node)))
+
+
+def format_modifiers(offset: Duration | None, at: At | None) -> str:
+    """The text of the modifiers behind a selector, each with a space before it."""
+    text = "" if at is None else f" {at}"
+    return text if offset is None else f"{text} offset {offset}"
+
+
+def format_label(name: str) -> str:
+    """A label name, quoted where PromQL asks for it."""
+    return name if LABEL_NAME.fullmatch(name) else quote(name)
+
+
+def format_number(value: float) -> str:
+    """The shortest text that parses back to this number."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
+    text = repr(value)
+    return text.removesuffix(".0")
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+
+def quote(text: str) -> str:
+    """The text as a PromQL string in double quotes."""
+    return f'"{text.translate(_ESCAPES)}"'

@@ -1,0 +1,116 @@
+"""What the types of a query must satisfy before it is evaluated."""
+
+from __future__ import annotations
+
+from tidecast.promql.errors import ParseError
+from tidecast.promql.functions import (
+    AGGREGATION_PARAMETERS,
+    NOT_SUPPORTED,
+    SIGNATURES,
+    Signature,
+)
+from tidecast.promql.lexer import Token
+from tidecast.promql.tree import Aggregation, Binary, Call, Node, Unary, ValueType
+
+COMPARISONS = frozenset(("==", "!=", "<=", "<", ">=", ">"))
+SET_OPERATORS = frozenset(("and", "or", "unless"))
+_OPERANDS = (ValueType.SCALAR, ValueType.VECTOR)
+
+
+def signature_of(query: str, name: Token) -> Signature:
+    """The signature of the function of this name; raises `ParseError` where there is none."""
+    signature = SIGNATURES.get(name.text)
+    if signature is not None:
+        return signature
+    if name.text in NOT_SUPPORTED:
+        reason = f'function "{name.text}" is not supported: {NOT_SUPPORTED[name.text]}'
+    else:
+        reason = f'unknown function with name "{name.text}"'
+    raise ParseError(query, name.start, reason)
+
+
+def check_call(query: str, node: Call, signature: Signature) -> None:
+    """Raises `ParseError` unless the arguments are those of the signature."""
+    given = len(node.arguments)
+    fewest, most = signature.fewest, signature.most
+    if given < fewest or (most is not None and given > most):
+        bound = ""
+        if fewest != most:
+            bound = "at least " if given < fewest else "at most "
+        wanted = fewest if given < fewest else most
+        reason = f'expected {bound}{wanted} argument(s) in call to "{node.function}", got {given}'
+        raise ParseError(query, node.span.start, reason)
+    for index, argument in enumerate(node.arguments):
+        context = f'call to function "{node.function}"'
+        _expect(query, argument, signature.argument_type(index), context)
+
+
+def check_unary(query: str, node: Unary) -> None:
+    """Raises `ParseError` unless the operand can carry a sign."""
+    if node.expression.type not in _OPERANDS:
+        reason = (
+            "unary expression only allowed on expressions of type scalar or instant vector, "
+            f'got "{node.expression.type.value}"'
+        )
+        raise ParseError(query, node.span.start, reason)
+
+
+def check_aggregation(query: str, node: Aggregation) -> None:
+    """Raises `ParseError` unless expression and parameter have the types of the operator."""
+    _expect(query, node.expression, ValueType.VECTOR, "aggregation expression")
+    if node.parameter is not None:
+        _expect(query, node.parameter, AGGREGATION_PARAMETERS[node.op], "aggregation parameter")
+
+
+def binary_type(op: str, left: Node, right: Node) -> ValueType:
+    """The type of the operation's result."""
+    scalar = left.type is right.type is ValueType.SCALAR and op not in SET_OPERATORS
+    return ValueType.SCALAR if scalar else ValueType.VECTOR
+
+
+def check_binary(query: str, node: Binary, operator_at: int) -> None:
+    """Raises `ParseError` unless operator, operands and modifiers go together."""
+    if node.return_bool and node.op not in COMPARISONS:
+        raise ParseError(
+            query, operator_at, "bool modifier can only be used on comparison operators"
+        )
+    for side in (node.left, node.right):
+        if side.type not in _OPERANDS:
+            raise ParseError(
+                query,
+                side.span.start,
+                "binary expression must contain only scalar and instant vector types",
+            )
+    scalars = [side.type for side in (node.left, node.right)].count(ValueType.SCALAR)
+    if node.op in COMPARISONS and scalars == 2 and not node.return_bool:
+        raise ParseError(query, operator_at, "comparisons between scalars must use BOOL modifier")
+    if node.op in SET_OPERATORS and scalars:
+        raise ParseError(
+            query, operator_at, f'set operator "{node.op}" not allowed in binary scalar expression'
+        )
+    _check_matching(query, node, operator_at, scalars)
+
+
+def _check_matching(query: str, node: Binary, operator_at: int, scalars: int) -> None:
+    matching = node.matching
+    if matching is None:
+        return
+    if scalars and (matching.labels or matching.group):
+        raise ParseError(
+            query, node.span.start, "vector matching only allowed between instant vectors"
+        )
+    if node.op in SET_OPERATORS and matching.group:
+        raise ParseError(query, operator_at, f'no grouping allowed for "{node.op}" operation')
+    both = set(matching.labels) & set(matching.include) if matching.on else set()
+    if both:
+        raise ParseError(
+            query,
+            operator_at,
+            f'label "{min(both)}" must not occur in ON and GROUP clause at once',
+        )
+
+
+def _expect(query: str, node: Node, wanted: ValueType, context: str) -> None:
+    if node.type is not wanted:
+        reason = f"expected type {wanted.value} in {context}, got {node.type.value}"
+        raise ParseError(query, node.span.start, reason)

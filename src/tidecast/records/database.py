@@ -1,0 +1,135 @@
+"""The door of this room: `Records`, and the unit of work it gives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+
+from tidecast.records.alerting import AlertRecords
+from tidecast.records.audit import AuditLog
+from tidecast.records.engine import make_engine, reading_options
+from tidecast.records.errors import RecordsUnavailable, explained
+from tidecast.records.forecasts import ForecastLedger
+from tidecast.records.imports import ImportProgressRecords
+from tidecast.records.migrate import migrate
+from tidecast.records.resources import ResourceRegistry
+from tidecast.records.settings import Settings
+from tidecast.records.transaction import Transaction
+from tidecast.records.usage import UsageProgress
+from tidecast_alerts.ports import AlertRepository
+
+_TURN_SECONDS = 30
+
+
+class Unit:
+    """A unit of work: what it wrote becomes visible and durable all at once, or not at all."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.alerting = AlertRecords(transaction)
+        self.usage = UsageProgress(transaction)
+        self.forecasts = ForecastLedger(transaction)
+        self.imports = ImportProgressRecords(transaction)
+        self.resources = ResourceRegistry(transaction)
+        self.settings = Settings(transaction)
+        self.audit = AuditLog(transaction)
+
+
+class Records:
+    """The records of one installation. Threads may share it; a unit belongs to one thread.
+
+    One unit of this process writes at a time; any number read beside it.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(**reading_options(engine))
+        self._turn = threading.Lock()
+        self._writer: int | None = None
+        self._closed = False
+
+    @staticmethod
+    def open(url: str) -> Records:
+        """The records at this URL, brought to the newest schema.
+
+        `sqlite:////path/records.sqlite3` or `postgresql+psycopg://user@host/database`. Raises
+        `InvalidInput` for another URL and `RecordsUnavailable` where the database cannot be used.
+        """
+        engine = make_engine(url)
+        try:
+            migrate(engine)
+        except sa.exc.SQLAlchemyError as error:
+            engine.dispose()
+            raise RecordsUnavailable(
+                f"{engine.url.render_as_string(hide_password=True)}: {explained(error)}"
+            ) from error
+        except BaseException:
+            engine.dispose()
+            raise
+        return Records(engine)
+
+    def close(self) -> None:
+        """Lets go of every connection; units opened later are refused."""
+        self._closed = True
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """A unit of work that may write: committed at its end, rolled back on an exception."""
+        with self._one_writer(), self._transaction(self._engine) as transaction:
+            yield Unit(transaction)
+
+    @contextmanager
+    def reading(self) -> Iterator[Unit]:
+        """A unit that only reads, from one snapshot; it never waits for a writer."""
+        with self._transaction(self._reading) as transaction:
+            yield Unit(transaction)
+
+    @contextmanager
+    def alerting_unit(self) -> Iterator[AlertRepository]:
+        """A unit of work on alerting alone: the `UnitOfWork` of `tidecast_alerts.ports`."""
+        with self.unit() as unit:
+            yield unit.alerting
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine) -> Iterator[Transaction]:
+        if self._closed:
+            raise RecordsUnavailable("the records are closed")
+        try:
+            with engine.begin() as connection:
+                yield Transaction(connection)
+        except sa.exc.SQLAlchemyError as error:
+            raise explained(error) from error
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        me = threading.get_ident()
+        if self._writer == me:
+            raise RecordsUnavailable(
+                "this thread has a unit of work open already; use that one instead of a second"
+            )
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise RecordsUnavailable(
+                f"another unit of work has been writing for {_TURN_SECONDS} seconds; try again"
+            )
+        self._writer = me
+        try:
+            yield
+        finally:
+            self._writer = None
+            self._turn.release()

@@ -1,0 +1,411 @@
+"""The store in a directory of its own: log, head and segments behind the `Samples` protocol.
+
+A sample goes into the log (durable from then on), then into the head; a flush writes the head into
+segments and only then removes its log files. Dying between any two of these steps leaves a sample
+in both, which reading makes one again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from tidecast.samples.admission import admit
+from tidecast.samples.batch import SampleBatch
+from tidecast.samples.commit import GroupCommit
+from tidecast.samples.deletions import NO_FLOOR, Forgotten
+from tidecast.samples.durable import (
+    CheckedJson,
+    DamagedFile,
+    lock_directory,
+    remove_durably,
+)
+from tidecast.samples.head import Head
+from tidecast.samples.log import LogEntry, LogWriter, log_paths
+from tidecast.samples.matchers import Matchers
+from tidecast.samples.metadata import MetadataFile
+from tidecast.samples.protocol import (
+    AppendReport,
+    MetricMetadata,
+    SamplesUnavailable,
+    SelectLimits,
+)
+from tidecast.samples.reading import Located, View, locate, read, recent_series
+from tidecast.samples.recovery import replay_logs
+from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
+from tidecast.samples.segment import Segment, order_of
+from tidecast.samples.segment_files import SegmentFiles
+from tidecast_collector.labels import Labels
+
+TWO_HOURS_MS = 7_200_000
+_GRACE_SHARE = 24
+"""A window is flushed this part of its width after its end, when stragglers have arrived."""
+_FAR_MS = 2**62
+
+_log = logging.getLogger(__name__)
+
+_Read = TypeVar("_Read")
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """What the store holds now; `problems` tells of all damage found since it was opened."""
+
+    head_series: int
+    head_samples: int
+    segments: int
+    segment_samples: int
+    segment_bytes: int
+    set_aside: int
+    problems: tuple[str, ...]
+
+
+@contextmanager
+def _disk(what: str) -> Iterator[None]:
+    """Tells of a disk that refuses as `SamplesUnavailable`."""
+    try:
+        yield
+    except OSError as error:
+        raise SamplesUnavailable(
+            f"cannot write {what}: {error.strerror} ({error.filename or 'no file name'}); "
+            "nothing acknowledged is lost, make room on the disk"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A head that takes no more samples, and the log files that can go once it is in segments."""
+
+    head: Head
+    logs: Sequence[Path]
+
+
+class EmbeddedSamples:
+    """Samples in files of one directory, which one process at a time may have open.
+
+    `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
+    it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
+    `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        window_ms: int = TWO_HOURS_MS,
+        flush_samples: int = 5_000_000,
+        clock: Callable[[], int] = wall_clock_ms,
+        upkeep_seconds: float | None = 30.0,
+    ) -> None:
+        self._window_ms = window_ms
+        self._flush_samples = flush_samples
+        self._clock = clock
+        self._upkeep_lock = threading.RLock()
+        self._memory_lock = threading.Lock()
+        self._closed = False
+        segment_directory, log_directory = directory / "segments", directory / "log"
+        segment_directory.mkdir(parents=True, exist_ok=True)
+        log_directory.mkdir(exist_ok=True)
+        self._files = SegmentFiles(segment_directory)
+        self._lock_descriptor = lock_directory(directory)
+        try:
+            self._open(directory, log_directory)
+        except BaseException:
+            os.close(self._lock_descriptor)
+            raise
+        self._opened_ms = clock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._upkeep = threading.Thread(
+            target=self._keep_up, args=(upkeep_seconds,), name="samples-upkeep", daemon=True
+        )
+        if upkeep_seconds is not None:
+            self._upkeep.start()
+
+    def _open(self, directory: Path, log_directory: Path) -> None:
+        self._forgotten_file = CheckedJson(directory / "forgotten.json")
+        body, problems = self._forgotten_file.load()
+        forgotten = Forgotten.from_json(body) if body else Forgotten()
+        self._metadata = MetadataFile(directory / "metadata.json")
+        self._view = View(self._files.open(forgotten), forgotten)
+        self._head = Head()
+        self._sealed: _Sealed | None = None
+        problems += self._metadata.problems
+        problems += replay_logs(log_paths(log_directory), self._head)
+        self._log = LogWriter(log_directory)
+        self._commits = GroupCommit(self._commit)
+        for problem in problems:
+            _log.warning("%s", problem)
+        self._files.problems += problems
+
+    def __enter__(self) -> EmbeddedSamples:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the directory; what is in the head comes back from the log."""
+        if self._closed:
+            return
+        self._stopping.set()
+        self._wake.set()
+        if self._upkeep.is_alive():
+            self._upkeep.join()
+        with self._upkeep_lock, self._commits.paused():
+            self._closed = True
+            self._log.close()
+            os.close(self._lock_descriptor)
+
+    # Writing
+
+    def append(self, batch: SampleBatch) -> AppendReport:
+        """Writes the batch; returns once it would survive a power cut.
+
+        Duplicates are counted among samples not yet in segments. Series that break the rules of
+        `validation`, and samples older than what is retained, are left out and named.
+        """
+        admitted, rejected = admit(batch, self._head, self._view.forgotten.floor_ms)
+        if not len(admitted.timestamps):
+            return AppendReport(0, 0, rejected)
+        self._make_room()
+        duplicates = self._commits.submit(admitted)
+        return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
+
+    def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
+        """Logs the batches, then takes them into the head; returns the duplicates of each."""
+        if self._closed:
+            raise SamplesUnavailable("the samples store is closed")
+        with self._memory_lock:
+            number = self._head.number
+            entries = [LogEntry([number(labels) for labels in b.labels], b) for b in batches]
+        self._log.write(entries)
+        with self._memory_lock:
+            return [self._take(entry) for entry in entries]
+
+    def _take(self, entry: LogEntry) -> int:
+        batch = entry.batch
+        return self._head.add_numbered(entry.numbers, batch.offsets, batch.timestamps, batch.values)
+
+    def _make_room(self) -> None:
+        if self._head.samples >= 2 * self._flush_samples:
+            self.flush()
+        elif self._head.samples >= self._flush_samples:
+            self._wake.set()
+
+    def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
+        """Remembers what these metric names are."""
+        with _disk("the metric metadata"):
+            self._metadata.put(metadata)
+
+    def metadata(self) -> dict[str, MetricMetadata]:
+        """What is known of each metric name."""
+        return self._metadata.all()
+
+    # Reading
+
+    def select(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels."""
+        return self._serving(
+            lambda: read(
+                self._locate(matchers, start_ms, end_ms), *self._bounds(start_ms, end_ms), limits
+            )
+        )
+
+    def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
+        """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
+        found: set[Labels] = set()
+        for one in matchers:
+            found.update(self._serving(partial(self._locate, one, start_ms, end_ms)))
+        return sorted(found)
+
+    def label_names(
+        self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
+        found = self.series(matchers or [()], start_ms, end_ms)
+        return sorted({name for labels in found for name, _ in labels})
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        """Values of that label among those series, sorted."""
+        found = self.series(matchers or [()], start_ms, end_ms)
+        return sorted({value for labels in found for key, value in labels if key == name})
+
+    def stats(self) -> StoreStats:
+        """What the store holds now."""
+        with self._memory_lock:
+            segments = self._view.segments
+            heads = self._heads()
+            return StoreStats(
+                len(self._head),
+                sum(head.samples for head in heads),
+                len(segments),
+                sum(segment.meta.samples for segment in segments),
+                sum(segment.size_bytes for segment in segments),
+                self._files.set_aside,
+                tuple(self._files.problems),
+            )
+
+    def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """The range, less what is no longer retained, within what arrays can compare."""
+        floor_ms = self._view.forgotten.floor_ms
+        return max(start_ms, floor_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
+
+    def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
+        with self._memory_lock:
+            view = self._view
+            recent = [one for head in self._heads() for one in recent_series(head, matchers)]
+        return locate(view, recent, matchers, *self._bounds(start_ms, end_ms))
+
+    def _heads(self) -> list[Head]:
+        return [self._head] if self._sealed is None else [self._sealed.head, self._head]
+
+    def _serving(self, reading: Callable[[], _Read]) -> _Read:
+        """What the reading gives; a segment found damaged meanwhile is set aside first."""
+        while True:
+            try:
+                return reading()
+            except DamagedFile as error:
+                with self._upkeep_lock:
+                    self._put_aside(error)
+
+    # Upkeep
+
+    def maintain(self, now_ms: int) -> None:
+        """Flushes the head when that is due, and joins segments where that is worth while."""
+        with self._upkeep_lock:
+            if self._flush_due(now_ms):
+                self._flush(now_ms)
+            view = self._view
+            for join in plan_joins(view.segments, view.forgotten, self._window_ms, now_ms):
+                self._join(join)
+
+    def flush(self) -> None:
+        """Writes every sample of the head into segments and removes the log files they are in.
+
+        Raises `SamplesUnavailable` where the disk refuses; then all is still in log and head.
+        """
+        with self._upkeep_lock:
+            self._flush(self._clock())
+
+    def delete(self, matchers: Matchers, start_ms: int, end_ms: int) -> int:
+        """Forgets the matching samples in [start, end], durably; returns how many series it met."""
+        with self._upkeep_lock:
+            met = len(self.series([matchers], start_ms, end_ms))
+            # What is deleted must be in segments: the log would bring it back.
+            self._flush(self._clock())
+            segments, forgotten = self._view.segments, self._view.forgotten
+            if met and segments:
+                newest = max(segment.meta.priority for segment in segments)
+                bounds = self._bounds(start_ms, end_ms)
+                self._remember(forgotten.adding(matchers, newest, *bounds))
+            return met
+
+    def retain(self, before_ms: int) -> None:
+        """Forgets all samples older than this, for good; whole segments older than it go now."""
+        with self._upkeep_lock:
+            forgotten = self._view.forgotten
+            floor_ms = max(before_ms, forgotten.floor_ms, NO_FLOOR)
+            if floor_ms > forgotten.floor_ms:
+                self._remember(replace(forgotten, floor_ms=floor_ms))
+            old = [s for s in self._view.segments if s.meta.last_ms < floor_ms]
+            self._exchange(old, [])
+
+    def _flush_due(self, now_ms: int) -> bool:
+        window_ms = self._window_ms
+        over = (now_ms - window_ms // _GRACE_SHARE) // window_ms > self._opened_ms // window_ms
+        return over or self._sealed is not None or self._head.samples >= self._flush_samples
+
+    def _flush(self, now_ms: int) -> None:
+        if self._sealed is not None:
+            self._write_sealed(self._sealed, now_ms)
+        with self._commits.paused():
+            self._opened_ms = now_ms
+            if not self._head.samples:
+                # Files that could not be removed the last time; their samples are in segments.
+                with _disk("the log"):
+                    remove_durably(self._log.rotate())
+                return
+            sealed = _Sealed(self._head, self._log.rotate())
+            with self._memory_lock:
+                self._sealed, self._head = sealed, Head()
+        self._write_sealed(sealed, now_ms)
+
+    def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
+        with _disk("the segments"):
+            written = write_head(sealed.head, self._window_ms, now_ms, self._files.new_path)
+            with self._memory_lock:
+                segments = tuple(order_of([*self._view.segments, *written]))
+                self._view = replace(self._view, segments=segments)
+                self._sealed = None
+            remove_durably(sealed.logs)
+
+    def _join(self, join: Join) -> None:
+        try:
+            with _disk("the segments"):
+                joined = write_join(join, self._view.forgotten, self._files.new_path)
+        except DamagedFile as error:
+            self._put_aside(error)
+            return
+        self._exchange(join.segments, [] if joined is None else [joined])
+        forgotten = self._view.forgotten.concerning(self._view.segments)
+        if forgotten != self._view.forgotten:
+            self._remember(forgotten)
+
+    def _exchange(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
+        with self._memory_lock:
+            kept = [segment for segment in self._view.segments if segment not in old]
+            self._view = replace(self._view, segments=tuple(order_of([*kept, *new])))
+        with _disk("the segments"):
+            remove_durably([segment.path for segment in old])
+
+    def _remember(self, forgotten: Forgotten) -> None:
+        with _disk("the deletions"):
+            self._forgotten_file.save(forgotten.to_json())
+        with self._memory_lock:
+            self._view = replace(self._view, forgotten=forgotten)
+
+    def _put_aside(self, error: DamagedFile) -> None:
+        """Takes a damaged segment out of service."""
+        self._files.put_aside(error)
+        with self._memory_lock:
+            kept = tuple(s for s in self._view.segments if s.path != error.path)
+            self._view = replace(self._view, segments=kept)
+
+    def _keep_up(self, every_seconds: float) -> None:
+        while True:
+            self._wake.wait(every_seconds)
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                self.maintain(self._clock())
+            except SamplesUnavailable as error:
+                _log.warning("upkeep of the samples store will be tried again: %s", error)

@@ -1,0 +1,146 @@
+"""Which series pass a selector: postings of each label pair, and set algebra on them.
+
+A regular expression is tried on the distinct values of its label, never on each series.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Protocol
+
+import numpy as np
+
+from tidecast.samples.batch import Int64s
+from tidecast.samples.codec import LabelTable
+from tidecast.samples.matchers import Matcher, Matchers, MatchOp
+from tidecast_collector.labels import Labels
+
+_NONE: Int64s = np.empty(0, dtype=np.int64)
+
+
+class LabelIndex(Protocol):
+    """Series by number (0 to n-1), findable by their labels."""
+
+    def __len__(self) -> int:
+        """How many series there are."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """The distinct label names."""
+        ...
+
+    def values(self, name: str) -> Iterable[str]:
+        """The distinct values of that label."""
+        ...
+
+    def postings(self, name: str, value: str) -> Int64s:
+        """The series that have this label pair, ascending."""
+        ...
+
+
+def find(index: LabelIndex, matchers: Matchers) -> Int64s:
+    """The numbers of the series that pass all matchers, ascending."""
+    kept: list[Int64s] = []
+    dropped: list[Int64s] = []
+    for matcher in matchers:
+        # A series that lacks the label counts as having "": where that passes, only the series
+        # with a failing value are ruled out.
+        if matcher.matches(""):
+            dropped.append(_with_values(index, matcher, passing=False))
+        else:
+            kept.append(_with_values(index, matcher, passing=True))
+    found: Int64s = np.arange(len(index), dtype=np.int64)
+    if kept:
+        kept.sort(key=len)
+        found = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), kept)
+    for series in dropped:
+        found = np.setdiff1d(found, series, assume_unique=True)
+    return found
+
+
+def _with_values(index: LabelIndex, matcher: Matcher, *, passing: bool) -> Int64s:
+    """The series whose own value of the matcher's label passes, or (not `passing`) fails."""
+    if matcher.op in (MatchOp.EQUAL, MatchOp.NOT_EQUAL) and matcher.value:
+        return index.postings(matcher.name, matcher.value)
+    values = [value for value in index.values(matcher.name) if matcher.matches(value) is passing]
+    postings = [index.postings(matcher.name, value) for value in values]
+    return np.sort(np.concatenate(postings)) if postings else _NONE
+
+
+class GrowingIndex:
+    """A label index to which series are added."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._postings: dict[str, dict[str, list[int]]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, labels: Labels) -> int:
+        """Takes a new series and returns its number."""
+        series = self._count
+        self._count += 1
+        for name, value in labels:
+            self._postings.setdefault(name, {}).setdefault(value, []).append(series)
+        return series
+
+    def names(self) -> Iterable[str]:
+        """The distinct label names."""
+        return self._postings.keys()
+
+    def values(self, name: str) -> Iterable[str]:
+        """The distinct values of that label."""
+        return self._postings.get(name, {}).keys()
+
+    def postings(self, name: str, value: str) -> Int64s:
+        """The series that have this label pair, ascending."""
+        return np.array(self._postings.get(name, {}).get(value, ()), dtype=np.int64)
+
+
+class FixedIndex:
+    """The label index of a table that no longer changes: its pairs sorted by name and value."""
+
+    def __init__(self, table: LabelTable) -> None:
+        self._count = len(table)
+        self._strings: Sequence[str] = table.strings
+        keys = table.name * len(table.strings) + table.value
+        order = np.argsort(keys, kind="stable")
+        self._series = table.owner[order]
+        self._keys, starts = np.unique(keys[order], return_index=True)
+        self._bounds: Int64s = np.append(starts, len(keys)).astype(np.int64)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def names(self) -> Iterable[str]:
+        """The distinct label names."""
+        if not len(self._keys):
+            return []
+        return [self._strings[i] for i in np.unique(self._keys // len(self._strings)).tolist()]
+
+    def values(self, name: str) -> Iterable[str]:
+        """The distinct values of that label."""
+        number = self._number(name)
+        if number is None:
+            return []
+        size = len(self._strings)
+        low, high = np.searchsorted(self._keys, [number * size, (number + 1) * size])
+        return [self._strings[key] for key in (self._keys[low:high] - number * size).tolist()]
+
+    def postings(self, name: str, value: str) -> Int64s:
+        """The series that have this label pair, ascending."""
+        name_number, value_number = self._number(name), self._number(value)
+        if name_number is None or value_number is None:
+            return _NONE
+        key = name_number * len(self._strings) + value_number
+        at = int(np.searchsorted(self._keys, key))
+        if at == len(self._keys) or self._keys[at] != key:
+            return _NONE
+        return self._series[self._bounds[at] : self._bounds[at + 1]]
+
+    def _number(self, text: str) -> int | None:
+        at = bisect_left(self._strings, text)
+        return at if at < len(self._strings) and self._strings[at] == text else None

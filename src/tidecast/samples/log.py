@@ -1,0 +1,255 @@
+"""The write-ahead log: what was acknowledged and is not in a segment yet.
+
+A file is an 8-byte magic and frames of
+
+    marker "TCr1" | payload length u32 | CRC32 of the payload u32 | CRC32 of these 12 bytes u32
+
+all little-endian. A payload holds the series that the file names for the first time and samples of
+series by number; numbers mean something within their file only. A length that its own CRC vouches
+for lets a reader step over a damaged payload; where even the header is damaged it looks for the
+next whole frame.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast.samples.codec import (
+    decode_label_sets,
+    encode_label_sets,
+    pack_sections,
+    unpack_sections,
+)
+from tidecast.samples.durable import sync_directory
+from tidecast.samples.protocol import SamplesUnavailable
+from tidecast_collector.labels import Labels
+
+MAGIC = b"TCLOG\x00\x00\x01"
+_MARKER = b"TCr1"
+_HEADER = struct.Struct("<4sII")
+_HEADER_SIZE = _HEADER.size + 4
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One batch with the number of each of its series."""
+
+    numbers: Sequence[int]
+    batch: SampleBatch
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One frame as read back: series named here by number, and samples of series by number."""
+
+    definitions: dict[int, Labels]
+    numbers: Int64s
+    offsets: Int64s
+    timestamps: Int64s
+    values: Float64s
+
+
+@dataclass(slots=True)
+class LogReading:
+    """How the reading of one file went: where the good part ends, what was damaged before that."""
+
+    path: Path
+    size: int = 0
+    good_end: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class LogWriter:
+    """Appends entries to the newest file of a directory; the caller lets in one thread at a time.
+
+    After any failed write the file is cut back to its last good frame and left; the next write
+    starts another, since what a failed fsync left in memory can no longer be trusted.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._descriptor: int | None = None
+        self._path = directory
+        self._end = 0
+        self._defined: set[int] = set()
+        existing = log_paths(directory)
+        self._next = int(existing[-1].stem) + 1 if existing else 1
+
+    def write(self, entries: Sequence[LogEntry]) -> None:
+        """Appends the entries and returns once they are durable.
+
+        Raises `SamplesUnavailable` where that fails; none of them counts as written then.
+        """
+        try:
+            if self._descriptor is None:
+                self._start()
+            data, defined = self._frames(entries)
+            assert self._descriptor is not None
+            _write_whole(self._descriptor, data)
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            path = self._path
+            self._give_up()
+            raise SamplesUnavailable(
+                f"cannot write {path}: {error.strerror}; what was acknowledged is safe, "
+                "make room and send the samples again"
+            ) from error
+        self._end += len(data)
+        self._defined |= defined
+
+    def rotate(self) -> list[Path]:
+        """The files written so far, oldest first; later entries go into another file."""
+        self.close()
+        return log_paths(self._directory)
+
+    def close(self) -> None:
+        """Closes the newest file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _start(self) -> None:
+        self._path = self._directory / f"{self._next:012d}.log"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o644)
+        self._next += 1
+        self._end = 0
+        self._defined = set()
+        _write_whole(self._descriptor, MAGIC)
+        sync_directory(self._directory)
+        self._end = len(MAGIC)
+
+    def _frames(self, entries: Sequence[LogEntry]) -> tuple[bytes, set[int]]:
+        frames = []
+        defined: set[int] = set()
+        for entry in entries:
+            new: dict[int, Labels] = {}
+            for number, labels in zip(entry.numbers, entry.batch.labels, strict=True):
+                if number not in self._defined and number not in defined:
+                    new[number] = labels
+            frames.append(_frame(encode_record(new, entry)))
+            defined.update(new)
+        return b"".join(frames), defined
+
+    def _give_up(self) -> None:
+        if self._descriptor is None:
+            return
+        # A tail that cannot be cut now is cut, or found whole, when the store is opened again.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, self._end)
+            if self._end <= len(MAGIC):
+                self._path.unlink()
+        self.close()
+
+
+def log_paths(directory: Path) -> list[Path]:
+    """The log files of the directory, oldest first."""
+    return sorted(directory.glob("*.log"))
+
+
+def encode_record(definitions: dict[int, Labels], entry: LogEntry) -> bytes:
+    """The payload of a frame."""
+    batch = entry.batch
+    return pack_sections(
+        [
+            np.array(list(definitions), dtype="<u4").tobytes(),
+            encode_label_sets(list(definitions.values())),
+            np.array(entry.numbers, dtype="<u4").tobytes(),
+            np.diff(batch.offsets).astype("<u4").tobytes(),
+            batch.timestamps.astype("<i8", copy=False).tobytes(),
+            batch.values.astype("<f8", copy=False).tobytes(),
+        ]
+    )
+
+
+def decode_record(payload: bytes) -> LogRecord:
+    """What `encode_record` was given."""
+    defined, labels, numbers, counts, timestamps, values = unpack_sections(payload)
+    table = decode_label_sets(labels)
+    lengths = np.frombuffer(counts, dtype="<u4").astype(np.int64)
+    return LogRecord(
+        {
+            number: table.labels(i)
+            for i, number in enumerate(np.frombuffer(defined, dtype="<u4").tolist())
+        },
+        np.frombuffer(numbers, dtype="<u4").astype(np.int64),
+        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
+        np.frombuffer(timestamps, dtype="<i8"),
+        np.frombuffer(values, dtype="<f8"),
+    )
+
+
+def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
+    """The records of a log file that can be trusted, in order; notes in `reading` how it went.
+
+    What follows the last whole frame is a torn tail; damage before it is a problem.
+    """
+    data = path.read_bytes()
+    reading.size = len(data)
+    at = len(MAGIC)
+    if data[: len(MAGIC)] == MAGIC:
+        reading.good_end = at
+    elif len(data) > len(MAGIC):
+        reading.problems.append(f"{path}: damaged header")
+    while at < len(data):
+        end = _whole_frame(data, at)
+        if end is None:
+            following = _next_frame(data, at)
+            if following is None:
+                return
+            reading.problems.append(f"{path}: bytes {at} to {following} are damaged")
+            at = following
+            continue
+        yield decode_record(data[at + _HEADER_SIZE : end])
+        reading.good_end = at = end
+
+
+def _frame(payload: bytes) -> bytes:
+    header = _HEADER.pack(_MARKER, len(payload), zlib.crc32(payload))
+    return header + struct.pack("<I", zlib.crc32(header)) + payload
+
+
+def _frame_end(data: bytes, at: int) -> int | None:
+    """Where the frame at this place ends by its own header, None where the header is damaged."""
+    header = data[at : at + _HEADER.size]
+    if len(data) < at + _HEADER_SIZE or header[:4] != _MARKER:
+        return None
+    (check,) = struct.unpack_from("<I", data, at + _HEADER.size)
+    if zlib.crc32(header) != check:
+        return None
+    end: int = at + _HEADER_SIZE + _HEADER.unpack(header)[1]
+    return end if end <= len(data) else None
+
+
+def _whole_frame(data: bytes, at: int) -> int | None:
+    """Where the frame at this place ends, None unless header and payload are as written."""
+    end = _frame_end(data, at)
+    if end is None:
+        return None
+    (check,) = struct.unpack_from("<I", data, at + 8)
+    return end if zlib.crc32(memoryview(data)[at + _HEADER_SIZE : end]) == check else None
+
+
+def _next_frame(data: bytes, at: int) -> int | None:
+    """The place of the next whole frame after a damaged one."""
+    at = _frame_end(data, at) or data.find(_MARKER, at + 1)
+    while 0 <= at < len(data):
+        if _whole_frame(data, at) is not None:
+            return at
+        at = _frame_end(data, at) or data.find(_MARKER, at + 1)
+    return None
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,117 @@
+"""Finding and joining what the segments and the head hold of the selected series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tidecast.samples.batch import Int64s, SampleBatch
+from tidecast.samples.deletions import Forgotten, covers
+from tidecast.samples.head import Head, HeadSeries
+from tidecast.samples.index import find
+from tidecast.samples.matchers import Matchers
+from tidecast.samples.merge import Run, merge_runs, within, without
+from tidecast.samples.protocol import LimitExceeded, SelectLimits
+from tidecast.samples.segment import Segment
+from tidecast_collector.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The durable part of the store at one moment: segments, oldest write first."""
+
+    segments: tuple[Segment, ...] = ()
+    forgotten: Forgotten = field(default_factory=Forgotten)
+
+
+class _Columns:
+    """The timestamp columns of one segment that a selection has read already."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._read: dict[int, Int64s] = {}
+
+    def __getitem__(self, column: int) -> Int64s:
+        timestamps = self._read.get(column)
+        if timestamps is None:
+            timestamps = self._read[column] = self._segment.timestamps(column)
+        return timestamps
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A series in a segment, less what was deleted."""
+
+    segment: Segment
+    number: int
+    hidden_ms: Sequence[tuple[int, int]]
+    columns: _Columns
+
+    def run(self) -> Run:
+        timestamps = self.columns[self.segment.column(self.number)]
+        return without((timestamps, self.segment.values(self.number)), self.hidden_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """A series in the head."""
+
+    samples: Run
+
+    def run(self) -> Run:
+        return self.samples
+
+
+Located = dict[Labels, list[_Stored | _Recent]]
+"""Where the samples of each series are, from the oldest write to the newest."""
+
+
+def recent_series(head: Head, matchers: Matchers) -> list[HeadSeries]:
+    """The series of the head that pass, with their samples as they are now."""
+    return [head.series(number) for number in find(head.index, matchers).tolist()]
+
+
+def locate(
+    view: View, recent: Sequence[HeadSeries], matchers: Matchers, start_ms: int, end_ms: int
+) -> Located:
+    """Where matching samples in [start, end] may be."""
+    located: Located = {}
+    for segment in view.segments:
+        if segment.meta.first_ms > end_ms or segment.meta.last_ms < start_ms:
+            continue
+        hidden = view.forgotten.hidden(segment)
+        columns = _Columns(segment)
+        found = segment.overlapping(find(segment.index, matchers), start_ms, end_ms)
+        for number in found.tolist():
+            ranges = hidden.get(number, ())
+            first_ms, last_ms = segment.span(number)
+            if not covers(ranges, max(first_ms, start_ms), min(last_ms, end_ms)):
+                stored = _Stored(segment, number, ranges, columns)
+                located.setdefault(segment.labels(number), []).append(stored)
+    for series in recent:
+        if len(within(series.run, start_ms, end_ms)[0]):
+            located.setdefault(series.labels, []).append(_Recent(series.run))
+    return located
+
+
+def read(located: Located, start_ms: int, end_ms: int, limits: SelectLimits) -> SampleBatch:
+    """The located samples in [start, end], by series, sorted by labels."""
+    if len(located) > limits.series:
+        raise LimitExceeded(
+            f"the selection touches {len(located)} series, at most {limits.series} are allowed: "
+            "narrow its matchers"
+        )
+    series = []
+    samples = 0
+    for labels in sorted(located):
+        pieces = [within(piece.run(), start_ms, end_ms) for piece in located[labels]]
+        timestamps, values = merge_runs(pieces)
+        samples += len(timestamps)
+        if samples > limits.samples:
+            raise LimitExceeded(
+                f"the selection touches more than {limits.samples} samples: "
+                "narrow its matchers or its time range"
+            )
+        if len(timestamps):
+            series.append((labels, timestamps, values))
+    return SampleBatch.of(series)

@@ -1,0 +1,148 @@
+"""Two stores as one: what Tidecast itself records, kept for years, and everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from tidecast.samples.batch import SampleBatch
+from tidecast.samples.matchers import Matchers, MatchOp
+from tidecast.samples.protocol import (
+    AppendReport,
+    LimitExceeded,
+    MetricMetadata,
+    Samples,
+    SelectLimits,
+)
+from tidecast_collector.labels import NAME, Labels, label_value
+
+_Found = TypeVar("_Found", str, Labels)
+
+
+def is_own(name: str) -> bool:
+    """Whether metrics of this name are Tidecast's own records, not measurements of agents.
+
+    >>> is_own("tidecast_usage"), is_own("tidecast_agent_spool_bytes"), is_own("node_load1")
+    (True, False, False)
+    """
+    return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
+
+
+class RoutedSamples:
+    """Series of `is_own` names live in `own`, all others in `raw`.
+
+    A selection that fixes the metric name asks one of them; any other asks both.
+    """
+
+    def __init__(self, own: Samples, raw: Samples) -> None:
+        self._own = own
+        self._raw = raw
+
+    def append(self, batch: SampleBatch) -> AppendReport:
+        """Writes each series where it belongs; returns once all of them are durable.
+
+        Raises `SamplesUnavailable` where one store fails; the other part may be written then, and
+        sending the whole batch again is harmless.
+        """
+        own = np.array([is_own(label_value(labels, NAME)) for labels in batch.labels], dtype=bool)
+        if own.all():
+            return (self._own if len(own) else self._raw).append(batch)
+        if not own.any():
+            return self._raw.append(batch)
+        first = self._own.append(_only(batch, own))
+        second = self._raw.append(_only(batch, ~own))
+        return AppendReport(
+            first.appended + second.appended,
+            first.duplicates + second.duplicates,
+            (*first.rejected, *second.rejected),
+        )
+
+    def select(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> SampleBatch:
+        """The matching series of both, sorted by labels."""
+        stores = self._asked(matchers)
+        batches = [store.select(matchers, start_ms, end_ms, limits) for store in stores]
+        if len(batches) == 1:
+            return batches[0]
+        series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
+        found = SampleBatch.of(series)
+        if len(found) > limits.series or len(found.timestamps) > limits.samples:
+            raise LimitExceeded(
+                f"the selection touches {len(found)} series with {len(found.timestamps)} samples, "
+                f"at most {limits.series} with {limits.samples} are allowed: narrow it"
+            )
+        return found
+
+    def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
+        """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
+        return self._both(matchers, lambda store, some: store.series(some, start_ms, end_ms))
+
+    def label_names(
+        self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
+        return self._both(
+            matchers or [()], lambda store, some: store.label_names(some, start_ms, end_ms)
+        )
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        """Values of that label among those series, sorted."""
+        return self._both(
+            matchers or [()], lambda store, some: store.label_values(name, some, start_ms, end_ms)
+        )
+
+    def delete(self, matchers: Matchers, start_ms: int, end_ms: int) -> int:
+        """Forgets the matching samples in both; returns how many series it met."""
+        return sum(store.delete(matchers, start_ms, end_ms) for store in self._asked(matchers))
+
+    def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
+        """Remembers what these metric names are, each beside its samples."""
+        own = {name: about for name, about in metadata.items() if is_own(name)}
+        if own:
+            self._own.put_metadata(own)
+        if len(own) < len(metadata):
+            rest = {name: about for name, about in metadata.items() if name not in own}
+            self._raw.put_metadata(rest)
+
+    def metadata(self) -> dict[str, MetricMetadata]:
+        """What is known of each metric name in either."""
+        return self._raw.metadata() | self._own.metadata()
+
+    def _asked(self, matchers: Matchers) -> Sequence[Samples]:
+        for matcher in matchers:
+            if matcher.name == NAME and matcher.op is MatchOp.EQUAL and matcher.value:
+                return [self._own if is_own(matcher.value) else self._raw]
+        return [self._own, self._raw]
+
+    def _both(
+        self,
+        matchers: Sequence[Matchers],
+        ask: Callable[[Samples, Sequence[Matchers]], Iterable[_Found]],
+    ) -> list[_Found]:
+        """What either store answers, asked only with the selections that concern it."""
+        found: set[_Found] = set()
+        for store in (self._own, self._raw):
+            some = [one for one in matchers if store in self._asked(one)]
+            if some:
+                found.update(ask(store, some))
+        return sorted(found)
+
+
+def _only(batch: SampleBatch, chosen: np.ndarray) -> SampleBatch:
+    counts = np.diff(batch.offsets)
+    samples = np.repeat(chosen, counts)
+    return SampleBatch(
+        [labels for labels, yes in zip(batch.labels, chosen.tolist(), strict=True) if yes],
+        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts[chosen])]),
+        batch.timestamps[samples],
+        batch.values[samples],
+    )

@@ -1,0 +1,298 @@
+"""Immutable files with the samples of a stretch of time.
+
+    magic "TCSEG" 0 0 1
+    blobs of values, one a series, in the order of (metric, labels)
+    blobs of timestamps, one a column; series with the same timestamps share one
+    index    zstd of: label sets, column of each series, length and CRC of each value blob,
+             and length, CRC, count, first and last timestamp of each column
+    meta     JSON: `SegmentMeta`
+    footer   index length u64, index CRC u32, meta length u32, meta CRC u32, CRC of these u32, magic
+
+Blobs stand one behind the other, so lengths alone say where they are; every byte of the file is
+under a CRC or a magic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.codec import (
+    LabelTable,
+    compress,
+    decode_label_sets,
+    decode_timestamps,
+    decode_values,
+    decompress,
+    encode_label_sets,
+    encode_timestamps,
+    encode_values,
+    pack_sections,
+    unpack_sections,
+)
+from tidecast.samples.durable import DamagedFile, sync_directory
+from tidecast.samples.index import FixedIndex
+from tidecast.samples.merge import Run
+from tidecast_collector.labels import NAME, Labels, label_value
+
+MAGIC = b"TCSEG\x00\x00\x01"
+_FOOTER = struct.Struct("<QIII")
+_FOOTER_SIZE = _FOOTER.size + 4 + len(MAGIC)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMeta:
+    """What a segment is.
+
+    `start_ms` (included) and `end_ms` (excluded) bound its window, `first_ms` and `last_ms` its
+    samples. Where segments hold the same sample, the one of higher `priority` was written later.
+    `deletions` is the number of the newest deletion already carried out in it; `replaces` names
+    the files of which it is made.
+    """
+
+    start_ms: int
+    end_ms: int
+    priority: int
+    first_ms: int = 0
+    last_ms: int = 0
+    samples: int = 0
+    deletions: int = 0
+    replaces: tuple[str, ...] = ()
+
+
+def series_order(labels: Labels) -> tuple[str, Labels]:
+    """The key by which series stand in a segment: one metric is one stretch."""
+    return label_value(labels, NAME), labels
+
+
+def segment_name(start_ms: int, end_ms: int, number: int) -> str:
+    """The name of a segment's file: its window can be told even when it is damaged."""
+    return f"{start_ms}_{end_ms}_{number:012d}.seg"
+
+
+def parse_segment_name(name: str) -> tuple[int, int, int]:
+    """Start, end and number in a segment's file name; raises ValueError for any other."""
+    start, end, number = name.split(".", 1)[0].split("_")
+    return int(start), int(end), int(number)
+
+
+class SegmentWriter:
+    """Writes one segment, series after series in `series_order`; a context manager.
+
+    The file appears under its name, durably, with `finish`; left without it, nothing remains.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(path.name + ".tmp")
+        self._file: BinaryIO = self._temporary.open("wb")
+        self._file.write(MAGIC)
+        self._labels: list[Labels] = []
+        self._series: list[tuple[int, int, int]] = []
+        self._column_of: dict[bytes, int] = {}
+        self._column_blobs: list[bytes] = []
+        self._columns: list[tuple[int, int, int, int, int]] = []
+        self.samples = 0
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def add(self, labels: Labels, run: Run) -> None:
+        """Adds a series with its samples, at least one, ascending."""
+        timestamps, values = run
+        blob = encode_values(values)
+        self._labels.append(labels)
+        self._series.append((self._column(timestamps), len(blob), zlib.crc32(blob)))
+        self._file.write(blob)
+        self.samples += len(timestamps)
+
+    def finish(self, meta: SegmentMeta) -> None:
+        """Makes the file whole and durable; its first and last times and count are filled in."""
+        for blob in self._column_blobs:
+            self._file.write(blob)
+        columns = np.array(self._columns, dtype="<i8")
+        filled = asdict(meta) | {
+            "first_ms": int(columns[:, 3].min()),
+            "last_ms": int(columns[:, 4].max()),
+            "samples": self.samples,
+        }
+        series = np.array(self._series, dtype="<u4")
+        index = compress(
+            pack_sections(
+                [
+                    encode_label_sets(self._labels),
+                    np.ascontiguousarray(series.T).tobytes(),
+                    np.ascontiguousarray(columns.T).tobytes(),
+                ]
+            )
+        )
+        about = json.dumps(filled, separators=(",", ":")).encode()
+        footer = _FOOTER.pack(len(index), zlib.crc32(index), len(about), zlib.crc32(about))
+        self._file.write(index + about + footer + struct.pack("<I", zlib.crc32(footer)) + MAGIC)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.replace(self._path)
+        sync_directory(self._path.parent)
+
+    def _column(self, timestamps: Int64s) -> int:
+        # The digest stands for the column, so that long windows need not be kept in memory.
+        key = hashlib.blake2b(timestamps.tobytes(), digest_size=16).digest()
+        number = self._column_of.get(key)
+        if number is None:
+            number = self._column_of[key] = len(self._columns)
+            blob = encode_timestamps(timestamps)
+            self._column_blobs.append(blob)
+            first, last = int(timestamps[0]), int(timestamps[-1])
+            self._columns.append((len(blob), zlib.crc32(blob), len(timestamps), first, last))
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """The decoded index of a segment; offsets have one element more than there are blobs."""
+
+    labels: LabelTable
+    column: Int64s
+    value_offsets: Int64s
+    value_crcs: Int64s
+    column_offsets: Int64s
+    column_crcs: Int64s
+    first_ms: Int64s
+    last_ms: Int64s
+
+
+class Segment:
+    """A segment file, memory-mapped. Every reading raises `DamagedFile` where a CRC is wrong.
+
+    Safe for several threads; the file may be removed while it is being read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            self.size_bytes = os.fstat(file.fileno()).st_size
+            if self.size_bytes < len(MAGIC) + _FOOTER_SIZE:
+                raise DamagedFile(path, f"too short ({self.size_bytes} bytes)")
+            self._data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        footer = self._data[-_FOOTER_SIZE:]
+        if self._data[: len(MAGIC)] != MAGIC or footer[-len(MAGIC) :] != MAGIC:
+            raise DamagedFile(path, "damaged magic")
+        _check(path, "footer", footer[: _FOOTER.size], struct.unpack_from("<I", footer, 20)[0])
+        index_length, self._index_crc, meta_length, meta_crc = _FOOTER.unpack_from(footer)
+        meta_at = self.size_bytes - _FOOTER_SIZE - meta_length
+        self._index = slice(meta_at - index_length, meta_at)
+        about = self._data[meta_at : meta_at + meta_length]
+        _check(path, "meta", about, meta_crc)
+        fields = json.loads(about)
+        self.meta = SegmentMeta(**(fields | {"replaces": tuple(fields["replaces"])}))
+
+    @cached_property
+    def _catalogue(self) -> _Catalogue:
+        raw = self._data[self._index]
+        _check(self.path, "index", raw, self._index_crc)
+        labels, series, columns = unpack_sections(decompress(raw))
+        column, value_lengths, value_crcs = (
+            np.frombuffer(series, dtype="<u4").reshape(3, -1).astype(np.int64)
+        )
+        lengths, crcs, _, first, last = np.frombuffer(columns, dtype="<i8").reshape(5, -1)
+        value_offsets = len(MAGIC) + np.concatenate([[0], np.cumsum(value_lengths)])
+        column_offsets = value_offsets[-1] + np.concatenate([[0], np.cumsum(lengths)])
+        if column_offsets[-1] != self._index.start:
+            raise DamagedFile(self.path, "the blobs do not fill the file")
+        return _Catalogue(
+            decode_label_sets(labels),
+            column,
+            value_offsets,
+            value_crcs,
+            column_offsets,
+            crcs,
+            first,
+            last,
+        )
+
+    @cached_property
+    def index(self) -> FixedIndex:
+        """The label index of the segment's series."""
+        return FixedIndex(self._catalogue.labels)
+
+    def __len__(self) -> int:
+        return len(self._catalogue.labels)
+
+    def labels(self, series: int) -> Labels:
+        """The labels of the series of that number."""
+        return self._catalogue.labels.labels(series)
+
+    def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
+        """Those of the series whose first and last sample leave room for one in [start, end]."""
+        catalogue = self._catalogue
+        column = catalogue.column[series]
+        touched: npt.NDArray[np.bool_] = (catalogue.first_ms[column] <= end_ms) & (
+            catalogue.last_ms[column] >= start_ms
+        )
+        return series[touched]
+
+    def span(self, series: int) -> tuple[int, int]:
+        """The times of the first and the last sample of the series."""
+        column = self._catalogue.column[series]
+        return int(self._catalogue.first_ms[column]), int(self._catalogue.last_ms[column])
+
+    def column(self, series: int) -> int:
+        """The number of the timestamp column that the series uses."""
+        return int(self._catalogue.column[series])
+
+    def timestamps(self, column: int) -> Int64s:
+        """The timestamps of a column."""
+        catalogue = self._catalogue
+        low, high = catalogue.column_offsets[column : column + 2].tolist()
+        blob = self._data[low:high]
+        _check(self.path, "timestamps", blob, int(catalogue.column_crcs[column]))
+        return decode_timestamps(blob)
+
+    def values(self, series: int) -> Float64s:
+        """The values of a series, beside the timestamps of its column."""
+        catalogue = self._catalogue
+        low, high = catalogue.value_offsets[series : series + 2].tolist()
+        blob = self._data[low:high]
+        _check(self.path, "values", blob, int(catalogue.value_crcs[series]))
+        return decode_values(blob)
+
+    def check(self) -> None:
+        """Raises `DamagedFile` unless every byte is as it was written."""
+        for column in range(len(self._catalogue.first_ms)):
+            self.timestamps(column)
+        for series in range(len(self)):
+            self.values(series)
+
+
+def order_of(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments from the oldest write to the newest."""
+    return sorted(segments, key=lambda segment: (segment.meta.priority, segment.path.name))
+
+
+def _check(path: Path, what: str, data: bytes, crc: int) -> None:
+    if zlib.crc32(data) != crc:
+        raise DamagedFile(path, f"damaged {what}")

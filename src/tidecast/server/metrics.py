@@ -1,0 +1,104 @@
+"""What the server says of itself on /metrics, by prometheus-client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+import tidecast_collector
+from tidecast.journeys.ingest import IngestReport
+from tidecast.journeys.own_series import HELP
+from tidecast.samples.batch import SampleBatch
+from tidecast.samples.remote_write import WriteRequest
+from tidecast_collector.labels import NAME
+
+
+class ServerMetrics:
+    """The server's counters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        counter, registry = Counter, self.registry
+        Gauge(
+            "tidecast_build_info",
+            "The version that runs here; always 1.",
+            ["version"],
+            registry=registry,
+        ).labels(tidecast_collector.__version__).set(1)
+        self._samples = counter(
+            "tidecast_ingested_samples", "Samples kept by remote-write.", registry=registry
+        )
+        self._duplicates = counter(
+            "tidecast_ingest_duplicate_samples",
+            "Samples that were here already.",
+            registry=registry,
+        )
+        self._rejected = counter(
+            "tidecast_ingest_rejected_series", "Series refused by validation.", registry=registry
+        )
+        self._own = counter(
+            "tidecast_ingest_own_series_dropped",
+            "Series of our own that came back.",
+            registry=registry,
+        )
+        self._skipped = counter(
+            "tidecast_ingest_skipped",
+            "Parts of a write that are not kept.",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in ("exemplar", "histogram"):
+            self._skipped.labels(kind)
+        self._task_failures = counter(
+            "tidecast_task_failures",
+            "Background tasks that ended with an error.",
+            ["task"],
+            registry=registry,
+        )
+        self._task_seconds = counter(
+            "tidecast_task_seconds",
+            "Time spent in background tasks.",
+            ["task"],
+            registry=registry,
+        )
+
+    def count_write(self, decoded: WriteRequest, report: IngestReport) -> None:
+        """Counts one remote-write."""
+        self._samples.inc(report.appended.appended)
+        self._duplicates.inc(report.appended.duplicates)
+        self._rejected.inc(len(report.appended.rejected))
+        self._own.inc(report.own_series_dropped)
+        self._skipped.labels("exemplar").inc(decoded.exemplars)
+        self._skipped.labels("histogram").inc(decoded.histograms)
+
+    def count_task(self, task: str, seconds: float, failed: bool) -> None:
+        """Counts one run of a background task."""
+        self._task_seconds.labels(task).inc(seconds)
+        if failed:
+            self._task_failures.labels(task).inc()
+
+    def show(self, own_series: Callable[[], SampleBatch]) -> None:
+        """Also exposes these series (forecasts, headroom, incidents) at each scrape."""
+        self.registry.register(OwnSeries(own_series))
+
+
+class OwnSeries(Collector):
+    """Our own newest series as metric families."""
+
+    def __init__(self, read: Callable[[], SampleBatch]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """One gauge family for each name."""
+        families: dict[str, GaugeMetricFamily] = {}
+        for labels, _, values in self._read():
+            named = dict(labels)
+            name = named.pop(NAME)
+            family = families.setdefault(name, GaugeMetricFamily(name, HELP[name]))
+            family.add_sample(name, named, float(values[-1]))
+        return families.values()

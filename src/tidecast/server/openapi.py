@@ -1,0 +1,192 @@
+"""Our own API in OpenAPI 3.1; a test holds it against the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tidecast_collector
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+NUMBER: Schema = {"type": ["number", "null"]}
+NUMBERS: Schema = {"type": ["array", "null"], "items": NUMBER}
+STATES = ["over_now", "in_horizon", "beyond_horizon", "not_growing", "not_enough_data", "no_mark"]
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+SCHEMAS: dict[str, Schema] = {
+    "Problem": _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT),
+    "Outlook": _object(
+        host=TEXT, resource=TEXT, item=TEXT, unit=TEXT, statistic=TEXT,
+        state={"type": "string", "enum": STATES}, p10=TIME, p50=TIME, p90=TIME,
+        used={"type": ["string", "null"]}, usage=NUMBER, limit=NUMBER, mark=NUMBER,
+        provisional_usage=NUMBER,
+        full_in_seconds={"oneOf": [{"type": "null"}, _object(p10=NUMBER, p50=NUMBER, p90=NUMBER)]},
+        method=TEXT, reasons=_list(TEXT), source=TEXT, query=TEXT, published=TIME,
+        sentence=TEXT,
+        history=_object(times_ms=_list({"type": "integer"}), values=NUMBERS),
+        forecast={"oneOf": [{"type": "null"}, _object(
+            times_ms=_list({"type": "integer"}), mean=NUMBERS, lo80=NUMBERS, hi80=NUMBERS,
+            lo95=NUMBERS, hi95=NUMBERS,
+        )]},
+    ),
+    "Incident": _object(
+        id={"type": "integer"}, name=TEXT, title=TEXT,
+        state={"type": "string", "enum": ["open", "acknowledged", "resolved"]},
+        severity=TEXT, priority={"type": "integer"}, cause=TEXT, host=TEXT, resource=TEXT,
+        item=TEXT, opened=TIME, acknowledged=TIME, acknowledged_by=TEXT, resolved=TIME,
+        resolution=TEXT,
+        signals=_list(_object(
+            state={"type": "string", "enum": ["firing", "unknown", "cleared"]}, source=TEXT,
+            expression=TEXT, labels={"type": "object"}, summary=TEXT,
+            annotations={"type": "object"}, value=NUMBER, first_firing=TIME, last_firing=TIME,
+            cleared=TIME,
+        )),
+        timeline=_list(_object(at=TIME, kind=TEXT, text=TEXT, actor=TEXT)),
+    ),
+    "Host": _object(
+        host=TEXT, last_seen=TIME, silent={"type": "boolean"}, resources={"type": "integer"},
+        open_incidents={"type": "integer"},
+    ),
+    "Action": {**_object(by=TEXT, comment=TEXT), "required": ["by"]},
+    "Retirement": {
+        **_object(host=TEXT, resource=TEXT, item=TEXT, by=TEXT), "required": ["host"],
+    },
+    "Usage": {
+        **_object(source=TEXT, series=_list({
+            **_object(
+                instance=TEXT, resource=TEXT, item=TEXT, unit=TEXT,
+                timestamps_ms=_list({"type": "integer"}), mean=NUMBERS, p95=NUMBERS, max=NUMBERS,
+                limit=NUMBERS, mark=NUMBERS,
+            ),
+            "required": ["instance", "resource", "unit", "timestamps_ms"],
+        })),
+        "required": ["source", "series"],
+    },
+    "Chunk": {**_object(key=TEXT, source=TEXT, chunk=TEXT), "required": ["key", "source", "chunk"]},
+    "Flag": {**_object(value={"type": "boolean"}), "required": ["value"]},
+}  # fmt: skip
+
+ID: Schema = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+
+
+def _query(name: str, *, required: bool = False, values: list[str] | None = None) -> Schema:
+    schema = {"type": "string", "enum": values} if values else TEXT
+    return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
+def _operation(
+    summary: str,
+    answer: Schema,
+    parameters: list[Schema] | None = None,
+    body: str = "",
+) -> Schema:
+    operation: Schema = {
+        "summary": summary,
+        "responses": {
+            "200": {"description": summary, "content": _json(answer)},
+            "default": {
+                "description": "what was wrong",
+                "content": {"application/problem+json": {"schema": _ref("Problem")}},
+            },
+        },
+    }
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        operation["requestBody"] = {"required": True, "content": _json(_ref(body))}
+    return operation
+
+
+def _paths() -> dict[str, Schema]:
+    key = [_query("host", required=True), _query("resource", required=True), _query("item")]
+    incident = _ref("Incident")
+    incidents = _object(incidents=_list(incident))
+    states = _query("state", values=["open", "acknowledged", "resolved"])
+    report = _operation(
+        "The capacity report as a document", TEXT, [_query("format", values=["html", "csv"])]
+    )
+    report["responses"]["200"]["content"] = {
+        "text/html": {"schema": TEXT},
+        "text/csv": {"schema": TEXT},
+    }
+    return {
+        "/openapi.json": {"get": _operation("This document", {"type": "object"})},
+        "/status": {"get": _operation("What is still to be done", {"type": "object"})},
+        "/capacity": {
+            "get": _operation(
+                "What runs out first",
+                _object(
+                    made=TIME,
+                    horizon_days={"type": "integer"},
+                    generated={"type": "boolean"},
+                    resources=_list(_ref("Outlook")),
+                ),
+            )
+        },
+        "/resource": {"get": _operation("One resource with its series", _ref("Outlook"), key)},
+        "/hosts": {"get": _operation("Hosts", _object(hosts=_list(_ref("Host"))))},
+        "/hosts/retire": {
+            "post": _operation("Retire a host or resource", {"type": "object"}, body="Retirement")
+        },
+        "/incidents": {"get": _operation("Incidents, newest first", incidents, [states])},
+        "/incidents/{id}": {"get": _operation("One incident", incident, [ID])},
+        "/incidents/{id}/acknowledge": {
+            "post": _operation("Somebody is on it", incident, [ID], "Action")
+        },
+        "/incidents/{id}/resolve": {"post": _operation("It is over", incident, [ID], "Action")},
+        "/usage": {
+            "post": _operation(
+                "Import usage records", _object(written={"type": "integer"}), body="Usage"
+            )
+        },
+        "/imports": {
+            "get": _operation(
+                "Chunks of an import that are done",
+                _object(done=_list(TEXT)),
+                [_query("key", required=True)],
+            ),
+            "post": _operation("A chunk is done", {"type": "object"}, body="Chunk"),
+        },
+        "/settings/generated": {
+            "put": _operation("Whether the data is generated", _ref("Flag"), body="Flag")
+        },
+        "/reports/capacity": {"get": report},
+    }
+
+
+def openapi_document() -> Schema:
+    """The document, as /api/tidecast/v1/openapi.json answers it."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tidecast",
+            "version": tidecast_collector.__version__,
+            "description": "Capacity, performance and availability, driven by monitoring.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/api/tidecast/v1"}],
+        "security": [{}, {"token": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }

@@ -1,0 +1,147 @@
+"""From settings to a server that answers: one socket, one application, one event loop."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+import uvicorn
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tidecast.config import ServerSettings
+from tidecast.policy.tokens import TokenFile
+from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
+from tidecast.server.application import Application
+from tidecast.server.problems import problem_response
+from tidecast.server.prometheus_api import PrometheusApi
+from tidecast.server.tidecast_api import TidecastApi
+from tidecast.server.views import Views
+from tidecast.server.write_api import WriteApi
+from tidecast.web.rendering import error_page, wants_page
+from tidecast.web.routes import page_routes
+from tidecast_collector.errors import TidecastError
+
+log = logging.getLogger(__name__)
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
+
+
+class CannotListen(TidecastError):
+    """The address to listen on is taken or not ours."""
+
+
+def serve(settings: ServerSettings) -> None:
+    """Runs the server until it is told to stop."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    loopback = is_loopback(settings.listen.host)
+    settings.check_access(loopback)
+    tokens = TokenFile.load(settings.token_file) if settings.token_file else None
+    asks = tokens is not None and (settings.require_auth or not loopback)
+    policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
+    listening = _listen(settings)
+    with listening:
+        application = Application(settings, tokens=tokens)
+        try:
+            application.start()
+            config = uvicorn.Config(
+                make_app(application, policy),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                ssl_certfile=settings.tls_cert_file,
+                ssl_keyfile=settings.tls_key_file,
+                timeout_graceful_shutdown=10,
+            )
+            log.info("listening on %s://%s", settings.scheme, settings.listen)
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            application.close()
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    host, port = settings.listen.host, settings.listen.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {settings.listen}: {error.strerror}") from error
+
+
+def make_app(application: Application, policy: AccessPolicy) -> Starlette:
+    """The whole HTTP surface."""
+    views = Views(application)
+    prometheus = PrometheusApi(
+        application.engine, application.samples, application.alerts, application.clock
+    )
+    write = WriteApi(
+        application.ingest, application.samples, application.metrics, application.clock
+    )
+    return Starlette(
+        routes=[
+            Route("/-/healthy", _healthy),
+            Route("/-/ready", _healthy),
+            Route("/metrics", _metrics(application)),
+            *write.routes(),
+            *prometheus.routes(),
+            *TidecastApi(application, views).routes(),
+            *page_routes(views),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(AccessMiddleware, policy=policy),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        ],
+        exception_handlers={404: _error, 405: _error, 500: _error},
+    )
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    if wants_page(request):
+        return error_page(request, status)
+    return problem_response(status, getattr(error, "detail", "") or "see the server's log")
+
+
+async def _healthy(request: Request) -> Response:
+    """The socket answers only once everything is open, so being here is being ready."""
+    return PlainTextResponse("Tidecast is ready.\n")
+
+
+def _metrics(application: Application) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        text = await run_in_threadpool(generate_latest, application.metrics.registry)
+        return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    return metrics
+
+
+class SecurityHeaders:
+    """Adds to every response what browsers should hold us to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *SECURITY_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

@@ -1,0 +1,261 @@
+"""What the pages, the API and the reports show, read from the running application."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+import tidecast_collector
+from tidecast.journeys.fast_path import FullIn
+from tidecast.journeys.forecast_fleet import definition_of, usage_query
+from tidecast.journeys.measure_usage import MeasuredUsage, measure
+from tidecast.journeys.usage_records import (
+    HOUR_MS,
+    ResourceKey,
+    UsageHistory,
+    hour_end,
+    read_usage,
+)
+from tidecast.records import PublishedForecast
+from tidecast.samples.matchers import Matcher, MatchOp
+from tidecast.server.application import Application
+from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
+from tidecast_alerts.model import Incident, IncidentState, IncidentView
+from tidecast_analytics.forecasting import MINIMUM_STEPS
+from tidecast_reports.capacity import Band, CapacityReport, PastForecast, ResourceOutlook
+from tidecast_reports.ranking import rank
+
+SHOWN_MS = 90 * 24 * HOUR_MS
+SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
+SILENT_MS = 180_000
+KEPT_SECONDS = 10
+OPEN_STATES = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
+
+
+class Views:
+    """Answers for people; the capacity report is made at most every ten seconds."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._lock = threading.Lock()
+        self._report: CapacityReport | None = None
+
+    def status(self) -> PageStatus:
+        """What stands around every page."""
+        with self._app.records.reading() as unit:
+            generated = unit.settings.get("generated") is True
+            count = len(unit.alerting.incidents(states=OPEN_STATES))
+        now = self._app.clock.now_ms()
+        return PageStatus(tidecast_collector.__version__, now, count, generated)
+
+    def capacity(self) -> CapacityReport:
+        """Every living resource, what runs out first at the top."""
+        with self._lock:
+            now = self._app.clock.now_ms()
+            if self._report is None or not 0 <= now - self._report.made_ms < KEPT_SECONDS * 1000:
+                self._report = self._capacity(now)
+            return self._report
+
+    def _capacity(self, now: int) -> CapacityReport:
+        outlooks = self._outlooks(now, (), SHOWN_MS)
+        with self._app.records.reading() as unit:
+            generated = unit.settings.get("generated") is True
+        days = self._app.settings.horizon_ms // (24 * HOUR_MS)
+        return CapacityReport("What runs out first", now, days, rank(outlooks, now), generated)
+
+    def _outlooks(
+        self, now: int, narrow: Sequence[Matcher], shown_ms: int
+    ) -> list[ResourceOutlook]:
+        with self._app.records.reading() as unit:
+            latest = unit.forecasts.latest()
+            known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
+        forecasts = {ResourceKey(f.host, f.resource, f.item): f for f in latest}
+        histories = read_usage(self._app.own, now - shown_ms, now, narrow)
+        running = {m.key: m for m in self._running_hour(now)}
+        wanted = dict.fromkeys([*histories, *running])
+        return [
+            self._outlook(
+                key,
+                known[key].unit if key in known else "",
+                histories.get(key, UsageHistory()),
+                forecasts.get(key),
+                running.get(key),
+            )
+            for key in wanted
+            if not (key in known and known[key].retired) and _passes(narrow, key)
+        ]
+
+    def _running_hour(self, now: int) -> Sequence[MeasuredUsage]:
+        """The usage so far in the hour that is not closed yet, or in the last five minutes."""
+        start = min(hour_end(now) - HOUR_MS + 60_000, now - 300_000)
+        steps = (now - start) // 60_000
+        definitions = self._app.definitions.values()
+        return list(measure(self._app.engine, definitions, now - steps * 60_000, now))
+
+    def _outlook(
+        self,
+        key: ResourceKey,
+        unit: str,
+        history: UsageHistory,
+        forecast: PublishedForecast | None,
+        running: MeasuredUsage | None,
+    ) -> ResourceOutlook:
+        definition = definition_of(self._app.definitions, key.resource)
+        times, values = history.of(definition.statistic)
+        limit, mark = history.limit, history.mark
+        provisional = _provisional(running, definition.statistic)
+        if limit is None and running is not None:
+            limit = _last(running.limit)
+            mark = limit * definition.mark_ratio if limit is not None else None
+        first = int(times[0]) if len(times) else hour_end(self._app.clock.now_ms())
+        band = None
+        if forecast and len(forecast.times_ms):
+            band = Band(
+                forecast.times_ms, forecast.mean, forecast.lo80, forecast.hi80, forecast.lo95,
+                forecast.hi95,
+            )  # fmt: skip
+        waits = forecast is None or forecast.state == "not_enough_data"
+        return ResourceOutlook(
+            host=key.host,
+            resource=key.resource,
+            item=key.item,
+            unit=unit or definition.unit,
+            statistic=definition.statistic,
+            source=", ".join(sorted(filter(None, history.sources))),
+            usage=float(values[-1]) if len(values) else provisional,
+            limit=limit,
+            mark=mark,
+            state=forecast.state if forecast else "not_enough_data",
+            p10_ms=forecast.p10_ms if forecast else None,
+            p50_ms=forecast.p50_ms if forecast else None,
+            p90_ms=forecast.p90_ms if forecast else None,
+            reasons=forecast.reasons if forecast else ("no full hour has been recorded yet",),
+            method=forecast.method if forecast else "",
+            query=usage_query(key, definition.statistic),
+            published_ms=forecast.published_ms if forecast else None,
+            history_ms=times,
+            history=values,
+            band=band,
+            full_in_seconds=self._full_in(key),
+            provisional=provisional,
+            possible_ms=first + (MINIMUM_STEPS[HOUR_MS] - 1) * HOUR_MS if waits else None,
+        )
+
+    def _full_in(self, key: ResourceKey) -> FullIn | None:
+        return self._app.full_in.get(key)
+
+    def hosts(self) -> Sequence[HostSummary]:
+        """Every host with living resources, or that was heard of."""
+        by_host: dict[str, list[ResourceOutlook]] = {}
+        for outlook in self.capacity().outlooks:
+            by_host.setdefault(outlook.host, []).append(outlook)
+        seen = self._app.hosts.all()
+        open_by_host: dict[str, int] = {}
+        for each in self.incidents_in(OPEN_STATES):
+            open_by_host[each.host] = open_by_host.get(each.host, 0) + 1
+        return [
+            HostSummary(
+                name,
+                seen.get(name),
+                self._silent(seen.get(name)),
+                len(by_host.get(name, ())),
+                open_by_host.get(name, 0),
+                self.capacity().horizon_days,
+                next(iter(by_host.get(name, ())), None),
+            )
+            for name in sorted({*by_host, *seen})
+        ]
+
+    def _silent(self, last_seen_ms: int | None) -> bool:
+        return last_seen_ms is not None and self._app.clock.now_ms() - last_seen_ms > SILENT_MS
+
+    def host(self, name: str) -> HostView | None:
+        """One host, None where nothing is known of it."""
+        report = self.capacity()
+        outlooks = [each for each in report.outlooks if each.host == name]
+        seen = self._app.hosts.all().get(name)
+        if not outlooks and seen is None:
+            return None
+        incidents = [each for each in self.incidents() if each.host == name][:20]
+        return HostView(name, seen, self._silent(seen), report.horizon_days, outlooks, incidents)
+
+    def resource(self, host: str, resource: str, item: str) -> ResourceView | None:
+        """One resource with its whole history and its ledger, None where it is not known."""
+        now = self._app.clock.now_ms()
+        key = ResourceKey(host, resource, item)
+        narrow = [Matcher(name, MatchOp.EQUAL, value) for name, value in key.labels().items()]
+        found = self._outlooks(now, narrow, SHOWN_WHOLE_MS)
+        if not found:
+            return None
+        with self._app.records.reading() as unit:
+            past = unit.forecasts.of(host, resource, item, 30)
+        incidents = [
+            each
+            for each in self.incidents()
+            if (each.host, each.resource, each.item) == (host, resource, item)
+        ]
+        days = self._app.settings.horizon_ms // (24 * HOUR_MS)
+        return ResourceView(found[0], days, [_past(each) for each in past], incidents)
+
+    def incidents(self) -> Sequence[Incident]:
+        """Those not resolved first, then the newest."""
+        found = self.incidents_in(None)
+        return sorted(found, key=lambda each: each.state is IncidentState.RESOLVED)
+
+    def incidents_in(self, states: Collection[IncidentState] | None) -> Sequence[Incident]:
+        """Incidents in these states, the newest first."""
+        with self._app.records.reading() as unit:
+            return unit.alerting.incidents(states=states)
+
+    def incident(self, incident_id: int) -> IncidentView | None:
+        """One incident with its signals and timeline."""
+        with self._app.records.reading() as unit:
+            incident = unit.alerting.incident(incident_id)
+            if incident is None:
+                return None
+            signals = unit.alerting.signals_of(incident_id)
+            return IncidentView(incident, signals, unit.alerting.timeline(incident_id))
+
+    def acknowledge(self, incident_id: int, by: str, comment: str) -> None:
+        """Says that somebody is on it."""
+        self._app.alerts.acknowledge(incident_id, by, comment)
+
+    def resolve(self, incident_id: int, by: str, comment: str) -> None:
+        """Says that it is over."""
+        self._app.alerts.resolve(incident_id, by, comment)
+
+
+def _passes(narrow: Sequence[Matcher], key: ResourceKey) -> bool:
+    labels: Mapping[str, str] = key.labels()
+    return all(matcher.matches(labels[matcher.name]) for matcher in narrow)
+
+
+def _past(forecast: PublishedForecast) -> PastForecast:
+    return PastForecast(
+        forecast.published_ms,
+        forecast.state,
+        forecast.p10_ms,
+        forecast.p50_ms,
+        forecast.p90_ms,
+        forecast.method,
+    )
+
+
+def _last(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there[-1]) if there.size else None
+
+
+def _provisional(running: MeasuredUsage | None, statistic: str) -> float | None:
+    """The running hour's value so far, by the same statistic as a closed hour's."""
+    if running is None:
+        return None
+    there = running.usage[~np.isnan(running.usage)]
+    if not there.size:
+        return None
+    if statistic == "p95":
+        return float(np.quantile(there, 0.95))
+    return float(there.max() if statistic == "max" else there.mean())

@@ -1,0 +1,104 @@
+"""What the pages show: plain views, and the one door through which they come.
+
+The application supplies a `PageData`; tests and the preview supply plain data. Calls may block: the
+pages make them in a thread pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tidecast_alerts.model import Incident, IncidentView
+from tidecast_reports.capacity import CapacityReport, PastForecast, ResourceOutlook
+
+
+@dataclass(frozen=True, slots=True)
+class PageStatus:
+    """What stands around every page.
+
+    `generated` marks demonstration data; `history` tells in one sentence which history was found
+    (e.g. "sysstat history of 28 days, imported 1.2 M samples"), "" where none was.
+    """
+
+    version: str
+    now_ms: int
+    open_incidents: int
+    generated: bool = False
+    history: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSummary:
+    """One line of the hosts page; `first` is what runs out first there, None without resources."""
+
+    name: str
+    last_seen_ms: int | None
+    silent: bool
+    resources: int
+    open_incidents: int
+    horizon_days: int
+    first: ResourceOutlook | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """One host: `incidents` are those not resolved and the latest resolved, newest first."""
+
+    name: str
+    last_seen_ms: int | None
+    silent: bool
+    horizon_days: int
+    outlooks: Sequence[ResourceOutlook]
+    incidents: Sequence[Incident] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceView:
+    """One resource with the ledger of its past forecasts, newest first."""
+
+    outlook: ResourceOutlook
+    horizon_days: int
+    ledger: Sequence[PastForecast] = field(default_factory=tuple)
+    incidents: Sequence[Incident] = field(default_factory=tuple)
+
+
+class PageData(Protocol):
+    """What the pages need from the application."""
+
+    def status(self) -> PageStatus:
+        """Version, time of day and how many incidents are not resolved."""
+        ...
+
+    def capacity(self) -> CapacityReport:
+        """The latest outlook of every resource, in any order."""
+        ...
+
+    def hosts(self) -> Sequence[HostSummary]:
+        """Every host that is not retired."""
+        ...
+
+    def host(self, name: str) -> HostView | None:
+        """The host of this name; None: there is none."""
+        ...
+
+    def resource(self, host: str, resource: str, item: str) -> ResourceView | None:
+        """The resource of this key; None: there is none."""
+        ...
+
+    def incidents(self) -> Sequence[Incident]:
+        """Incidents, those not resolved first, then newest first, at most some hundreds."""
+        ...
+
+    def incident(self, incident_id: int) -> IncidentView | None:
+        """The incident of this id; None: there is none."""
+        ...
+
+    def acknowledge(self, incident_id: int, by: str, comment: str) -> None:
+        """Says that `by` is on it. Raises `InvalidInput` where it is resolved already."""
+        ...
+
+    def resolve(self, incident_id: int, by: str, comment: str) -> None:
+        """Resolves it by hand. Raises `InvalidInput` where it is resolved already."""
+        ...

@@ -1,0 +1,120 @@
+"""Members, back-test and bands."""
+
+import numpy as np
+import pytest
+
+from tidecast_analytics.intervals import SHAPE_AT, half_widths, with_changing_trend
+from tidecast_analytics.members import DAILY, HOURLY, Rows
+from tidecast_analytics.portfolio import choose, plan
+
+HOURS = np.arange(40 * 24)
+DAY = np.sin(HOURS * 2 * np.pi / 24)
+
+
+def hourly(values):
+    return Rows(np.atleast_2d(np.asarray(values, dtype=np.float64)), 24, 24)
+
+
+def test_naive_members_by_hand():
+    rows = Rows(np.arange(10.0)[None, :], 7, 1)
+    assert DAILY["last value"].forecast(rows, 3).tolist() == [[9.0, 9.0, 9.0]]
+    week = DAILY["seasonal naive (week)"].forecast(rows, 9)
+    assert week.tolist() == [[3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 3.0, 4.0]]
+
+
+@pytest.mark.parametrize("name", [n for n in HOURLY if "last" not in n])
+def test_every_member_with_a_season_continues_a_pure_one(name):
+    forecast = HOURLY[name].forecast(hourly(DAY), 200)
+    expected = np.sin((HOURS[-1] + 1 + np.arange(200)) * 2 * np.pi / 24)
+    assert np.abs(forecast[0] - expected).max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["recent line + season", "robust line + season", "drift + season"])
+def test_lines_continue_a_line_with_a_season(name):
+    forecast = HOURLY[name].forecast(hourly(DAY + 0.02 * HOURS), 240)
+    later = HOURS[-1] + 1 + np.arange(240)
+    expected = np.sin(later * 2 * np.pi / 24) + 0.02 * later
+    assert np.abs(forecast[0] - expected).max() < 0.1
+
+
+def test_a_damped_trend_bends():
+    forecast = HOURLY["damped trend + daily season"].forecast(hourly(0.02 * HOURS), 2400)[0]
+    rise = forecast - forecast[0]
+    # 0.48 a day, each day 0.9 of the one before: 0.48 / 0.1 = 4.8 in the end, about.
+    assert rise[-1] == pytest.approx(4.6, abs=0.3)
+    assert (np.diff(forecast) >= 0).all()
+
+
+def test_the_plan_hides_at_most_a_quarter_and_reaches_the_end():
+    for steps in (48, 100, 336, 720, 2160):
+        test = plan(steps, 2160, 24, 24)
+        assert test.steps == steps // 4
+        assert test.origins[-1] + test.steps == steps
+        assert 1 <= len(test.origins) <= 8
+        assert test.origins[0] >= min(steps // 3, 48)
+    assert plan(3, 10, 24, 24).origins[0] >= 1
+
+
+def test_nothing_after_an_origin_is_known_at_it():
+    rng = np.random.default_rng(5)
+    values = rng.uniform(-1, 1, (1, 720))
+    test = plan(720, 24, 24, 24)
+    first = test.origins[0]
+    other = values.copy()
+    other[:, first + test.steps :] = rng.uniform(-1, 1, (1, 720 - first - test.steps))
+    for member in HOURLY.values():
+        if member.least_steps <= first:
+            one = member.forecast(Rows(values[:, :first], 24, 24), 24)
+            assert (one == member.forecast(Rows(other[:, :first], 24, 24), 24)).all()
+
+
+def test_a_random_walk_is_left_to_the_naive_member_and_a_season_is_not():
+    walk = np.random.default_rng(2).normal(size=(20, 960)).cumsum(axis=1)
+    walk /= np.abs(walk).max(axis=1, keepdims=True)
+    season = np.tile(DAY, (20, 1)) * 0.8
+    season += np.random.default_rng(3).normal(0, 0.1, season.shape)
+    chosen = choose(walk, 48, period=24, per_day=24)
+    assert chosen.naive_only.mean() > 0.3
+    assert (chosen.mae <= chosen.naive_mae).all()
+    seasonal = choose(season, 48, period=24, per_day=24)
+    assert not seasonal.naive_only.any()
+    # A naive forecast has the noise twice: its error is sqrt(2) times the least possible.
+    assert (seasonal.mae / seasonal.naive_mae).mean() < 0.82
+
+
+def test_weights_sum_to_one_and_batching_changes_nothing():
+    values = np.clip(np.random.default_rng(4).normal(0, 0.3, (5, 400)), -1, 1)
+    together = choose(values, 100, period=24, per_day=24)
+    alone = choose(values[2:3], 100, period=24, per_day=24)
+    assert together.weights.sum(axis=1) == pytest.approx(1.0)
+    assert together.mean[2] == pytest.approx(alone.mean[0])
+
+
+def test_members_are_kept_from_diverging():
+    spike = np.zeros((1, 60))
+    spike[0, -2:] = 1.0
+    chosen = choose(spike, 17_520, period=24, per_day=24)
+    assert np.abs(chosen.mean).max() <= 1 + (1 + 2 * 17_520 / 60)
+
+
+def test_half_widths_hold_the_share_they_state_and_never_shrink():
+    residuals = np.random.default_rng(6).normal(0, 1, (50, 8, 100))
+    widths = half_widths(residuals, 300, 900)
+    inside80 = (np.abs(residuals) <= widths.of80[:, None, :100]).mean()
+    inside95 = (np.abs(residuals) <= widths.of95[:, None, :100]).mean()
+    assert 0.80 <= inside80 <= 0.95
+    assert 0.95 <= inside95 <= 1.0
+    assert (np.diff(widths.of80[:, 100:], axis=1) >= 0).all()
+    assert (widths.of95 >= widths.of80).all()
+    # The law of the errors is normal here: at 1.25 deviations about 1.25 / 1.2816.
+    assert widths.shape[:, 5].mean() == pytest.approx(SHAPE_AT[5] / 1.2816, rel=0.03)
+
+
+def test_perfect_back_tests_give_no_width_until_a_trend_may_change():
+    widths = half_widths(np.zeros((1, 8, 10)), 20, 80)
+    assert widths.of95.max() == 0
+    line = np.arange(20.0)[None, :]
+    changed = with_changing_trend(widths, line, known=20, period=1)
+    # Twenty steps ahead of twenty known: a tenth of the rise of 19, times 1.2816.
+    assert changed.of80[0, -1] == pytest.approx(1.2816 * 0.1 * 19)
+    assert changed.of80[0, 0] == 0

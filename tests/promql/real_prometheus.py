@@ -1,0 +1,121 @@
+"""A real Prometheus, started on a free port and fed by remote-write."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cramjam
+import numpy as np
+
+from tidecast.samples.batch import SampleBatch
+
+SLICE_MS = 300_000
+
+
+class Prometheus:
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def write(self, batch: SampleBatch) -> None:
+        """Sends the batch in slices of time, since the head refuses what is too old."""
+        low, high = int(batch.timestamps.min()), int(batch.timestamps.max())
+        for start in range(low, high + 1, SLICE_MS):
+            body = bytes(cramjam.snappy.compress_raw(encode(batch, start, start + SLICE_MS)))
+            request = urllib.request.Request(
+                f"{self.url}/api/v1/write",
+                body,
+                {
+                    "Content-Encoding": "snappy",
+                    "Content-Type": "application/x-protobuf",
+                    "X-Prometheus-Remote-Write-Version": "0.1.0",
+                },
+            )
+            with urllib.request.urlopen(request, timeout=30) as response:
+                assert response.status == 204
+
+    def query(self, path: str, **parameters: str) -> dict[str, Any]:
+        body = urllib.parse.urlencode(parameters).encode()
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=30) as response:
+                return dict(json.load(response))
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
+
+
+def encode(batch: SampleBatch, start_ms: int, end_ms: int) -> bytes:
+    """The remote-write 1.0 message of the samples in [start, end)."""
+    message = b""
+    for labels, timestamps, values in batch:
+        inside = (timestamps >= start_ms) & (timestamps < end_ms)
+        series = b"".join(
+            _field(1, _field(1, name.encode()) + _field(2, value.encode()))
+            for name, value in labels
+        )
+        for timestamp, value in zip(timestamps[inside].tolist(), values[inside], strict=True):
+            bits = np.float64(value).tobytes()
+            series += _field(2, b"\x09" + bits + b"\x10" + _varint(timestamp))
+        if inside.any():
+            message += _field(1, series)
+    return message
+
+
+def _field(number: int, body: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(body)) + body
+
+
+def _varint(number: int) -> bytes:
+    encoded = b""
+    while number > 127:
+        encoded += bytes([number & 127 | 128])
+        number >>= 7
+    return encoded + bytes([number])
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Prometheus]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = folder / "prometheus.yml"
+    config.write_text("global: {scrape_interval: 1h}\n")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                "/usr/bin/prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--web.enable-remote-write-receiver",
+                "--enable-feature=promql-at-modifier,promql-negative-offset",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            server = Prometheus(port)
+            deadline = time.monotonic() + 30
+            while not server.ready():
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, "Prometheus did not become ready"
+                time.sleep(0.1)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(20)

@@ -1,0 +1,52 @@
+"""Arrays and labels as bytes and back: nothing may change by a single bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidecast.samples import codec
+from tidecast.samples.batch import STALE_NAN
+
+from . import support
+
+
+@given(support.values)
+def test_values_come_back_bit_for_bit(values):
+    decoded = codec.decode_values(codec.encode_values(values))
+    assert decoded.view(np.uint64).tolist() == values.view(np.uint64).tolist()
+
+
+@given(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=300))
+def test_timestamps_come_back(timestamps):
+    array = np.array(timestamps, dtype=np.int64)
+    assert codec.decode_timestamps(codec.encode_timestamps(array)).tolist() == timestamps
+
+
+@pytest.mark.parametrize(
+    ("values", "most_bytes"),
+    [
+        # One value, however often: form, count, bits = 1 + 4 + 8.
+        (np.full(480, 1.5), 13),
+        # A counter that grows by one: a few bytes of pcodec's own headers.
+        (np.arange(480.0), 80),
+        # Two decimals of 0.00 to 99.99 carry log2(10,000) = 13.3 bits, 797 bytes in 480.
+        (np.random.default_rng(1).integers(0, 10_000, 480) / 100, 900),
+        # A staleness marker stands apart and leaves the rest as small as it was.
+        (np.append(np.arange(479.0), STALE_NAN), 100),
+    ],
+    ids=["constant", "counter", "two decimals", "stale at the end"],
+)
+def test_values_take_little_room(values, most_bytes):
+    assert len(codec.encode_values(values)) <= most_bytes
+
+
+@given(st.lists(support.series, max_size=20))
+def test_label_sets_come_back(sets):
+    table = codec.decode_label_sets(codec.encode_label_sets(sets))
+    assert [table.labels(i) for i in range(len(table))] == sets
+
+
+@given(st.lists(st.binary(max_size=20), max_size=8))
+def test_sections_come_back(sections):
+    assert codec.unpack_sections(codec.pack_sections(sections)) == sections

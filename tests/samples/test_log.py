@@ -1,0 +1,137 @@
+"""The write-ahead log: what it gives back after a tear or a flipped bit."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidecast.samples.head import Head
+from tidecast.samples.log import LogEntry, LogReading, LogWriter, read_log
+from tidecast.samples.recovery import replay_logs
+
+from . import support
+
+UP = support.labels_of("up", host="a")
+LOAD = support.labels_of("node_load1", host="a")
+
+
+def write_log(directory, *batches):
+    """A log of these batches; series are numbered as they come. Returns its path and frame ends."""
+    numbers = {}
+    writer = LogWriter(directory)
+    ends = []
+    for batch in batches:
+        numbered = [numbers.setdefault(labels, len(numbers)) for labels in batch.labels]
+        writer.write([LogEntry(numbered, batch)])
+        ends.append(next(directory.glob("*.log")).stat().st_size)
+    writer.close()
+    return next(directory.glob("*.log")), ends
+
+
+def replayed(path):
+    head = Head()
+    problems = replay_logs([path], head)
+    found = {s.labels: list(zip(s.run[0].tolist(), s.run[1].tolist(), strict=True)) for s in head}
+    return {labels: samples for labels, samples in found.items() if samples}, problems
+
+
+THREE = [
+    support.batch_of((UP, [1000], [1.0]), (LOAD, [1000], [0.5])),
+    support.batch_of((UP, [2000], [0.0])),
+    support.batch_of((LOAD, [2000, 3000], [0.25, 0.125])),
+]
+
+
+def test_what_was_written_is_replayed(tmp_path):
+    path, _ = write_log(tmp_path, *THREE)
+    assert replayed(path) == (
+        {UP: [(1000, 1.0), (2000, 0.0)], LOAD: [(1000, 0.5), (2000, 0.25), (3000, 0.125)]},
+        [],
+    )
+
+
+def test_of_two_values_for_one_time_the_later_stays(tmp_path):
+    again = support.batch_of((UP, [1000], [7.0]))
+    path, _ = write_log(tmp_path, THREE[0], again, support.batch_of((UP, [500], [9.0])))
+    assert replayed(path)[0][UP] == [(500, 9.0), (1000, 7.0)]
+
+
+def test_a_torn_tail_is_cut_back_at_every_length(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        found, problems = replayed(path)
+        frames = sum(end <= size for end in ends)
+        assert problems == []
+        assert sum(map(len, found.values())) == [0, 2, 3, 5][frames]
+        assert path.exists() == (frames > 0)
+        if frames:
+            assert path.stat().st_size == ends[frames - 1]
+
+
+def test_a_flipped_bit_loses_one_frame_and_is_told(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes()
+    for at in range(ends[0], ends[1]):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        found, problems = replayed(path)
+        assert found == {UP: [(1000, 1.0)], LOAD: [(1000, 0.5), (2000, 0.25), (3000, 0.125)]}
+        assert problems == [f"{path}: bytes {ends[0]} to {ends[1]} are damaged"]
+
+
+def test_samples_whose_series_stood_in_a_damaged_frame_are_counted(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    data = bytearray(path.read_bytes())
+    data[ends[0] - 1] ^= 1
+    path.write_bytes(data)
+    found, problems = replayed(path)
+    assert found == {}
+    # One sample of `up` in the second frame and two of `node_load1` in the third.
+    assert problems[1] == f"{path}: 3 samples are lost, their series stood in a damaged part"
+
+
+def test_a_damaged_file_header_loses_nothing(tmp_path):
+    path, _ = write_log(tmp_path, *THREE)
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    found, problems = replayed(path)
+    assert sum(map(len, found.values())) == 5
+    assert problems == [f"{path}: damaged header"]
+
+
+@given(st.binary(max_size=200), st.integers(0, 400))
+def test_noise_is_never_taken_for_samples(tmp_path_factory, noise, at):
+    path, _ = write_log(tmp_path_factory.mktemp("log"), *THREE)
+    data = path.read_bytes()
+    path.write_bytes(data[:at] + noise + data[at:])
+    known = {t: v for batch in THREE for t, v in zip(batch.timestamps, batch.values, strict=True)}
+    reading = LogReading(path)
+    for record in read_log(path, reading):
+        assert set(record.timestamps.tolist()) <= set(known)
+
+
+def test_a_new_file_names_its_series_again(tmp_path):
+    writer = LogWriter(tmp_path)
+    entry = LogEntry([0, 1], THREE[0])
+    writer.write([entry])
+    assert len(writer.rotate()) == 1
+    writer.write([entry])
+    writer.close()
+    first, second = sorted(tmp_path.glob("*.log"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("pieces", [[1, 1, 1], [3], [1, 2]])
+def test_entries_of_one_group_are_frames_of_their_own(tmp_path, pieces):
+    writer = LogWriter(tmp_path)
+    entries = iter([LogEntry([i], support.batch_of((UP, [i], [i]))) for i in range(3)])
+    for count in pieces:
+        writer.write(list(itertools.islice(entries, count)))
+    writer.close()
+    reading = LogReading(next(tmp_path.glob("*.log")))
+    times = [record.timestamps.tolist() for record in read_log(reading.path, reading)]
+    assert times == [[0], [1], [2]]
+    assert reading.good_end == reading.size
+    assert np.array(times).size == 3
