@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidecast_analytics.forecasting import forecast
-from tidecast_analytics.outlook import History, Outlook
-
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory, read_usage
 from tidecast.policy.resources import ResourceDefinition, custom_resource
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import Samples
+from tidecast_analytics.forecasting import forecast
+from tidecast_analytics.outlook import History, Outlook
 
 HISTORY_MS = 2 * 365 * 86_400_000
 HOSTS_AT_ONCE = 50
