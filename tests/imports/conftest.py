@@ -145,7 +145,9 @@ class FakeServer:
             key = (request["source"], each["instance"], each["resource"], each["item"])
             self.units[each["resource"], each["item"]] = each["unit"]
             records = self.usage.setdefault(key, {})
+            assert each["unit"], "the server refuses records without a unit"
             times = each["timestamps_ms"]
+            assert not any(time_ms % 3_600_000 for time_ms in times)
             empty = [None] * len(times)
             columns = [each[name] or empty for name in ("mean", "p95", "max", "limit", "mark")]
             for time_ms, *values in zip(times, *columns, strict=True):

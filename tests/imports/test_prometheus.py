@@ -126,6 +126,10 @@ def bits(values: list[float]) -> list[int]:
     return np.array(values, dtype=np.float64).view(np.uint64).tolist()
 
 
+def bits_are(values: np.ndarray, wanted: int) -> np.ndarray:
+    return values.view(np.uint64) == wanted
+
+
 def held(http: HttpClient, name: str, span: tuple[int, int]) -> dict[object, dict[int, float]]:
     """What the server's own query API says it holds; it never shows staleness markers."""
     start, end = span
@@ -205,7 +209,10 @@ def test_without_remote_read_range_selectors_bring_the_samples(server, tidecast,
     assert result.exit_code == 0, result.output
     plain = server.samples[seeded.labels[1]]
     assert sorted(plain) == seeded.timestamps[60:120].tolist()
-    # VictoriaMetrics keeps fifteen or so decimal digits of a value, not its bits.
+    # VictoriaMetrics keeps staleness markers, drops NaN, and rounds a value to its decimals.
+    odd = server.samples[seeded.labels[0]]
+    stale = seeded.timestamps[:60][bits_are(seeded.values[:60], STALE_NAN_BITS)]
+    assert set(bits([odd[time] for time in stale.tolist()])) == {STALE_NAN_BITS}
     kept = [plain[time] for time in sorted(plain)]
     assert kept == pytest.approx(seeded.values[60:120].tolist(), rel=1e-14)
 

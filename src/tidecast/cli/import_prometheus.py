@@ -70,6 +70,7 @@ class PrometheusSource:
     def __init__(self, http: HttpClient, selectors: Sequence[Matchers]) -> None:
         self._http = http
         self._selectors = selectors
+        self._nan_is_stale = False
         self.ours = 0
 
     def series_counts(self, start_ms: int, end_ms: int) -> dict[str, int]:
@@ -95,8 +96,18 @@ class PrometheusSource:
         except Refused as error:
             if error.status not in NO_REMOTE_READ:
                 raise
+            self._nan_is_stale = self._is_victoria()
             return self._query
         return self._read
+
+    def _is_victoria(self) -> bool:
+        """Whether it is a VictoriaMetrics: it alone exports, and keeps NaN only as a marker."""
+        probe = "/api/v1/export?match[]=up&start=1&end=1"
+        try:
+            self._http.request("GET", probe)
+        except Refused:
+            return False
+        return True
 
     def _read(self, chunk: Chunk) -> ReadSamples:
         selectors = [chunk.matchers(each) for each in self._selectors]
@@ -109,8 +120,8 @@ class PrometheusSource:
             query = range_query(chunk.matchers(each), chunk.start_ms, chunk.end_ms)
             form = [("query", query), ("time", _seconds(chunk.end_ms))]
             data = answer_data(self._http.post_form("/api/v1/query", form))
-            for labels, times, values in matrix_samples(data, chunk.start_ms, chunk.end_ms):
-                found[labels] = (labels, times, values)
+            for part in matrix_samples(data, chunk.start_ms, chunk.end_ms, self._nan_is_stale):
+                found[part[0]] = part
         return ReadSamples(SampleBatch.of(found.values()), 0)
 
 

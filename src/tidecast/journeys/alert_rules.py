@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from tidecast_alerts.rules import InvalidRule, RuleFile, RuleGroup, load_rules
-
 from tidecast_alerts.ports import PromQL
+from tidecast_alerts.rules import InvalidRule, RuleFile, RuleGroup, load_rules
 
 MAX_FILE_BYTES = 4 << 20
 

@@ -19,7 +19,7 @@ from tidecast.journeys.demo_curves import (
     noise,
 )
 from tidecast.journeys.demo_shop import Host, shop
-from tidecast.journeys.imports.usage import RESOURCE_DEFAULTS, HourlyUsage, UsageSeries
+from tidecast.journeys.imports.usage import HourlyUsage, UsageSeries, definition_of
 from tidecast.samples.batch import Float64s, Int64s
 
 NETWORK_SPEED_BYTES = 125_000_000.0
@@ -68,15 +68,15 @@ class DemoFleet:
         # Sixty normal values: 95 % lie below 1.645, their maximum is near 2.3 standard deviations.
         p95 = np.minimum(mean + 1.645 * spread, 1.0)
         high = np.minimum(mean + 2.3 * spread, 1.0)
-        defaults = RESOURCE_DEFAULTS[measure.resource]
+        definition = definition_of(measure.resource)
         return UsageSeries(
             host.name,
             measure.resource,
             measure.item,
-            defaults.unit,
+            definition.unit,
             HourlyUsage(hours, mean * limit, p95 * limit, high * limit),
             limit=np.full(len(hours), limit),
-            mark=np.full(len(hours), limit * defaults.mark_ratio),
+            mark=np.full(len(hours), limit * definition.mark_ratio),
         )
 
 

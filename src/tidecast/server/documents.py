@@ -6,12 +6,11 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from tidecast_reports.sentences import sentence
-from tidecast_reports.units import share
-
 from tidecast.web.data import HostSummary
 from tidecast_alerts.model import Incident, IncidentView, Signal
 from tidecast_reports.capacity import CapacityReport, ResourceOutlook
+from tidecast_reports.sentences import sentence
+from tidecast_reports.units import share
 
 Document = dict[str, Any]
 

@@ -9,9 +9,9 @@ import numpy as np
 from tidecast.journeys.imports.csv_rows import CsvValues
 from tidecast.journeys.imports.usage import (
     UsageSeries,
+    definition_of,
     last_of_hours,
     reduce_to_hours,
-    unit_of,
 )
 
 
@@ -42,7 +42,7 @@ def csv_usage(
             name.instance,
             name.resource,
             name.item,
-            unit_of(name.resource) if unit is None else unit,
+            definition_of(name.resource).unit if unit is None else unit,
             usage,
             mark=marks,
         )

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tidecast.samples.batch import SampleBatch
+from tidecast.samples.batch import STALE_NAN, Float64s, Int64s, SampleBatch
 from tidecast.samples.matchers import Matcher, Matchers, MatchOp
 from tidecast_collector.errors import InvalidInput
-from tidecast_collector.labels import NAME, make_labels
+from tidecast_collector.labels import NAME, Labels, make_labels
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -107,19 +107,26 @@ def answer_data(answer: Any) -> Any:
     return answer["data"]
 
 
-def matrix_samples(data: Any, start_ms: int, end_ms: int) -> SampleBatch:
-    """The samples of a matrix that lie in [start, end]; raises `InvalidAnswer`."""
+def matrix_samples(
+    data: Any, start_ms: int, end_ms: int, nan_is_stale: bool = False
+) -> SampleBatch:
+    """The samples of a matrix that lie in [start, end]; raises `InvalidAnswer`.
+
+    `nan_is_stale`: the server keeps no NaN but staleness markers, and shows those as NaN.
+    """
     try:
         if data["resultType"] != "matrix":
             raise InvalidAnswer(f"expected a matrix, got a {data['resultType']}")
-        return SampleBatch.of(
-            part for each in data["result"] if len((part := _series(each, start_ms, end_ms))[1])
-        )
+        parts = [_series(each, start_ms, end_ms) for each in data["result"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidAnswer(f"the matrix does not read as one: {error!r}") from error
+    if nan_is_stale:
+        for _, _, values in parts:
+            values[np.isnan(values)] = STALE_NAN
+    return SampleBatch.of(part for part in parts if len(part[1]))
 
 
-def _series(each: Any, start_ms: int, end_ms: int) -> tuple[Any, Any, Any]:
+def _series(each: Any, start_ms: int, end_ms: int) -> tuple[Labels, Int64s, Float64s]:
     pairs: Sequence[tuple[float, str]] = each.get("values", ())
     times = np.array([round(time * 1000) for time, _ in pairs], dtype=np.int64)
     values = np.array([float(value) for _, value in pairs], dtype=np.float64)

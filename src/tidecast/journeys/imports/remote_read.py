@@ -17,6 +17,7 @@ from tidecast.samples.batch import Float64s, Int64s, SampleBatch
 from tidecast.samples.matchers import Matchers, MatchOp
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import Labels, make_labels
+from tidecast_collector.remote_write import varint
 
 MAX_RESPONSE_BYTES = 1 << 30
 _OPERATORS = {MatchOp.EQUAL: 0, MatchOp.NOT_EQUAL: 1, MatchOp.REGEX: 2, MatchOp.NOT_REGEX: 3}
@@ -33,17 +34,6 @@ class ReadSamples:
 
     batch: SampleBatch
     histograms: int
-
-
-def varint(number: int) -> bytes:
-    """The protobuf varint of a number in [-2^63, 2^64)."""
-    number &= 0xFFFF_FFFF_FFFF_FFFF
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
 
 
 def _bytes_field(number: int, content: bytes) -> bytes:

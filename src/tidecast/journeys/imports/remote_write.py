@@ -1,62 +1,43 @@
-"""Prometheus' remote-write 1.0: the request written."""
+"""Batches of samples as remote-write 1.0 requests of bounded size."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
 import cramjam
 import numpy as np
 
-from tidecast.journeys.imports.remote_read import varint
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
-from tidecast_collector.labels import Labels
+from tidecast_collector.remote_write import encode_labels, encode_request, encode_samples
 
 MAX_SAMPLES_A_REQUEST = 50_000
 _SIX_BYTES_FROM, _SIX_BYTES_TO = 1 << 35, 1 << 42
 """Times whose varint is six bytes long: milliseconds of the years 1971 to 2109."""
-_DOUBLE = struct.Struct("<d")
 
 
 def write_requests(batch: SampleBatch) -> Iterator[bytes]:
     """The compressed `prompb.WriteRequest`s that carry the batch, in order, of bounded size."""
-    parts: list[bytes] = []
+    series: list[tuple[bytes, bytes]] = []
     room = MAX_SAMPLES_A_REQUEST
     for labels, times, values in batch:
-        head = _labels(labels)
+        head = encode_labels(labels)
         start = 0
         while start < len(times):
             stop = min(len(times), start + room)
-            series = head + _samples(times[start:stop], values[start:stop])
-            parts.append(b"\x0a" + varint(len(series)) + series)
+            series.append((head, _samples(times[start:stop], values[start:stop])))
             room -= stop - start
             start = stop
             if not room:
-                yield bytes(cramjam.snappy.compress_raw(b"".join(parts)))
-                parts, room = [], MAX_SAMPLES_A_REQUEST
-    if parts:
-        yield bytes(cramjam.snappy.compress_raw(b"".join(parts)))
-
-
-def _labels(labels: Labels) -> bytes:
-    encoded = bytearray()
-    for name, value in labels:
-        pair = b"".join(
-            key + varint(len(text)) + text
-            for key, text in ((b"\x0a", name.encode()), (b"\x12", value.encode()))
-        )
-        encoded += b"\x0a" + varint(len(pair)) + pair
-    return bytes(encoded)
+                yield bytes(cramjam.snappy.compress_raw(encode_request(series)))
+                series, room = [], MAX_SAMPLES_A_REQUEST
+    if series:
+        yield bytes(cramjam.snappy.compress_raw(encode_request(series)))
 
 
 def _samples(times: Int64s, values: Float64s) -> bytes:
     if len(times) and times.min() >= _SIX_BYTES_FROM and times.max() < _SIX_BYTES_TO:
         return _samples_of_one_length(times, values)
-    encoded = bytearray()
-    for time_ms, value in zip(times.tolist(), values, strict=True):
-        sample = b"\x09" + _DOUBLE.pack(value) + b"\x10" + varint(time_ms)
-        encoded += b"\x12" + varint(len(sample)) + sample
-    return bytes(encoded)
+    return encode_samples(zip(times.tolist(), values.tolist(), strict=True))
 
 
 def _samples_of_one_length(times: Int64s, values: Float64s) -> bytes:

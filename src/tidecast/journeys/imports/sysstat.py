@@ -19,9 +19,9 @@ import numpy as np
 import orjson
 
 from tidecast.journeys.imports.usage import (
-    RESOURCE_DEFAULTS,
     UsageSeries,
     before,
+    definition_of,
     last_of_hours,
     reduce_to_hours,
 )
@@ -128,13 +128,13 @@ def _series(key: _Key, points: _Points) -> UsageSeries:
     values = np.frombuffer(points.usage, dtype=np.float64)
     limits = np.frombuffer(points.limit, dtype=np.float64)
     usage = reduce_to_hours(times, values + _reserved(points))
-    defaults = RESOURCE_DEFAULTS[key.resource]
+    definition = definition_of(key.resource)
     limit = mark = None
     if not np.isnan(limits).all():
         limit = last_of_hours(times, limits, usage.hours_ms)
-        mark = limit * defaults.mark_ratio
+        mark = limit * definition.mark_ratio
     return UsageSeries(
-        key.instance, key.resource, key.item, defaults.unit, usage, limit=limit, mark=mark
+        key.instance, key.resource, key.item, definition.unit, usage, limit=limit, mark=mark
     )
 
 

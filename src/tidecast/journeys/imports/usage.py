@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import orjson
 
+from tidecast.journeys.usage_records import HOUR_MS
+from tidecast.policy.resources import ResourceDefinition, custom_resource, load_resources
 from tidecast.samples.batch import Float64s, Int64s
 
-HOUR_MS = 3_600_000
 MAX_VALUES_A_REQUEST = 50_000
 CUSTOM = "custom"
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDefaults:
-    """A resource's base unit and its default mark as a share of the limit."""
-
-    unit: str
-    mark_ratio: float
-
-
-RESOURCE_DEFAULTS: Mapping[str, ResourceDefaults] = {
-    "cpu": ResourceDefaults("ratio", 0.8),
-    "memory": ResourceDefaults("bytes", 0.9),
-    "swap": ResourceDefaults("bytes", 0.8),
-    "filesystem": ResourceDefaults("bytes", 0.9),
-    "inodes": ResourceDefaults("count", 0.9),
-    "disk": ResourceDefaults("ratio", 0.8),
-    "network": ResourceDefaults("bytes_per_second", 0.7),
-    "load": ResourceDefaults("count", 1.0),
-}
-"""As in policy/defaults/resources.yaml; imported records carry their mark with them."""
-
-
-def unit_of(resource: str) -> str:
-    """The base unit of that resource, "" for one that only the import knows."""
-    known = RESOURCE_DEFAULTS.get(resource)
-    return known.unit if known else ""
+@cache
+def definition_of(resource: str) -> ResourceDefinition:
+    """How that resource is judged by default: its unit and its mark as a share of the limit."""
+    definitions = load_resources(lambda expression: None)
+    return definitions.get(resource) or custom_resource(resource)
 
 
 @dataclass(frozen=True, slots=True)
