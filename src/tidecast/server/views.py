@@ -30,13 +30,13 @@ from tidecast_reports.ranking import rank
 SHOWN_MS = 90 * 24 * HOUR_MS
 SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
 SILENT_MS = 180_000
-KEPT_SECONDS = 10
+KEPT_SECONDS = 5
 OPEN_STATES = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
 class Views:
-    """Answers for people; the capacity report is made at most every ten seconds."""
+    """Answers for people; the capacity report is made at most every five seconds."""
 
     def __init__(self, application: Application) -> None:
         self._app = application
@@ -55,9 +55,11 @@ class Views:
         """Every living resource, what runs out first at the top."""
         with self._lock:
             now = self._app.clock.now_ms()
-            if self._report is None or not 0 <= now - self._report.made_ms < KEPT_SECONDS * 1000:
-                self._report = self._capacity(now)
-            return self._report
+            kept = self._report
+            fresh = kept is not None and 0 <= now - kept.made_ms < KEPT_SECONDS * 1000
+            if kept is None or not fresh or not kept.outlooks:
+                kept = self._report = self._capacity(now)
+            return kept
 
     def _capacity(self, now: int) -> CapacityReport:
         outlooks = self._outlooks(now, (), SHOWN_MS)
