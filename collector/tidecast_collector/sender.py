@@ -57,6 +57,8 @@ class Sender:
         self.samples_sent = 0
         self.requests_failed = 0
         self.cycles_refused = 0
+        self.cycles_unreadable = 0
+        self._unreadable: list[InvalidCycle] = []
         self.thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def wake(self) -> None:
@@ -70,8 +72,10 @@ class Sender:
         self.thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while True:
             self._wake.clear()
+            if self._stop.is_set():
+                return
             delay_seconds = self.send_next()
             if delay_seconds is None:
                 self._wake.wait()
@@ -113,13 +117,14 @@ class Sender:
         return self._refused(answer)
 
     def _readable(self, chunk: Chunk) -> list[Cycle]:
+        """The chunk's cycles; what cannot be read is counted once the chunk is forgotten."""
         cycles = []
+        self._unreadable = []
         for record in chunk.records:
             try:
                 cycles.append(self._reader.read(record))
             except InvalidCycle as error:
-                self._spool.damaged_records += 1
-                log(f"spool: a record is left out: {error}")
+                self._unreadable.append(error)
         return cycles
 
     def _acknowledged(self, chunk: Chunk, cycles: Sequence[Cycle]) -> float:
@@ -131,6 +136,9 @@ class Sender:
         return 0.0
 
     def _forget(self, chunk: Chunk) -> None:
+        for error in self._unreadable:
+            self.cycles_unreadable += 1
+            log(f"spool: a record is left out: {error}")
         try:
             self._spool.acknowledge(chunk.end)
         except SpoolUnavailable as error:

@@ -187,7 +187,7 @@ def test_a_record_of_another_format_is_left_out_and_counted(
     scene.spool.append(b"?")
     scene.send_all()
     assert scene.arrived() == [0.0]
-    assert scene.spool.damaged_records == 2
+    assert scene.sender.cycles_unreadable == 2
     assert "a record is left out" in capsys.readouterr().err
     scene.spool.append(b"?")
     scene.send_all()
