@@ -187,7 +187,7 @@ class Agent:
             counter(
                 "tidecast_agent_spool_damaged_records_total",
                 "Spooled cycles that could not be read back.",
-                float(spool.damaged_records),
+                float(spool.damaged_records + sender.cycles_unreadable),
             ),
         ]
 
