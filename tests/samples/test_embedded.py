@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidecast.samples import embedded, metadata, recovery, sealing
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.durable import StoreLocked
 from tidecast.samples.memory import MemorySamples
-from tidecast.samples.protocol import SamplesUnavailable
+from tidecast.samples.protocol import MetricMetadata, SamplesUnavailable
 from tidecast_collector.errors import InvalidInput
 
 from . import support
@@ -221,6 +222,46 @@ def test_timestamps_beyond_the_calendar_are_refused(tmp_path):
         assert [r.labels for r in report.rejected] == [UP]
         assert "years 1 to 9999" in report.rejected[0].reason
         assert everything(store) == content(batch_of((LOAD, [1], [1])))
+
+
+def test_metadata_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(metadata, "MAX_METRICS", 2)
+    about = MetricMetadata("gauge", "")
+    with open_store(tmp_path) as store:
+        store.put_metadata({"a": about, "b": about})
+        store.put_metadata({"a": about})
+        with pytest.raises(InvalidInput, match="more than 2 metrics"):
+            store.put_metadata({"c": about})
+        assert store.metadata() == {"a": about, "b": about}
+
+
+def test_a_long_log_is_replayed_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(recovery, "_CHUNK_SAMPLES", 3)
+    with open_store(tmp_path) as store:
+        for i in range(10):
+            store.append(batch_of((UP, [i, 0], [i, i]), (LOAD, [i], [-i])))
+        kept = everything(store)
+    with open_store(tmp_path) as again:
+        assert everything(again) == kept
+        assert again.stats().head_samples == 20
+
+
+def test_upkeep_goes_on_after_a_refusal(tmp_path, monkeypatch, caplog):
+    refusals = iter([True, True])
+    tried = threading.Event()
+
+    def write_head(*arguments):
+        if next(refusals, False):
+            raise OSError(28, "No space left on device")
+        tried.set()
+        return sealing.write_head(*arguments)
+
+    monkeypatch.setattr(embedded, "write_head", write_head)
+    with open_store(tmp_path, flush_samples=1, upkeep_seconds=0.01) as store:
+        store.append(batch_of((UP, [1], [1])))
+        assert tried.wait(10)
+        assert everything(store) == content(batch_of((UP, [1], [1])))
+    assert "No space left on device" in caplog.text
 
 
 def test_a_batch_too_large_is_refused_whole(tmp_path):
