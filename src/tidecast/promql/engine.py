@@ -25,6 +25,9 @@ from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
 
+MAX_TIME_MS = 1 << 53
+"""Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
+
 
 class Engine:
     """Answers PromQL queries; safe to use from several threads.
@@ -123,6 +126,8 @@ class Engine:
         if timeout_seconds is not None:
             allowed = min(allowed, timeout_seconds)
         start_ms, end_ms, step_ms = times
+        if max(abs(start_ms), abs(end_ms)) > MAX_TIME_MS:
+            raise QueryError(f"time is out of range: more than {MAX_TIME_MS} ms from 1970")
         return Context(
             samples=self.samples,
             query=query,
@@ -158,7 +163,10 @@ def _samples_within(windows: Windows) -> Matrix:
     rows = np.flatnonzero(last > first)
     offsets = np.concatenate(([0], np.cumsum((last - first)[rows])))
     places = np.concatenate(
-        [np.empty(0, dtype=np.int64), *(places for _, _, places in expand(first, last))]
+        [
+            np.empty(0, dtype=np.int64),
+            *(places for _, _, places in expand(first, last, windows.tick)),
+        ]
     )
     labels = [windows.labels[row] for row in rows.tolist()]
     return Matrix(labels, offsets, windows.timestamps[places], windows.values[places])

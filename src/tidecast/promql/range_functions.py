@@ -20,7 +20,7 @@ RangeFunction = Callable[[Windows], Block]
 
 def sum_over_time(windows: Windows) -> Block:
     """The sum of each window."""
-    sums = window_sums(windows.values, windows.first, windows.last)
+    sums = window_sums(windows.values, windows.offsets, windows.first, windows.last, windows.tick)
     return windows.block(sums, windows.counts > 0)
 
 
@@ -31,7 +31,7 @@ def avg_over_time(windows: Windows) -> Block:
 
 def _means(windows: Windows) -> Float64s:
     counts = np.maximum(windows.counts, 1)
-    sums = window_sums(windows.values, windows.first, windows.last)
+    sums = window_sums(windows.values, windows.offsets, windows.first, windows.last, windows.tick)
     means: Float64s = sums / counts
     # A sum may overflow where the mean does not: there each value is divided first.
     over = np.isinf(sums) & (windows.counts > 0)
@@ -39,7 +39,7 @@ def _means(windows: Windows) -> Float64s:
         first, last, number = windows.first[over], windows.last[over], counts[over]
         patched = np.empty(len(first))
         with np.errstate(all="ignore"):
-            for part, ids, places in expand(first, last):
+            for part, ids, places in expand(first, last, windows.tick):
                 shares = windows.values[places] / number[part][ids]
                 patched[part] = segment_sums(shares, ids, part.stop - part.start)
         means[over] = patched
@@ -101,7 +101,7 @@ def ts_of_max_over_time(windows: Windows) -> Block:
 def _time_of(windows: Windows, wanted: Float64s) -> Block:
     target = wanted.ravel()
     place = windows.last.ravel() - 1
-    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
         hits = windows.values[places] == target[part][ids]
         # Places ascend within a window: the last assignment is the newest.
         place[part.start + ids[hits]] = places[hits]
@@ -123,7 +123,7 @@ def _variances(windows: Windows) -> Float64s:
     means = _means(windows).ravel()
     result = np.zeros(len(means))
     with np.errstate(all="ignore"):
-        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
             squares = (windows.values[places] - means[part][ids]) ** 2
             result[part] = segment_sums(squares, ids, part.stop - part.start)
     shaped: Float64s = result.reshape(windows.first.shape) / np.maximum(windows.counts, 1)
@@ -141,7 +141,7 @@ def quantile_over_time(windows: Windows, quantiles: Float64s) -> Block:
 
 def _quantiles(windows: Windows, values: Float64s, wanted: Float64s) -> Float64s:
     result = np.full(len(wanted), np.nan)
-    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
         result[part] = segment_quantiles(values[places], ids, wanted[part])
     return result
 
@@ -150,7 +150,7 @@ def mad_over_time(windows: Windows) -> Block:
     """The median distance from the median of each window."""
     result = np.full(windows.first.size, np.nan)
     with np.errstate(all="ignore"):
-        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
             halves = np.full(part.stop - part.start, 0.5)
             values = windows.values[places]
             medians = segment_quantiles(values, ids, halves)
@@ -226,9 +226,10 @@ def _lost_to_resets(windows: Windows) -> Float64s:
     if not len(falls):
         return np.zeros(windows.first.shape)
     # The fall between i and i + 1 counts where both lie within the window.
+    offsets = np.searchsorted(falls, windows.offsets)
     begin = np.searchsorted(falls, windows.first)
     end = np.searchsorted(falls, windows.last - 1)
-    return window_sums(values[falls], begin, end)
+    return window_sums(values[falls], offsets, begin, end, windows.tick)
 
 
 def irate(windows: Windows) -> Block:
@@ -273,7 +274,7 @@ def _lines(windows: Windows, around_ms: Float64s) -> tuple[Float64s, Float64s]:
     around, oldest = around_ms.ravel(), windows.at(windows.first).ravel()
     slope, intercept = np.zeros(len(around)), np.zeros(len(around))
     with np.errstate(all="ignore"):
-        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
             number = part.stop - part.start
             x = (windows.timestamps[places] - around[part][ids]) / 1000
             y = windows.values[places]
@@ -307,6 +308,7 @@ def double_exponential_smoothing(windows: Windows, smoothing: Float64s, trend: F
         earlier = level
         # The recursion has no closed form: one pass for each place within the longest window.
         for place in range(1, int(counts.max(initial=0))):
+            windows.tick()
             if place > 1:
                 slope = np.where(
                     place < counts, trend * (level - earlier) + (1 - trend) * slope, slope
