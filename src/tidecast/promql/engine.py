@@ -93,7 +93,7 @@ class Engine:
         self._check_range(tree, start_ms, end_ms, step_ms)
         context = self._context(query, (start_ms, end_ms, step_ms), timeout_seconds)
         evaluator = Evaluator(context)
-        times = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
+        times = start_ms + np.arange((end_ms - start_ms) // step_ms + 1) * step_ms
         if tree.type is ValueType.SCALAR:
             block = one_series((), evaluator.scalar(tree, times))
         else:
