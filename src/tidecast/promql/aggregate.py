@@ -64,8 +64,7 @@ def aggregate(op: str, block: Block, grouping: Grouping | None) -> Block:
     if not len(block.labels):
         return empty_block(block.steps)
     groups = group(block, grouping)
-    with np.errstate(all="ignore"):
-        return groups.block_of(_REDUCE[op](groups))
+    return groups.block_of(_REDUCE[op](groups))
 
 
 def _sums(groups: Groups) -> Float64s:

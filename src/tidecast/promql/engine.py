@@ -28,6 +28,9 @@ from tidecast.samples.protocol import Samples
 MAX_TIME_MS = 1 << 53
 """Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
 
+_quiet = np.errstate(all="ignore")
+"""Infinities and NaN are values in PromQL, not accidents to warn of."""
+
 
 class Engine:
     """Answers PromQL queries; safe to use from several threads.
@@ -50,6 +53,7 @@ class Engine:
         self.limits = limits
         self.monotonic = monotonic
 
+    @_quiet
     def instant(
         self, query: str, at_ms: int, *, timeout_seconds: float | None = None
     ) -> QueryResult:
@@ -76,6 +80,7 @@ class Engine:
                 value = Vector(at_ms, block.labels, block.values[:, 0])
         return _result(value, context)
 
+    @_quiet
     def range(
         self,
         query: str,
