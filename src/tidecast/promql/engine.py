@@ -25,6 +25,12 @@ from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
 
+MAX_TIME_MS = 1 << 53
+"""Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
+
+_quiet = np.errstate(all="ignore")
+"""Infinities and NaN are values in PromQL, not accidents to warn of."""
+
 
 class Engine:
     """Answers PromQL queries; safe to use from several threads.
@@ -47,6 +53,7 @@ class Engine:
         self.limits = limits
         self.monotonic = monotonic
 
+    @_quiet
     def instant(
         self, query: str, at_ms: int, *, timeout_seconds: float | None = None
     ) -> QueryResult:
@@ -73,6 +80,7 @@ class Engine:
                 value = Vector(at_ms, block.labels, block.values[:, 0])
         return _result(value, context)
 
+    @_quiet
     def range(
         self,
         query: str,
@@ -90,7 +98,7 @@ class Engine:
         self._check_range(tree, start_ms, end_ms, step_ms)
         context = self._context(query, (start_ms, end_ms, step_ms), timeout_seconds)
         evaluator = Evaluator(context)
-        times = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
+        times = start_ms + np.arange((end_ms - start_ms) // step_ms + 1) * step_ms
         if tree.type is ValueType.SCALAR:
             block = one_series((), evaluator.scalar(tree, times))
         else:
@@ -123,6 +131,8 @@ class Engine:
         if timeout_seconds is not None:
             allowed = min(allowed, timeout_seconds)
         start_ms, end_ms, step_ms = times
+        if max(abs(start_ms), abs(end_ms)) > MAX_TIME_MS:
+            raise QueryError(f"time is out of range: more than {MAX_TIME_MS} ms from 1970")
         return Context(
             samples=self.samples,
             query=query,
@@ -158,7 +168,10 @@ def _samples_within(windows: Windows) -> Matrix:
     rows = np.flatnonzero(last > first)
     offsets = np.concatenate(([0], np.cumsum((last - first)[rows])))
     places = np.concatenate(
-        [np.empty(0, dtype=np.int64), *(places for _, _, places in expand(first, last))]
+        [
+            np.empty(0, dtype=np.int64),
+            *(places for _, _, places in expand(first, last, windows.tick)),
+        ]
     )
     labels = [windows.labels[row] for row in rows.tolist()]
     return Matrix(labels, offsets, windows.timestamps[places], windows.values[places])

@@ -108,15 +108,14 @@ def bucket_quantile(bounds: Float64s, counts: Float64s, quantiles: Float64s) -> 
     result = np.full(len(quantiles), np.nan)
     if len(bounds) >= 2 and np.isposinf(bounds[-1]):
         total = counts[-1]
-        with np.errstate(all="ignore"):
-            rank = quantiles * total
-            chosen = (counts[:-1] < rank).sum(axis=0)
-            columns = np.arange(len(quantiles))
-            below = np.maximum(chosen - 1, 0)
-            start = np.where(chosen > 0, bounds[below], 0.0)
-            before = np.where(chosen > 0, counts[below, columns], 0.0)
-            within = counts[chosen, columns] - before
-            result = start + (bounds[chosen] - start) * ((rank - before) / within)
+        rank = quantiles * total
+        chosen = (counts[:-1] < rank).sum(axis=0)
+        columns = np.arange(len(quantiles))
+        below = np.maximum(chosen - 1, 0)
+        start = np.where(chosen > 0, bounds[below], 0.0)
+        before = np.where(chosen > 0, counts[below, columns], 0.0)
+        within = counts[chosen, columns] - before
+        result = start + (bounds[chosen] - start) * ((rank - before) / within)
         if bounds[0] <= 0:
             result = np.where(chosen == 0, bounds[0], result)
         result = np.where(chosen == len(bounds) - 1, bounds[-2], result)

@@ -38,10 +38,9 @@ ARITHMETIC: dict[str, Operation] = {
 
 def scalar_operation(op: str, left: Float64s, right: Float64s) -> Float64s:
     """The result [steps] of an operation between scalars; comparisons give 0 or 1."""
-    with np.errstate(all="ignore"):
-        if op in COMPARE:
-            return COMPARE[op](left, right).astype(np.float64)
-        return ARITHMETIC[op](left, right)
+    if op in COMPARE:
+        return COMPARE[op](left, right).astype(np.float64)
+    return ARITHMETIC[op](left, right)
 
 
 def vector_and_scalar(
@@ -53,8 +52,7 @@ def vector_and_scalar(
     """
     left, right = (scalar, block.values) if scalar_left else (block.values, scalar)
     if op in COMPARE and not return_bool:
-        with np.errstate(invalid="ignore"):
-            return block.with_present(block.present & COMPARE[op](left, right))
+        return block.with_present(block.present & COMPARE[op](left, right))
     left, right = np.broadcast_arrays(left, right)
     return block.with_values(scalar_operation(op, left, right))
 
@@ -134,12 +132,11 @@ def _combine(
     left, right = (o, m) if matching.group == "right" else (m, o)
     present = many.present[pairs.many_rows] & one.present[pairs.one_rows]
     filters = op in COMPARE and not return_bool
-    with np.errstate(all="ignore"):
-        if filters:
-            present &= COMPARE[op](left, right)
-            values = left
-        else:
-            values = scalar_operation(op, left, right)
+    if filters:
+        present &= COMPARE[op](left, right)
+        values = left
+    else:
+        values = scalar_operation(op, left, right)
     labels = [
         _result_labels(many.labels[m_row], one.labels[o_row], matching)
         for m_row, o_row in zip(pairs.many_rows.tolist(), pairs.one_rows.tolist(), strict=True)

@@ -41,13 +41,22 @@ PRECEDENCE = {
     **dict.fromkeys(("*", "/", "%", "atan2"), 5),
     "^": 6,
 }
+_REMEMBERED_CHARACTERS = 4_000
 _SIGN_BINDS = 5
 _NOT_METRIC_NAMES = frozenset(("bool", "on", "ignoring", "group_left", "group_right", "atan2"))
 
 
-@lru_cache(maxsize=2048)
 def parse(query: str) -> Node:
     """The tree of the query; raises `ParseError` with line and column."""
+    return _remembered(query) if len(query) <= _REMEMBERED_CHARACTERS else _parse(query)
+
+
+@lru_cache(maxsize=2048)
+def _remembered(query: str) -> Node:
+    return _parse(query)
+
+
+def _parse(query: str) -> Node:
     parser = _Parser(query, tokenize(query))
     if parser.peek().kind is TokenKind.END:
         raise ParseError(query, 0, "no expression found in input")
