@@ -1,4 +1,4 @@
-"""How long a newcomer waits: a fresh clone, an empty home, `make run`, the first answer; `make test`.
+"""How long a newcomer waits: fresh clone, empty home, `make run`, first answer; `make test`.
 
 python benchmarks/first_run.py [--test]    writes benchmarks/results/first-run.json
 """

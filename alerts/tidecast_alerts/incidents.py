@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from tidecast_alerts.causes import (
     HOST_RESOURCE,
@@ -39,7 +40,11 @@ REOPEN_WINDOW_MS = 15 * 60_000
 """A breach this soon after the resolution is the same incident: flapping opens no second one."""
 
 MAX_COMMENT_CHARACTERS = 2_000
+<<<<<<< HEAD
 _UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+=======
+MAX_SUMMARY_CHARACTERS = 500
+>>>>>>> alerts
 _ORDER = (SignalState.FIRING, SignalState.UNKNOWN, SignalState.CLEARED)
 
 
@@ -47,7 +52,7 @@ class NoSuchIncident(InvalidInput):
     """There is no incident of this id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incidents:
     """The incidents as one unit of work changes them at one moment.
 
@@ -60,11 +65,9 @@ class Incidents:
     receivers: Sequence[str] = ()
     external_url: str = ""
     _changed: set[int] = field(default_factory=set)
-    _recently_resolved: dict[str, Incident] = field(default_factory=dict)
 
     def take(self, found: Iterable[Finding]) -> None:
         """Carries out what an evaluation found: breaches first, recoveries last."""
-        self._recently_resolved.update(self._resolved_in_window())
         cleared: dict[int, str] = {}
         for finding in sorted(found, key=lambda finding: _ORDER.index(finding.signal.state)):
             if finding.signal.state is SignalState.FIRING:
@@ -282,7 +285,8 @@ class Incidents:
         text = f"{incident.name} ({incident.title}) cannot be seen while the host is silent"
         self._write(silent, "affected", text)
 
-    def _resolved_in_window(self) -> dict[str, Incident]:
+    @cached_property
+    def _recently_resolved(self) -> dict[str, Incident]:
         recent = self.repository.incidents(states={IncidentState.RESOLVED})
         return {i.cause: i for i in reversed(recent) if self._in_window(i)}
 
@@ -323,12 +327,13 @@ def _alertname(signal: Signal) -> str:
 
 
 def _summary(signal: Signal) -> str:
-    summary = signal.annotations.get("summary", "")
+    summary = signal.annotations.get("summary", "")[:MAX_SUMMARY_CHARACTERS]
     return f"{_alertname(signal)}: {summary}" if summary else f"{_alertname(signal)} fires"
 
 
 def _title(signal: Signal, cause: Cause) -> str:
-    return signal.annotations.get("summary") or f"{_alertname(signal)}: {cause.text}"
+    title = signal.annotations.get("summary") or f"{_alertname(signal)}: {cause.text}"
+    return title[:MAX_SUMMARY_CHARACTERS]
 
 
 def _said(what: str, comment: str) -> str:
