@@ -40,11 +40,8 @@ REOPEN_WINDOW_MS = 15 * 60_000
 """A breach this soon after the resolution is the same incident: flapping opens no second one."""
 
 MAX_COMMENT_CHARACTERS = 2_000
-<<<<<<< HEAD
-_UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
-=======
 MAX_SUMMARY_CHARACTERS = 500
->>>>>>> alerts
+_UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 _ORDER = (SignalState.FIRING, SignalState.UNKNOWN, SignalState.CLEARED)
 
 
