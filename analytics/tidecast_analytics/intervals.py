@@ -99,11 +99,15 @@ def _edges(tested: int) -> list[int]:
 
 
 def _size_by_step(size: Float64s, tested: int) -> Float64s:
-    """Mean absolute residuals, averaged in bands of the horizon and never falling with it."""
+    """Mean absolute residuals by step: averaged in bands of the horizon, never falling with it,
+    and linear between the middles of the bands."""
     bounds = _edges(tested)
     means = [size[:, a:b].mean(axis=1) for a, b in pairwise(bounds)]
     rising = np.maximum.accumulate(np.stack(means, axis=1), axis=1)
-    return np.repeat(rising, np.diff(bounds), axis=1)
+    middles = [(a + 1 + b) / 2 for a, b in pairwise(bounds)]
+    steps = np.arange(1, tested + 1)
+    parts = [np.interp(steps, middles, one) for one in np.eye(len(middles))]
+    return np.asarray(rising @ np.stack(parts))
 
 
 def _extended(size: Float64s, horizon: int) -> Float64s:

@@ -158,8 +158,6 @@ def _damped(slope: Float64s, horizon: int, per_day: int) -> Float64s:
 
 
 def _end_to_end(levels: Float64s) -> Float64s:
-    if levels.shape[1] < 2:
-        return np.zeros(levels.shape[0])
     return np.asarray((levels[:, -1] - levels[:, 0]) / (levels.shape[1] - 1))
 
 

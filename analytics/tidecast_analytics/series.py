@@ -46,11 +46,6 @@ class Grid:
         return self.start_ms + (self.values.size - 1) * self.step_ms
 
     @property
-    def times_ms(self) -> Int64s:
-        """All times of the grid."""
-        return self.start_ms + self.step_ms * np.arange(self.values.size, dtype=np.int64)
-
-    @property
     def observed(self) -> Bools:
         """True where a value was seen."""
         return np.isfinite(self.values)

@@ -90,8 +90,6 @@ def _edge(values: Float64s, day_start: int, per_day: int) -> int:
     reach = min(_EDGE_STEPS, per_day)
     first = max(day_start - per_day, reach)
     last = min(day_start + 2 * per_day, values.size - reach)
-    if last <= first:
-        return day_start
     rises = [
         values[at : at + reach].mean() - values[at - reach : at].mean() for at in range(first, last)
     ]

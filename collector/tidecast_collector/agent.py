@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -138,7 +138,7 @@ class Agent:
             self._changes.note("spool", "")
 
     def _own_families(self, root: Root) -> list[Family]:
-        tags = (("pythonversion", platform.python_version()), ("version", __version__))
+        tags = (("pythonversion", sys.version.split()[0]), ("version", __version__))
         families = [
             Family("tidecast_agent_build_info", GAUGE, "The agent's version.", ((tags, 1.0),))
         ]

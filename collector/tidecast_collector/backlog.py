@@ -20,7 +20,6 @@ from tidecast_collector.remote_write import (
     Metadata,
     encode_labels,
     encode_request,
-    encode_samples,
     varint,
 )
 
@@ -34,11 +33,14 @@ class InvalidCycle(InvalidInput):
 
 
 class Cycle(NamedTuple):
-    """One collection: its time (milliseconds UTC), encoded labels, and a value beside each."""
+    """One collection: its time (milliseconds UTC), its series as encoded labels, their values.
+
+    `values` holds a little-endian float64 for each series, as protobuf does.
+    """
 
     timestamp_ms: int
     series: Sequence[bytes]
-    values: Sequence[float]
+    values: bytes
 
 
 class CycleWriter:
@@ -97,11 +99,7 @@ class CycleReader:
             self._table = table
         if len(self._series) != count:
             raise InvalidCycle(f"spooled cycle: {len(self._series)} series for {count} values")
-        values = array("d")
-        values.frombytes(record[start:])
-        if sys.byteorder == "big":
-            values.byteswap()
-        return Cycle(timestamp_ms, self._series, values)
+        return Cycle(timestamp_ms, self._series, record[start:])
 
 
 def join_cycles(cycles: Sequence[Cycle], metadata: Iterable[Metadata] = ()) -> bytes:
@@ -109,24 +107,30 @@ def join_cycles(cycles: Sequence[Cycle], metadata: Iterable[Metadata] = ()) -> b
 
     Of two samples of one series at the same time the later collected counts.
     """
+    # protobuf's parts of a sample before and behind its eight bytes of value
+    frames = []
+    for cycle in cycles:
+        stamp = varint(cycle.timestamp_ms)
+        frames.append((b"\x12%c\x09" % (10 + len(stamp)), b"\x10" + stamp))
     if len(cycles) == 1:
-        ((timestamp_ms, series, values),) = cycles
-        start, stamp = b"\x12%c\x09" % (10 + len(varint(timestamp_ms))), varint(timestamp_ms)
-        end = b"\x10" + stamp
-        pack = struct.Struct("<d").pack
+        ((cycle,), ((before, behind),)) = cycles, frames
         return encode_request(
             (
-                (labels, b"%b%b%b" % (start, pack(value), end))
-                for labels, value in zip(series, values, strict=True)
+                (labels, b"%b%b%b" % (before, cycle.values[8 * i : 8 * i + 8], behind))
+                for i, labels in enumerate(cycle.series)
             ),
             metadata,
         )
-    samples: dict[bytes, dict[int, float]] = {}
-    for cycle in cycles:
-        for labels, value in zip(cycle.series, cycle.values, strict=True):
-            samples.setdefault(labels, {})[cycle.timestamp_ms] = value
+    samples: dict[bytes, dict[int, bytes]] = {}
+    for cycle, (before, behind) in zip(cycles, frames, strict=True):
+        for i, labels in enumerate(cycle.series):
+            sample = b"%b%b%b" % (before, cycle.values[8 * i : 8 * i + 8], behind)
+            samples.setdefault(labels, {})[cycle.timestamp_ms] = sample
     return encode_request(
-        ((labels, encode_samples(sorted(found.items()))) for labels, found in samples.items()),
+        (
+            (labels, b"".join(sample for _, sample in sorted(found.items())))
+            for labels, found in samples.items()
+        ),
         metadata,
     )
 

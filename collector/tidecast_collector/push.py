@@ -31,6 +31,10 @@ class PushFailed(TidecastError):
     """No answer was had: the connection failed, took too long, or what came was not HTTP."""
 
 
+class _NoAnswer(TidecastError):
+    """What came over the connection is not a whole answer."""
+
+
 class Target(NamedTuple):
     """Where to push to, taken apart from its URL."""
 
@@ -111,8 +115,8 @@ class Poster:
                 connection.settimeout(self._timeout_seconds)
                 connection.sendall(request)
                 return _read_answer(connection, deadline)
-        except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
+        except (OSError, _NoAnswer) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise PushFailed(f"{self._target.url}: {reason}") from error
 
     def _connect(self) -> socket.socket:
@@ -135,7 +139,7 @@ def _read_answer(connection: socket.socket, deadline: float) -> Answer:
             data = rest  # an interim response: the final one follows
             continue
         if len(data) > _MAX_HEADER_BYTES:
-            raise PushFailed(f"the answer's headers are over {_MAX_HEADER_BYTES} bytes")
+            raise _NoAnswer(f"the answer's headers are over {_MAX_HEADER_BYTES} bytes")
         data += _receive(connection, deadline)
     retry_after = headers.get(b"retry-after", b"")
     seconds = float(retry_after) if re.fullmatch(rb"[0-9]{1,6}", retry_after) else None
@@ -150,7 +154,7 @@ def _parse_head(head: bytes) -> tuple[int, str, dict[bytes, bytes]]:
     first, *lines = head.split(b"\r\n")
     match = _STATUS.match(first)
     if match is None:
-        raise PushFailed(f"the answer is not HTTP/1.x: {first[:60]!r}")
+        raise _NoAnswer(f"the answer is not HTTP/1.x: {first[:60]!r}")
     headers = {}
     for line in lines:
         name, _, value = line.partition(b":")
@@ -167,7 +171,7 @@ def _read_body(
     while len(body) < wanted:
         try:
             body += _receive(connection, deadline)
-        except PushFailed:
+        except _NoAnswer:
             break  # the status is known already; its explanation may stop anywhere
     if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
         return b"".join(body.split(b"\r\n")[1::2])
@@ -177,9 +181,9 @@ def _read_body(
 def _receive(connection: socket.socket, deadline: float) -> bytes:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise PushFailed("the answer took too long")
+        raise _NoAnswer("the answer took too long")
     connection.settimeout(left)
     data = connection.recv(16 << 10)
     if not data:
-        raise PushFailed("the connection was closed before the answer was whole")
+        raise _NoAnswer("the connection was closed before the answer was whole")
     return data

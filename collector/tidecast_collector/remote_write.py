@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from tidecast_collector.errors import InvalidInput
@@ -86,10 +87,15 @@ def encode_request(
     """A WriteRequest of series given as (encoded labels, encoded samples)."""
     parts: list[bytes] = []
     for labels, samples in series:
-        parts += (b"\x0a", varint(len(labels) + len(samples)), labels, samples)
+        parts += (_series_start(len(labels) + len(samples)), labels, samples)
     for entry in metadata:
         parts.append(_field(3, _encode_metadata(entry)))
     return b"".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _series_start(length: int) -> bytes:
+    return b"\x0a" + varint(length)
 
 
 def varint(number: int) -> bytes:

@@ -24,7 +24,7 @@ from tidecast_collector.spool import Chunk, Spool, SpoolUnavailable
 MAX_CYCLES_PER_REQUEST = 30
 METADATA_EVERY_SECONDS = 3600.0
 FIRST_DELAY_SECONDS = 0.5
-MAX_DELAY_SECONDS = 60.0
+MAX_DELAY_SECONDS = 15.0
 REFUSED_DELAY_SECONDS = 5.0
 MAX_RETRY_AFTER_SECONDS = 900.0
 
@@ -118,7 +118,7 @@ class Sender:
 
     def _acknowledged(self, chunk: Chunk, cycles: Sequence[Cycle]) -> float:
         self._forget(chunk)
-        self.samples_sent += sum(len(cycle.values) for cycle in cycles)
+        self.samples_sent += sum(len(cycle.series) for cycle in cycles)
         self._failures_in_a_row = 0
         self._batch = min(self._batch * 2, MAX_CYCLES_PER_REQUEST)
         self._changes.note("push", "")

@@ -17,6 +17,7 @@ import os
 import struct
 import threading
 from binascii import crc32
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ _CURSOR = struct.Struct("<QQI")
 _SUFFIX = ".seg"
 MAX_RECORD_BYTES = 16 << 20
 MAX_SEGMENT_BYTES = 8 << 20
+MAX_CHUNK_BYTES = 512 << 10
 
 
 class SpoolUnavailable(TidecastError):
@@ -103,7 +105,7 @@ class Spool:
                 size = self._sizes[self._last]
                 # what a failed write leaves behind `size` is overwritten by the next one
                 _write_whole(self._fd, frame, size)
-                os.fdatasync(self._fd)
+                _sync_data(self._fd)
                 self._sizes[self._last] = size + len(frame)
         except OSError as error:
             raise SpoolUnavailable(
@@ -113,6 +115,7 @@ class Spool:
     def read(self, max_records: int) -> Chunk:
         """The oldest records that are not acknowledged, at most `max_records`; maybe none.
 
+        Together they hold little more than `MAX_CHUNK_BYTES`, so that a backlog costs no memory.
         Raises `SpoolUnavailable` if the disk cannot be read.
         """
         try:
@@ -124,13 +127,15 @@ class Spool:
         with self._guard:
             at, sizes = self._cursor, dict(self._sizes)
         records: list[bytes] = []
-        while len(records) < max_records:
+        taken_bytes = 0
+        while len(records) < max_records and taken_bytes < MAX_CHUNK_BYTES:
             payload, offset, damaged = self._next_record(at, sizes.get(at.segment, 0))
             if damaged and at >= self._damage_counted:
                 self.damaged_records += 1
                 self._damage_counted = Position(at.segment, offset)
             if payload is not None:
                 records.append(payload)
+                taken_bytes += len(payload)
                 at = Position(at.segment, offset)
                 continue
             later = [number for number in sizes if number > at.segment]
@@ -192,9 +197,8 @@ class Spool:
         if checksum != crc32(stored[:16]):
             return oldest
         cursor = max(Position(segment, offset), oldest)
-        if offset > self._sizes.get(cursor.segment, 0):
-            return oldest
-        return cursor
+        in_segment = cursor.segment in self._sizes and cursor.offset <= self._sizes[cursor.segment]
+        return cursor if in_segment else oldest
 
     def _roll(self) -> None:
         fd = os.open(self._path(self._last + 1), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -305,6 +309,10 @@ def _write_whole(fd: int, data: bytes, at: int) -> None:
         written = os.pwrite(fd, data, at)
         data = data[written:]
         at += written
+
+
+# macOS has no fdatasync; there fsync does more than is asked.
+_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 def _sync_directory(directory: Path) -> None:

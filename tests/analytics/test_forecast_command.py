@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tidecast.cli import forecast_csv
 from tidecast.cli.forecast import forecast
 from tidecast.cli.forecast_csv import read_histories
 from tidecast.cli.parameters import DURATION
@@ -168,6 +169,13 @@ def test_files_that_are_not_histories(text, message):
         read_histories(io.StringIO(text), "x")
 
 
+def test_a_file_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(forecast_csv, "MAX_ROWS", 3)
+    text = "series,timestamp,value\n" + "a,0,1\n" * 3
+    with pytest.raises(InvalidInput, match="more than 3 lines"):
+        forecast_csv.read_histories(io.StringIO(text), "x")
+
+
 def test_empty_values_and_nan_are_gaps():
     text = "series,timestamp,value\na,0,1\na,3600,\na,7200,NaN\na,10800,4\n\n"
     values = read_histories(io.StringIO(text), "x")["a"].values
@@ -219,7 +227,9 @@ def test_standard_input_and_output():
     ("text", "hours"), [("90d", 2160), ("12h", 12), ("2w", 336), ("1d12h", 36), ("1y", 8760)]
 )
 def test_durations(text, hours):
-    assert DURATION.convert(text, None, None) == hours * 3_600_000
+    milliseconds = DURATION.convert(text, None, None)
+    assert milliseconds == hours * 3_600_000
+    assert DURATION.convert(milliseconds, None, None) == milliseconds
 
 
 @pytest.mark.parametrize("text", ["", "d", "5", "-3d", "3 d", "٣d", "1.5d", "3M"])

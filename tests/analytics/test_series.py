@@ -33,6 +33,12 @@ def test_the_running_hour_is_left_out_until_half_of_it_is_seen():
     assert regular(times[:-2], np.arange(16.0)).values.size == 3  # seen to 12:40
 
 
+def test_two_glimpses_of_two_hours_make_no_hour():
+    # 0:50, 0:55, 2:05 and 2:10: neither hour is seen for half of its time.
+    times = START + np.array([50, 55, 125, 130]) * 60_000
+    assert regular(times, np.ones(4)).values.size == 0
+
+
 def test_daily_input_stays_daily_and_weekly_input_becomes_daily():
     daily = regular(ms([0, 24, 48]), np.array([1.0, 2.0, 3.0]))
     weekly = regular(ms([0, 168, 336]), np.array([1.0, 2.0, 3.0]))

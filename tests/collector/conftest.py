@@ -8,9 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cramjam
 import pytest
+from hypothesis import settings
 
 from tidecast_collector.labels import Labels
 from tidecast_collector.remote_write import WriteRequest, decode_request
+
+# Our machines are shared: what is slow there is not wrong.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 class Sink:

@@ -15,7 +15,7 @@ VALUES = st.text(
     st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"),
     max_size=20,
 ) | st.sampled_from(['a"b', "a\\b", "a\nb", "\\n", '\\"', "é", "}", "{", ","])
-TAGS = st.dictionaries(st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True), VALUES).map(
+TAGS = st.dictionaries(st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,8}", fullmatch=True), VALUES).map(
     lambda tags: tuple(sorted(tags.items()))
 )
 SAMPLES = st.dictionaries(TAGS, st.floats(), min_size=1, max_size=4)

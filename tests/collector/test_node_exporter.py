@@ -27,13 +27,13 @@ STEADY = re.compile(
     r"node_(memory_(MemTotal|SwapTotal|CommitLimit|Hugepagesize|VmallocTotal|DirectMap\w+)_bytes"
     r"|memory_HugePages_\w+|boot_time_seconds|filefd_maximum|uname_info|time_zone_offset_seconds"
     r"|filesystem_(size_bytes|files|readonly|device_error)"
-    r"|network_(up|mtu_bytes|carrier|carrier_changes_total|speed_bytes|transmit_queue_length)"
-    r"|nf_conntrack_entries_limit|entropy_pool_size_bits|netstat_Ip_Forwarding)"
+    r"|network_(up|mtu_bytes|carrier|speed_bytes)"
+    r"|timex_(tick_seconds|tai_offset_seconds|pps_\w+|sync_status)|nf_conntrack_entries_limit|entropy_pool_size_bits|netstat_Ip_Forwarding)"
 )
 # node_exporter has what we leave to it; of the rest we have what it has.
 NOT_OURS = re.compile(
-    r"node_(disk_info|exporter_build_info|os_|selinux|textfile|timex|time_clocksource|udp_queues"
-    r"|nf_conntrack_stat|network_(address|carrier_(up|down)|device_id|dormant|flags|iface|info"
+    r"node_(disk_info|exporter_build_info|os_|selinux|textfile|time_clocksource|udp_queues"
+    r"|nf_conntrack_stat|network_(address|carrier_(up_|down_)?changes|transmit_queue|device_id|dormant|flags|iface|info"
     r"|name_assign|net_dev_group|protocol))|promhttp_|go_|process_"
 )
 # These come and go with the neighbours and the moment.

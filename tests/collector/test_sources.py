@@ -27,6 +27,7 @@ from tidecast_collector.sources.reading import Root
 from tidecast_collector.sources.sockstat import sockstat
 from tidecast_collector.sources.softnet import softnet
 from tidecast_collector.sources.stat import stat
+from tidecast_collector.sources.timex import timex_families
 from tidecast_collector.sources.vmstat import vmstat
 
 Host = Callable[[dict[str, str]], Root]
@@ -340,6 +341,35 @@ def test_kernel_facts(host: Host) -> None:
         'node_schedstat_waiting_seconds_total{cpu="0"} 0.5',
         'node_schedstat_timeslices_total{cpu="0"} 7',
     ]
+
+
+def test_timex() -> None:
+    # 250 us in nanoseconds (status bit 0x2000); 65536000000 is 1 ppm * 1e6 with 16 bits of fraction
+    fields = (0, 250_000, 65_536_000_000, 500, 2_000_000, 0x2001, 7, 1, 2, 3, 4)
+    pulse = (10_000, 0, 8_000, 9, 0, 11, 12, 13, 14, 37)
+    lines = _text(timex_families(0, (*fields, *pulse)))
+    assert lines == [
+        "node_timex_sync_status 1",
+        "node_timex_offset_seconds 0.00025",
+        "node_timex_maxerror_seconds 0.0005",
+        "node_timex_estimated_error_seconds 2",
+        "node_timex_frequency_adjustment_ratio 2",
+        "node_timex_status 8193",
+        "node_timex_loop_time_constant 7",
+        "node_timex_tick_seconds 0.01",
+        "node_timex_tai_offset_seconds 37",
+        "node_timex_pps_frequency_hertz 0",
+        "node_timex_pps_jitter_seconds 8e-06",
+        "node_timex_pps_shift_seconds 9",
+        "node_timex_pps_stability_hertz 0",
+        "node_timex_pps_jitter_total 11",
+        "node_timex_pps_calibration_total 12",
+        "node_timex_pps_error_total 13",
+        "node_timex_pps_stability_exceeded_total 14",
+    ]
+    # in microseconds without that bit; state 5 means not synchronised
+    lines = _text(timex_families(5, (*fields[:5], 1, *fields[6:], *pulse)))
+    assert lines[:2] == ["node_timex_sync_status 0", "node_timex_offset_seconds 0.25"]
 
 
 def test_filesystem(host: Host, tmp_path: Path) -> None:

@@ -82,6 +82,17 @@ def test_a_flipped_bit_loses_one_frame_and_is_told(tmp_path):
         assert problems == [f"{path}: bytes {ends[0]} to {ends[1]} are damaged"]
 
 
+def test_damage_in_the_last_frame_is_told_and_cut_off(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes()
+    for at in range(ends[1], ends[2]):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        found, problems = replayed(path)
+        assert found == {UP: [(1000, 1.0), (2000, 0.0)], LOAD: [(1000, 0.5)]}
+        assert problems == [f"{path}: the last {ends[2] - ends[1]} bytes are damaged"]
+        assert path.stat().st_size == ends[1]
+
+
 def test_samples_whose_series_stood_in_a_damaged_frame_are_counted(tmp_path):
     path, ends = write_log(tmp_path, *THREE)
     data = bytearray(path.read_bytes())
@@ -102,8 +113,8 @@ def test_a_damaged_file_header_loses_nothing(tmp_path):
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
-def test_noise_is_never_taken_for_samples(tmp_path_factory, noise, at):
-    path, _ = write_log(tmp_path_factory.mktemp("log"), *THREE)
+def test_noise_is_never_taken_for_samples(new_directory, noise, at):
+    path, _ = write_log(new_directory(), *THREE)
     data = path.read_bytes()
     path.write_bytes(data[:at] + noise + data[at:])
     known = {t: v for batch in THREE for t, v in zip(batch.timestamps, batch.values, strict=True)}

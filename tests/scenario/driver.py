@@ -118,6 +118,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.directory = directory
+        directory.mkdir(exist_ok=True)
         self._options = options
         self._token = token
         self.process: Process | None = None

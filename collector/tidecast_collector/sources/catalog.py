@@ -22,6 +22,7 @@ from tidecast_collector.sources.reading import Root
 from tidecast_collector.sources.sockstat import sockstat
 from tidecast_collector.sources.softnet import softnet
 from tidecast_collector.sources.stat import stat
+from tidecast_collector.sources.timex import timex
 from tidecast_collector.sources.vmstat import vmstat
 
 Source: TypeAlias = Callable[[Root], list[Family]]
@@ -55,6 +56,7 @@ def _linux_sources() -> Mapping[str, Source]:
         "softnet": softnet,
         "stat": stat,
         "time": kernel.clock,
+        "timex": timex,
         "uname": kernel.uname,
         "vmstat": vmstat,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from functools import lru_cache
 from typing import NamedTuple
 
 from tidecast_collector.model import GAUGE, Family, Sample, Tags
@@ -53,11 +54,16 @@ def mounts(root: Root) -> list[Mount]:
     found: dict[tuple[str, str, str], Mount] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         device, mountpoint, fstype, options = (_unescape(word) for word in line.split(" ")[:4])
-        if _NOT_STORAGE.match(fstype) or _NOT_OURS.match(mountpoint):
+        if not _stores_things(fstype, mountpoint):
             continue
         mount = Mount(device, mountpoint, fstype, "ro" in options.split(","))
         found.setdefault((device, mountpoint, fstype), mount)
     return list(found.values())
+
+
+@lru_cache(maxsize=4096)
+def _stores_things(fstype: str, mountpoint: str) -> bool:
+    return not (_NOT_STORAGE.match(fstype) or _NOT_OURS.match(mountpoint))
 
 
 class FilesystemSource:

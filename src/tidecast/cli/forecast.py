@@ -37,7 +37,7 @@ Examples:
     required=True,
     metavar="IN.csv",
     help="Histories as series,timestamp,value[,limit]; - reads standard input. Timestamps are "
-    "ISO 8601 (UTC without a zone) or epoch seconds. The last limit of a series is its mark.",
+    "ISO 8601 (UTC without a zone) or epoch seconds. The latest limit of a series is its mark.",
 )
 @click.option(
     "--horizon",

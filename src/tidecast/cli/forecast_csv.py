@@ -39,14 +39,15 @@ class _Column:
     times_ms: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     mark: float | None = None
+    mark_ms: int = 0
 
 
 def read_histories(lines: TextIO, name: str) -> dict[str, History]:
     """The histories of a CSV `series,timestamp,value[,limit]`, by series in order of appearance.
 
     Timestamps are ISO 8601 (without a zone: UTC) or epoch seconds; an empty value or NaN is a
-    gap. The last limit given for a series is its mark. Raises InvalidInput naming up to 20 bad
-    lines as `name:line: what is wrong`.
+    gap. The limit with the latest timestamp is the mark of its series. Raises InvalidInput
+    naming up to 20 bad lines as `name:line: what is wrong`.
     """
     columns: dict[str, _Column] = {}
     errors: list[str] = []
@@ -119,8 +120,8 @@ def _take(
         column = columns[name] = _Column()
     column.times_ms.append(time_ms)
     column.values.append(math.nan if number is None else number)
-    if mark is not None:
-        column.mark = mark
+    if mark is not None and (column.mark is None or time_ms >= column.mark_ms):
+        column.mark, column.mark_ms = mark, time_ms
 
 
 def _number(text: str, what: str) -> float | None:

@@ -6,14 +6,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory, read_usage
 from tidecast.policy.resources import ResourceDefinition, custom_resource
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import Samples
 from tidecast_analytics.forecasting import forecast
-from tidecast_analytics.outlook import History, Outlook
+from tidecast_analytics.outlook import History, Outlook, OutlookState
 
+Bools = npt.NDArray[np.bool_]
+
+AGAIN_MS = 6 * 3_600_000
+"""A forecast over weeks hardly moves within hours; what does is watched by the fast path."""
+HOURLY_KEPT_MS = 7 * 86_400_000
+"""So far the ledger keeps every step of a forecast; beyond that, one a day."""
 HISTORY_MS = 2 * 365 * 86_400_000
 HOSTS_AT_ONCE = 50
 NO_MARK = "no_mark"
@@ -33,11 +42,22 @@ class Fleet:
     run: Forecaster = forecast
 
 
-def forecast_fleet(fleet: Fleet, now_ms: int, horizon_ms: int) -> int:
-    """Publishes a forecast of every resource that is not retired; returns how many."""
+def forecast_fleet(fleet: Fleet, now_ms: int, horizon_ms: int, *, everything: bool = True) -> int:
+    """Publishes a forecast of every resource that is not retired; returns how many.
+
+    Without `everything`, those that have a fresh forecast already are left as they are.
+    """
     with fleet.records.reading() as unit:
         known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
-    living = {key: each for key, each in known.items() if not each.retired}
+        latest = unit.forecasts.latest(bands=False)
+    fresh = {
+        ResourceKey(f.host, f.resource, f.item)
+        for f in latest
+        if not everything
+        and now_ms - f.published_ms < AGAIN_MS
+        and f.state != OutlookState.NOT_ENOUGH_DATA
+    }
+    living = {key: r for key, r in known.items() if not r.retired and key not in fresh}
     published = 0
     for hosts in _chunks(sorted({key.host for key in living})):
         among = Matcher("instance", MatchOp.REGEX, "|".join(map(re.escape, hosts)))
@@ -93,6 +113,7 @@ def _published(
     key = ResourceKey(resource.host, resource.resource, resource.item)
     statistic = definition_of(fleet.definitions, resource.resource).statistic
     _, values = history.of(statistic)
+    kept = _kept_steps(outlook)
     return PublishedForecast(
         host=key.host,
         resource=key.resource,
@@ -112,10 +133,17 @@ def _published(
         method=outlook.method,
         reasons=outlook.reasons,
         query=usage_query(key, statistic),
-        times_ms=outlook.times_ms,
-        mean=outlook.mean,
-        lo80=outlook.lo80,
-        hi80=outlook.hi80,
-        lo95=outlook.lo95,
-        hi95=outlook.hi95,
+        times_ms=outlook.times_ms[kept],
+        mean=outlook.mean[kept],
+        lo80=outlook.lo80[kept],
+        hi80=outlook.hi80[kept],
+        lo95=outlook.lo95[kept],
+        hi95=outlook.hi95[kept],
     )
+
+
+def _kept_steps(outlook: Outlook) -> Bools:
+    """Which steps the ledger keeps: all of the first days, then those at the same hour a day."""
+    since_start = outlook.times_ms - (outlook.times_ms[0] if len(outlook.times_ms) else 0)
+    kept: Bools = (since_start <= HOURLY_KEPT_MS) | (since_start % 86_400_000 == 0)
+    return kept

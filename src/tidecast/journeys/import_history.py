@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords, to_batch
+from tidecast.policy.resources import ResourceDefinition
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.protocol import Samples
 from tidecast_collector.errors import InvalidInput
@@ -86,9 +87,28 @@ def _column(value: object, length: int, where: str) -> Float64s:
     return np.array([np.nan if each is None else each for each in value], dtype=np.float64)
 
 
-def keep_usage(samples: Samples, usage: UsageImport) -> int:
+def with_default_marks(
+    records: Sequence[UsageRecords], definitions: Mapping[str, ResourceDefinition]
+) -> list[UsageRecords]:
+    """The records; where they know a limit but no mark, the mark is the policy's share of it."""
+    return [
+        replace(
+            each,
+            mark=np.where(
+                np.isnan(each.mark),
+                each.limit * definitions[each.key.resource].mark_ratio,
+                each.mark,
+            ),
+        )
+        if each.key.resource in definitions
+        else each
+        for each in records
+    ]
+
+
+def keep_usage(samples: Samples, records: Sequence[UsageRecords]) -> int:
     """Writes the records, durable when this returns; returns how many samples they made."""
-    batch = to_batch(usage.records)
+    batch = to_batch(records)
     report = samples.append(batch)
     if report.rejected:
         raise InvalidUsage(f"{dict(report.rejected[0].labels)}: {report.rejected[0].reason}")

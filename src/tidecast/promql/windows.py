@@ -14,6 +14,7 @@ from tidecast_collector.labels import Labels
 
 _CHUNK = 1 << 21
 _BENIGN_SPREAD = 1e12
+_OVERFLOWS = 1e290
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def _benign(values: Float64s) -> bool:
     nonzero = size[size > 0]
     if not len(nonzero):
         return True
-    return float(nonzero.max()) / float(nonzero.min()) * len(values) < _BENIGN_SPREAD
+    largest, smallest = float(nonzero.max()), float(nonzero.min())
+    return largest < _OVERFLOWS and largest / smallest * len(values) < _BENIGN_SPREAD
 
 
 def _prefix_sums(values: Float64s, first: Int64s, last: Int64s) -> Float64s:

@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tidecast.samples.protocol import SamplesUnavailable
 from tidecast_collector.errors import TidecastError
 
 
@@ -23,6 +25,18 @@ class DamagedFile(TidecastError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: {what}")
         self.path = path
+
+
+@contextmanager
+def writing_in(directory: Path) -> Iterator[None]:
+    """Tells of a disk that refuses as `SamplesUnavailable`."""
+    try:
+        yield
+    except OSError as error:
+        raise SamplesUnavailable(
+            f"cannot write in {directory}: {error.strerror}; "
+            "nothing acknowledged is lost, make room on the disk"
+        ) from error
 
 
 def sync_directory(directory: Path) -> None:

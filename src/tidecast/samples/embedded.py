@@ -11,8 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,8 @@ from tidecast.samples.durable import (
     DamagedFile,
     lock_directory,
     remove_durably,
+    sync_directory,
+    writing_in,
 )
 from tidecast.samples.head import Head
 from tidecast.samples.log import LogEntry, LogWriter, log_paths
@@ -36,6 +37,7 @@ from tidecast.samples.metadata import MetadataFile
 from tidecast.samples.protocol import (
     AppendReport,
     MetricMetadata,
+    Samples,
     SamplesUnavailable,
     SelectLimits,
 )
@@ -74,18 +76,6 @@ class StoreStats:
     problems: tuple[str, ...]
 
 
-@contextmanager
-def _disk(what: str) -> Iterator[None]:
-    """Tells of a disk that refuses as `SamplesUnavailable`."""
-    try:
-        yield
-    except OSError as error:
-        raise SamplesUnavailable(
-            f"cannot write {what}: {error.strerror} ({error.filename or 'no file name'}); "
-            "nothing acknowledged is lost, make room on the disk"
-        ) from error
-
-
 @dataclass(frozen=True, slots=True)
 class _Sealed:
     """A head that takes no more samples, and the log files that can go once it is in segments."""
@@ -94,7 +84,7 @@ class _Sealed:
     logs: Sequence[Path]
 
 
-class EmbeddedSamples:
+class EmbeddedSamples(Samples):
     """Samples in files of one directory, which one process at a time may have open.
 
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
@@ -111,6 +101,7 @@ class EmbeddedSamples:
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
     ) -> None:
+        self._directory = directory
         self._window_ms = window_ms
         self._flush_samples = flush_samples
         self._clock = clock
@@ -120,6 +111,8 @@ class EmbeddedSamples:
         segment_directory, log_directory = directory / "segments", directory / "log"
         segment_directory.mkdir(parents=True, exist_ok=True)
         log_directory.mkdir(exist_ok=True)
+        sync_directory(directory)
+        sync_directory(directory.parent)
         self._files = SegmentFiles(segment_directory)
         self._lock_descriptor = lock_directory(directory)
         try:
@@ -214,7 +207,7 @@ class EmbeddedSamples:
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""
-        with _disk("the metric metadata"):
+        with writing_in(self._directory):
             self._metadata.put(metadata)
 
     def metadata(self) -> dict[str, MetricMetadata]:
@@ -350,7 +343,7 @@ class EmbeddedSamples:
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
-                with _disk("the log"):
+                with writing_in(self._directory):
                     remove_durably(self._log.rotate())
                 return
             sealed = _Sealed(self._head, self._log.rotate())
@@ -359,7 +352,7 @@ class EmbeddedSamples:
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
-        with _disk("the segments"):
+        with writing_in(self._directory):
             written = write_head(sealed.head, self._window_ms, now_ms, self._files.new_path)
             with self._memory_lock:
                 segments = tuple(order_of([*self._view.segments, *written]))
@@ -369,7 +362,7 @@ class EmbeddedSamples:
 
     def _join(self, join: Join) -> None:
         try:
-            with _disk("the segments"):
+            with writing_in(self._directory):
                 joined = write_join(join, self._view.forgotten, self._files.new_path)
         except DamagedFile as error:
             self._put_aside(error)
@@ -383,11 +376,11 @@ class EmbeddedSamples:
         with self._memory_lock:
             kept = [segment for segment in self._view.segments if segment not in old]
             self._view = replace(self._view, segments=tuple(order_of([*kept, *new])))
-        with _disk("the segments"):
+        with writing_in(self._directory):
             remove_durably([segment.path for segment in old])
 
     def _remember(self, forgotten: Forgotten) -> None:
-        with _disk("the deletions"):
+        with writing_in(self._directory):
             self._forgotten_file.save(forgotten.to_json())
         with self._memory_lock:
             self._view = replace(self._view, forgotten=forgotten)

@@ -191,7 +191,8 @@ def decode_record(payload: bytes) -> LogRecord:
 def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
     """The records of a log file that can be trusted, in order; notes in `reading` how it went.
 
-    What follows the last whole frame is a torn tail; damage before it is a problem.
+    A frame cut short at the end is a torn tail, as dying while writing leaves it; whatever else is
+    not as it was written is a problem.
     """
     data = path.read_bytes()
     reading.size = len(data)
@@ -205,6 +206,8 @@ def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
         if end is None:
             following = _next_frame(data, at)
             if following is None:
+                if not _cut_short(data, at):
+                    reading.problems.append(f"{path}: the last {len(data) - at} bytes are damaged")
                 return
             reading.problems.append(f"{path}: bytes {at} to {following} are damaged")
             at = following
@@ -218,7 +221,7 @@ def _frame(payload: bytes) -> bytes:
     return header + struct.pack("<I", zlib.crc32(header)) + payload
 
 
-def _frame_end(data: bytes, at: int) -> int | None:
+def _announced_end(data: bytes, at: int) -> int | None:
     """Where the frame at this place ends by its own header, None where the header is damaged."""
     header = data[at : at + _HEADER.size]
     if len(data) < at + _HEADER_SIZE or header[:4] != _MARKER:
@@ -227,7 +230,18 @@ def _frame_end(data: bytes, at: int) -> int | None:
     if zlib.crc32(header) != check:
         return None
     end: int = at + _HEADER_SIZE + _HEADER.unpack(header)[1]
-    return end if end <= len(data) else None
+    return end
+
+
+def _frame_end(data: bytes, at: int) -> int | None:
+    """The same, None also where the data ends before."""
+    end = _announced_end(data, at)
+    return end if end is not None and end <= len(data) else None
+
+
+def _cut_short(data: bytes, at: int) -> bool:
+    """Whether the data ends within the frame that begins at this place."""
+    return len(data) - at < _HEADER_SIZE or (_announced_end(data, at) or 0) > len(data)
 
 
 def _whole_frame(data: bytes, at: int) -> int | None:

@@ -17,13 +17,14 @@ from tidecast.samples.protocol import (
     LimitExceeded,
     MetricMetadata,
     RejectedSeries,
+    Samples,
     SelectLimits,
 )
 from tidecast.samples.validation import why_refused
 from tidecast_collector.labels import Labels
 
 
-class MemorySamples:
+class MemorySamples(Samples):
     """Samples by labels and time. Not for several threads, and not for many samples."""
 
     def __init__(self) -> None:

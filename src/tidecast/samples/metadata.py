@@ -32,12 +32,13 @@ class MetadataFile:
     def put(self, metadata: dict[str, MetricMetadata]) -> None:
         """Adds or replaces these, durably."""
         with self._lock:
+            if all(self._known.get(name) == about for name, about in metadata.items()):
+                return
             merged = self._known | metadata
             if len(merged) > MAX_METRICS:
                 raise InvalidInput(f"metadata of more than {MAX_METRICS} metrics is not kept")
-            if merged != self._known:
-                self._file.save({name: asdict(about) for name, about in merged.items()})
-                self._known = merged
+            self._file.save({name: asdict(about) for name, about in merged.items()})
+            self._known = merged
 
     def all(self) -> dict[str, MetricMetadata]:
         """What is known, by metric name."""

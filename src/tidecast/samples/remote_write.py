@@ -73,7 +73,9 @@ def decode_body(body: bytes, max_bytes: int = MAX_DECODED_BYTES) -> WriteRequest
     """
     size, start = _uncompressed_size(body)
     if size > max_bytes:
-        raise BodyTooLarge(f"the body unpacks to {size} bytes, at most {max_bytes} are taken")
+        raise BodyTooLarge(
+            f"byte 0: the body unpacks to {size} bytes, at most {max_bytes} are taken"
+        )
     if size and start == len(body):
         raise InvalidInput(f"byte {start}: the snappy block ends after its length")
     try:

@@ -30,7 +30,7 @@ def is_own(name: str) -> bool:
     return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
 
 
-class RoutedSamples:
+class RoutedSamples(Samples):
     """Series of `is_own` names live in `own`, all others in `raw`.
 
     A selection that fixes the metric name asks one of them; any other asks both.

@@ -117,8 +117,10 @@ class SegmentWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def add(self, labels: Labels, run: Run) -> None:
         """Adds a series with its samples, at least one, ascending."""

@@ -61,7 +61,7 @@ def _damage_of(path: Path) -> Iterator[Damage]:
         reading = LogReading(path)
         for _ in read_log(path, reading):
             pass
-        if reading.good_end < reading.size:
+        if reading.good_end < reading.size and not reading.problems:
             reading.problems.append(f"the last {reading.size - reading.good_end} bytes are torn")
         for problem in reading.problems:
             yield Damage(path, problem)

@@ -25,6 +25,7 @@ from tidecast.server.application import Application
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.tidecast_api import TidecastApi
+from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
@@ -56,11 +57,12 @@ def serve(settings: ServerSettings) -> None:
     policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
     listening = _listen(settings)
     with listening:
-        application = Application(settings, tokens=tokens)
+        application = Application(settings, tokens)
+        upkeep = Upkeep(application)
         try:
-            application.start()
+            upkeep.start()
             config = uvicorn.Config(
-                make_app(application, policy),
+                make_app(application, upkeep, policy),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -72,6 +74,7 @@ def serve(settings: ServerSettings) -> None:
             log.info("listening on %s://%s", settings.scheme, settings.listen)
             uvicorn.Server(config).run(sockets=[listening])
         finally:
+            upkeep.stop()
             application.close()
 
 
@@ -84,7 +87,7 @@ def _listen(settings: ServerSettings) -> socket.socket:
         raise CannotListen(f"cannot listen on {settings.listen}: {error.strerror}") from error
 
 
-def make_app(application: Application, policy: AccessPolicy) -> Starlette:
+def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     views = Views(application)
     prometheus = PrometheusApi(
@@ -100,7 +103,7 @@ def make_app(application: Application, policy: AccessPolicy) -> Starlette:
             Route("/metrics", _metrics(application)),
             *write.routes(),
             *prometheus.routes(),
-            *TidecastApi(application, views).routes(),
+            *TidecastApi(application, upkeep, views).routes(),
             *page_routes(views),
         ],
         middleware=[

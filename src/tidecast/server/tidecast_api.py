@@ -16,6 +16,7 @@ from tidecast.server.application import Application
 from tidecast.server.body import read_json
 from tidecast.server.openapi import openapi_document
 from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast_alerts.model import IncidentState
 from tidecast_collector.errors import TidecastError
@@ -31,8 +32,8 @@ Answer = Callable[[Request], Awaitable[object]]
 class TidecastApi:
     """The handlers, over the running application."""
 
-    def __init__(self, application: Application, views: Views) -> None:
-        self._app, self._views = application, views
+    def __init__(self, application: Application, upkeep: Upkeep, views: Views) -> None:
+        self._app, self._upkeep, self._views = application, upkeep, views
 
     def routes(self) -> list[Route]:
         """Every route of ours, as `openapi.py` describes them."""
@@ -64,7 +65,7 @@ class TidecastApi:
 
     async def status(self, request: Request) -> object:
         """What the server still has to do with what it was given."""
-        return await run_in_threadpool(self._app.status)
+        return await run_in_threadpool(self._upkeep.status)
 
     async def capacity(self, request: Request) -> object:
         """Every resource with its typed answer, what runs out first at the top."""

@@ -1,0 +1,212 @@
+"""What the server does again and again: measure, forecast, watch, tell, tidy."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from tidecast.clock import SystemClock
+from tidecast.journeys.fast_path import FullIn, watch_fast_path
+from tidecast.journeys.forecast_fleet import Fleet, forecast_fleet
+from tidecast.journeys.ingest import last_closed_hour
+from tidecast.journeys.measure_usage import usage_records
+from tidecast.journeys.own_series import (
+    Point,
+    batch_at,
+    fast_path_points,
+    forecast_points,
+    host_points,
+    incident_points,
+)
+from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
+from tidecast.samples.batch import SampleBatch
+from tidecast.server.application import Application
+from tidecast.server.notify import webhook_sender
+from tidecast.server.tasks import Tasks
+from tidecast.server.worker import Worker
+from tidecast_alerts.model import IncidentState
+from tidecast_alerts.notifications import deliver_due
+from tidecast_analytics.forecasting import forecast
+
+log = logging.getLogger(__name__)
+
+OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
+LATE_HOURS_AT_ONCE = 24 * 7
+
+
+class Due:
+    """Forecasts that are due once their causes have stopped coming, or have come for too long."""
+
+    QUIET_MS, PATIENCE_MS = 3_000, 300_000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first_ms: int | None = None
+        self._last_ms = 0
+        self._everything = False
+
+    def __bool__(self) -> bool:
+        return self._first_ms is not None
+
+    def note(self, now_ms: int, *, everything: bool) -> None:
+        """Another cause; `everything` where fresh forecasts too must be made again."""
+        with self._lock:
+            self._first_ms = now_ms if self._first_ms is None else self._first_ms
+            self._last_ms = now_ms
+            self._everything |= everything
+
+    def take(self, now_ms: int, *, wait: bool) -> tuple[bool, bool]:
+        """Whether to forecast now, and whether everything; then nothing is due any more."""
+        with self._lock:
+            if self._first_ms is None:
+                return False, False
+            quiet = not wait and now_ms - self._last_ms >= self.QUIET_MS
+            if not quiet and now_ms - self._first_ms < self.PATIENCE_MS:
+                return False, False
+            everything, self._everything, self._first_ms = self._everything, False, None
+            return True, everything
+
+
+class Upkeep:
+    """The background work of one application. `start` sets it going, `stop` lets it end."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._clock: SystemClock = application.clock
+        self._worker = Worker()
+        self._tasks = Tasks(application.metrics)
+        self._due = Due()
+        self._late_ms = 0
+        application.usage_imported = self._usage_imported
+        application.metrics.show(self.newest_own_series)
+
+    def start(self) -> None:
+        """Sets it all going."""
+        if self._app.late.watermark_ms is None:
+            self._app.late.advance(last_closed_hour(self._clock.now_ms()))
+        every = self._tasks.every
+        if self._app.tokens is not None:
+            every(1, "tokens", self._app.tokens.reload_if_changed)
+        every(15, "hosts", self._write_hosts)
+        every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
+        every(60, "own-series", self._write_own_series)
+        every(5, "usage", self._measure)
+        every(2, "forecasts", self._forecast)
+        every(60, "fast-path", self._watch_fast_path)
+        every(2, "notifications", self._notify)
+        every(60, "retention", self._retain)
+
+    def stop(self) -> None:
+        """Lets what runs finish."""
+        self._tasks.stop()
+        self._worker.close()
+        self._app.save_hosts()
+
+    def status(self) -> dict[str, object]:
+        """What is still to be done with what came in."""
+        return {
+            "late_hours": len(self._app.late),
+            "forecasts_due": bool(self._due),
+            "usage_until_ms": self._app.late.watermark_ms,
+        }
+
+    def newest_own_series(self) -> SampleBatch:
+        """What /metrics tells of forecasts, hosts and incidents."""
+        points = [*host_points(self._app.hosts.all()), *self._own_points()]
+        return batch_at(points, self._clock.now_ms())
+
+    def _write_hosts(self) -> None:
+        hosts = host_points(self._app.hosts.all())
+        self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+
+    def _write_own_series(self) -> None:
+        self._app.own.append(batch_at(self._own_points(), self._clock.now_ms()))
+        self._app.save_hosts()
+
+    def _own_points(self) -> list[Point]:
+        definitions = self._app.definitions.items()
+        lead = {name: each.lead_time_seconds for name, each in definitions}
+        with self._app.records.reading() as unit:
+            forecasts = unit.forecasts.latest(bands=False)
+            resources = unit.resources.all()
+            incidents = unit.alerting.incidents(limit=10_000)
+        retired = {(r.host, r.resource, r.item) for r in resources if r.retired}
+        living = [f for f in forecasts if (f.host, f.resource, f.item) not in retired]
+        counts = {str(state): 0 for state in IncidentState}
+        for each in incidents:
+            counts[each.state] += 1
+        return [
+            *forecast_points(living, lead, self._clock.now_ms()),
+            *fast_path_points(self._app.full_in),
+            *incident_points(counts),
+        ]
+
+    def _measure(self) -> None:
+        """Usage records of the hours that have closed, and of those that late samples reached."""
+        late, closed = self._app.late, last_closed_hour(self._clock.now_ms())
+        watermark = late.watermark_ms
+        assert watermark is not None
+        if closed > watermark:
+            self._keep_usage(range(watermark + HOUR_MS, closed + 1, HOUR_MS))
+            late.advance(closed)
+            self._due.note(self._clock.now_ms(), everything=False)
+        while hours := late.take(LATE_HOURS_AT_ONCE):
+            try:
+                self._keep_usage(hours)
+            except BaseException:
+                late.put_back(hours)
+                raise
+            late.done(hours)
+            self._late_ms = self._clock.now_ms()
+            self._due.note(self._late_ms, everything=True)
+
+    def _keep_usage(self, hours: Sequence[int]) -> None:
+        for records in usage_records(self._app.engine, self._app.definitions, hours):
+            self._app.own.append(to_batch(records))
+            self._app.register(records, {})
+
+    def _usage_imported(self) -> None:
+        self._due.note(self._clock.now_ms(), everything=True)
+
+    def _forecast(self) -> None:
+        """Forecasts once new usage records are complete; late hours still due are waited for."""
+        now = self._clock.now_ms()
+        due, everything = self._due.take(now, wait=len(self._app.late) > 0)
+        if not due:
+            return
+        fleet = Fleet(
+            self._app.own,
+            self._app.records,
+            self._app.definitions,
+            lambda histories, horizon: self._worker.run(forecast, histories, horizon),
+        )
+        try:
+            horizon_ms = self._app.settings.horizon_ms
+            count = forecast_fleet(fleet, now, horizon_ms, everything=everything)
+        except BaseException:
+            self._due.note(now, everything=everything)
+            raise
+        log.info("published %d forecasts", count)
+        self._write_own_series()
+
+    def _watch_fast_path(self) -> None:
+        found: dict[ResourceKey, FullIn | None] = watch_fast_path(
+            self._app.engine, self._app.definitions, self._clock.now_ms()
+        )
+        self._app.full_in = found
+
+    def _notify(self) -> None:
+        deliver_due(self._app.records.alerting_unit, webhook_sender, self._clock)
+
+    def _retain(self) -> None:
+        """Forgets what is too old, but nothing that usage records may yet be made of.
+
+        An import brings the parts of one expression one after the other; while it goes on, and for
+        an hour afterwards, old raw samples stay.
+        """
+        now = self._clock.now_ms()
+        if len(self._app.late) or now - self._late_ms < HOUR_MS:
+            return
+        self._app.raw.retain(now - self._app.settings.retention_ms)
+        self._app.own.retain(now - OWN_RETENTION_MS)

@@ -1,0 +1,227 @@
+"""The parser accepts and refuses what PromQL does, says where, and prints what it parsed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import promql_parser
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidecast.promql.errors import ParseError
+from tidecast.promql.functions import NOT_SUPPORTED
+from tidecast.promql.lexer import MAX_QUERY_CHARACTERS
+from tidecast.promql.parser import MAX_DEPTH, parse, selectors
+from tidecast.promql.tree import (
+    Binary,
+    DurationLiteral,
+    NumberLiteral,
+    Subquery,
+    VectorSelector,
+    walk,
+)
+
+from .expressions import EXPRESSIONS as COMPARED
+from .grammar import EXPRESSIONS
+from .oracle import from_ours, from_theirs
+
+CORPUS = (Path(__file__).parent / "corpus.txt").read_text().splitlines()
+
+# Where promql-parser, which follows 2.45, is known to differ from Prometheus 3.x.
+ORACLE_ACCEPTS = {"1e400": "a number out of range is an error in Prometheus"}
+ORACLE_REFUSES = {"1_000": "underscores in numbers came with 3.x"}
+
+
+def oracle(query: str) -> object:
+    try:
+        return from_theirs(promql_parser.parse(query))
+    except ValueError:
+        return "refused"
+
+
+def mine(query: str) -> object:
+    try:
+        return from_ours(parse(query))
+    except ParseError:
+        return "refused"
+
+
+@pytest.mark.parametrize("query", [*CORPUS, *COMPARED])
+def test_agrees_with_oracle(query: str) -> None:
+    if query in ORACLE_ACCEPTS:
+        assert mine(query) == "refused"
+    elif query in ORACLE_REFUSES:
+        assert oracle(query) == "refused"
+    elif query == "foo @ -1":  # the oracle panics when asked for a time before 1970
+        assert mine(query) == ("vector", [("__name__", "=", "foo")], 0, ("time", -1000))
+    else:
+        assert mine(query) == oracle(query)
+
+
+@given(EXPRESSIONS)
+@settings(max_examples=200, deadline=None)
+def test_generated_queries_agree_with_oracle_and_round_trip(query: str) -> None:
+    assert mine(query) == oracle(query)
+    try:
+        tree = parse(query)
+    except ParseError:
+        return
+    assert parse(str(tree)) == tree
+    for node in walk(tree):
+        assert 0 <= node.span.start < node.span.end <= len(query)
+
+
+TOKENS = [
+    "foo",
+    "sum",
+    "by",
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "=",
+    "=~",
+    '"',
+    "'",
+    "5m",
+    "1",
+    "1e",
+    "@",
+    "offset",
+    "+",
+    "-",
+    "^",
+    "and",
+    "on",
+    "group_left",
+    "#",
+    "\\",
+    "_",
+    "\n",
+]
+
+
+@given(st.text(max_size=40) | st.lists(st.sampled_from(TOKENS)).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_any_text_parses_or_is_refused_with_a_position(text: str) -> None:
+    try:
+        tree = parse(text)
+    except ParseError as error:
+        assert error.line >= 1
+        assert error.column >= 1
+    else:
+        assert parse(str(tree)) == tree
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_string_survives_printing(text: str) -> None:
+    tree = parse('foo{a="x"}')
+    assert isinstance(tree, VectorSelector)
+    node = replace(tree, matchers=(replace(tree.matchers[0], value=text, name=text or "a"),))
+    assert parse(str(node)) == node
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "1:1: parse error: no expression found in input"),
+        ("sum(", "1:5: parse error: unclosed left parenthesis"),
+        ("foo\n  bar", '2:3: parse error: unexpected identifier "bar"'),
+        ("foo{a='b'", "1:10: parse error: unclosed left brace"),
+        ("foo)", "1:4: parse error: unexpected right parenthesis ')'"),
+        ("{}", "vector selector must contain at least one non-empty matcher"),
+        ("1 > 2", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
+        ("a + bool b", "bool modifier can only be used on comparison operators"),
+        ("a and 1", 'set operator "and" not allowed in binary scalar expression'),
+        ("a and on (x) group_left b", 'no grouping allowed for "and" operation'),
+        ("rate(foo)", '1:6: parse error: expected type range vector in call to function "rate"'),
+        ("rate()", 'expected 1 argument(s) in call to "rate", got 0'),
+        ("label_join(a, 'b')", 'expected at least 3 argument(s) in call to "label_join", got 2'),
+        ("nope(foo)", '1:1: parse error: unknown function with name "nope"'),
+        ("foo[5m", "1:7: parse error: unclosed left bracket"),
+        ("foo[0s]", "duration must be greater than 0"),
+        ("foo offset 1m offset 2m", "offset may not be set multiple times"),
+        ("sum(foo) offset 1m", "offset modifier must be preceded by an instant vector selector"),
+        ("foo @ Inf", "timestamp out of bounds for @ modifier"),
+        ("foo{__name__='a'}", 'metric name must not be set twice: "foo" or "a"'),
+        ("foo{a=~'('}", "1:8: parse error: invalid regular expression '('"),
+        ("topk(foo)", "expected 2, got 1"),
+        ('"\\xff"', "string is not valid UTF-8"),
+        ("foo[5m] anchored", 'modifier "anchored" is not supported'),
+        ("1e999", "out of range"),
+        ("foo[999999999999y]", "duration out of range"),
+        ("foo offset (5m", "1:15: parse error: unclosed left parenthesis"),
+        ("foo[5m+]", 'unexpected "]" in duration expression, expected duration'),
+    ],
+)
+def test_errors_say_what_and_where(query: str, message: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(query)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_SUPPORTED))
+def test_functions_that_are_not_there_are_refused_by_name(name: str) -> None:
+    with pytest.raises(ParseError, match=f'1:3: parse error: function "{name}" is not supported'):
+        parse(f"1+{name}(foo)")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "(" * 5000 + "1" + ")" * 5000,
+        "-" * 5000 + "foo",
+        "1+" * 5000 + "1",
+        "1^" * 5000 + "1",
+        "foo[" + "(" * 5000 + "5m" + ")" * 5000 + "]",
+        "foo offset " + "-" * 5000 + "5m",
+        "foo[5m" + "+5m" * 5000 + "]",
+        "sum(" * 5000 + "foo" + ")" * 5000,
+        "foo" + "[5m:]" * 5000,
+        "x" * (MAX_QUERY_CHARACTERS + 1),
+    ],
+    ids=lambda query: query[:12],
+)
+def test_queries_too_deep_or_too_long_are_refused(query: str) -> None:
+    with pytest.raises(ParseError):
+        parse(query)
+
+
+def test_a_query_just_deep_enough_is_accepted() -> None:
+    query = " or ".join(["foo"] * (MAX_DEPTH - 1))
+    assert len(selectors(query)) == MAX_DEPTH - 1
+
+
+def test_precedence() -> None:
+    tree = parse("1 + 2 * 3 ^ 4 ^ 5 - 6")
+    assert str(tree) == "1 + 2 * 3 ^ 4 ^ 5 - 6"
+    assert isinstance(tree, Binary)
+    assert (tree.op, tree.right) == ("-", NumberLiteral(6.0))
+    assert parse("-2 ^ 2") != parse("(-2) ^ 2")
+
+
+def test_numbers() -> None:
+    values = {"0x1F": 31, "017": 15, "08": 8, "1_000": 1000, ".5": 0.5, "1e3": 1000, "5m": 300}
+    for text, value in values.items():
+        assert parse(text) == NumberLiteral(float(value))
+
+
+def test_duration_expressions_round_trip() -> None:
+    query = "foo[5m + step() * 2:max(1m, 30)] offset (-(1h / 2))"
+    tree = parse(query)
+    assert parse(str(tree)) == tree
+    assert isinstance(tree, Subquery)
+    assert parse("foo[2:1]") == parse("foo[2s:1s]")
+    assert isinstance(parse("foo offset 5"), VectorSelector)
+    assert parse("foo offset 5").offset == DurationLiteral(5000)  # type: ignore[union-attr]
+
+
+def test_selectors_come_in_the_order_of_the_text() -> None:
+    found = selectors('a{x="1"} / on (y) sum(rate(b[5m])) or max_over_time(c[1h:]) > scalar(d)')
+    assert [str(node) for node in found] == ['a{x="1"}', "b", "c", "d"]

@@ -1,0 +1,252 @@
+"""The embedded store against plain dictionaries, and what is its own: windows, upkeep, keeping."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidecast.samples.batch import SampleBatch
+from tidecast.samples.durable import StoreLocked
+from tidecast.samples.memory import MemorySamples
+from tidecast.samples.protocol import SamplesUnavailable
+from tidecast_collector.errors import InvalidInput
+
+from . import support
+from .support import ALL_TIME, batch_of, content, everything, labels_of, matcher, open_store
+
+UP = labels_of("up", host="a")
+LOAD = labels_of("node_load1", host="a")
+
+BLOCK_MS = 12_000
+"""A block of the stores in these tests: 12 windows of a second."""
+
+# Times meet often, lie in a handful of blocks, some of them over at time 0, and far away.
+times = st.one_of(
+    st.integers(-3 * BLOCK_MS, 2 * BLOCK_MS), st.integers(-40, 40).map(lambda i: i * 10_000_000)
+)
+
+
+@st.composite
+def batches(draw):
+    parts = []
+    for _ in range(draw(st.integers(1, 4))):
+        chosen = draw(st.lists(times, min_size=1, max_size=6))
+        bits = draw(st.lists(support.bits, min_size=len(chosen), max_size=len(chosen)))
+        values = np.array(bits, dtype=np.uint64).view(np.float64)
+        parts.append((draw(support.series), np.array(chosen, dtype=np.int64), values))
+    return SampleBatch.of(parts)
+
+
+ranges = st.tuples(times, times).map(sorted)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), batches()),
+        st.tuples(st.just("append"), batches()),
+        st.tuples(st.just("delete"), support.matcher_lists, ranges),
+        st.tuples(st.sampled_from(["flush", "reopen"])),
+        st.tuples(st.just("maintain"), times),
+    ),
+    max_size=14,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(steps=steps, matchers=support.matcher_lists, span=ranges)
+def test_any_history_reads_as_dictionaries_would(new_directory, steps, matchers, span):
+    directory = new_directory()
+    oracle = MemorySamples()
+    store = open_store(directory)
+    for step, *arguments in steps:
+        if step == "append":
+            store.append(arguments[0])
+            oracle.append(arguments[0])
+        elif step == "delete":
+            chosen, (start_ms, end_ms) = arguments
+            assert store.delete(chosen, start_ms, end_ms) >= oracle.delete(chosen, start_ms, end_ms)
+        elif step == "flush":
+            store.flush()
+        elif step == "reopen":
+            store.close()
+            store = open_store(directory)
+        else:
+            store.maintain(arguments[0])
+        assert everything(store) == everything(oracle)
+    assert content(store.select(matchers, *span)) == content(oracle.select(matchers, *span))
+    assert set(store.series([matchers], *span)) >= set(oracle.series([matchers], *span))
+    store.close()
+
+
+def test_an_appended_sample_is_there_after_reopening(tmp_path):
+    batch = batch_of((UP, [1000, 2000], [1, 0]))
+    open_store(tmp_path).close()
+    store = open_store(tmp_path)
+    store.append(batch)
+    store.close()
+    with open_store(tmp_path) as again:
+        assert everything(again) == content(batch)
+
+
+def test_duplicates_are_counted(tmp_path):
+    with open_store(tmp_path) as store:
+        store.append(batch_of((UP, [1000, 2000], [1, 2])))
+        report = store.append(batch_of((UP, [1000, 2000, 3000], [1, 7, 3])))
+        assert (report.appended, report.duplicates) == (2, 1)
+
+
+def test_a_window_that_is_over_is_flushed_and_its_log_removed(tmp_path):
+    with open_store(tmp_path) as store:
+        store.append(batch_of((UP, [100, 900], [1, 2])))
+        store.maintain(999)
+        assert store.stats().head_samples == 2
+        store.maintain(1100)
+        stats = store.stats()
+        assert (stats.head_samples, stats.segments, stats.segment_samples) == (0, 1, 2)
+        assert list((tmp_path / "log").iterdir()) == []
+
+
+def test_a_full_head_is_flushed_whatever_the_time(tmp_path):
+    with open_store(tmp_path, flush_samples=10) as store:
+        for i in range(25):
+            store.append(batch_of((UP, [i], [i])))
+        # The 21st found 20, twice the limit, and flushed them first.
+        assert store.stats().head_samples == 5
+        assert store.stats().segment_samples == 20
+        assert len(store.select([], *ALL_TIME).timestamps) == 25
+
+
+def test_a_block_that_is_over_becomes_one_segment(tmp_path):
+    with open_store(tmp_path) as store:
+        for i in range(11):
+            store.append(batch_of((UP, [i * 1000], [i]), (LOAD, [i * 1000], [-i])))
+            store.maintain(i * 1000 + 1100)
+        kept = everything(store)
+        assert store.stats().segments == 11
+        store.maintain(BLOCK_MS)
+        assert store.stats().segments == 1
+        assert store.stats().segment_samples == 22
+        assert everything(store) == kept
+        assert len(list((tmp_path / "segments").iterdir())) == 1
+
+
+def test_late_samples_for_a_joined_block_are_joined_when_they_are_several(tmp_path):
+    with open_store(tmp_path, clock=lambda: 2 * BLOCK_MS) as store:
+        for i in range(5):
+            store.append(batch_of((UP, [i * 1000, 0], [i, i])))
+            store.flush()
+        store.maintain(2 * BLOCK_MS)
+        assert store.stats().segments == 1
+        assert everything(store) == content(
+            batch_of((UP, [0, 1000, 2000, 3000, 4000], [4, 1, 2, 3, 4]))
+        )
+
+
+def test_samples_strewn_over_years_make_few_files(tmp_path):
+    with open_store(tmp_path, clock=lambda: 10**12) as store:
+        days = list(range(0, 5000 * 86_400_000, 86_400_000))
+        store.append(batch_of((UP, days, days)))
+        store.flush()
+        assert store.stats().segments <= 64
+        assert store.select([], *ALL_TIME).timestamps.tolist() == days
+
+
+def test_series_with_the_same_timestamps_share_them(tmp_path):
+    times = np.cumsum(np.random.default_rng(1).integers(900, 1100, 2000))
+    alone, together = [], []
+    for size, count in ((alone, 1), (together, 50)):
+        with open_store(tmp_path / str(count), window_ms=10**9) as store:
+            store.append(
+                SampleBatch.of(
+                    (labels_of("up", host=str(i)), times, np.full(2000, float(i)))
+                    for i in range(count)
+                )
+            )
+            store.flush()
+            size.append(store.stats().segment_bytes)
+    # 50 series of constants: 13 bytes each for values, 12 to 20 for index and name.
+    assert together[0] < alone[0] + 50 * 33
+
+
+def test_what_is_retained_is_neither_read_nor_taken_below_the_floor(tmp_path):
+    with open_store(tmp_path) as store:
+        store.append(batch_of((UP, [-20_000, 500, 1500, 2500], [0, 1, 2, 3])))
+        store.flush()
+        before = store.stats().segments
+        store.retain(1500)
+        assert store.stats().segments < before
+        report = store.append(batch_of((UP, [1000, 3000], [9, 4]), (LOAD, [1000], [9])))
+        assert [r.labels for r in report.rejected] == [LOAD]
+        assert "retained" in report.rejected[0].reason
+        store.retain(0)
+        expected = content(batch_of((UP, [1500, 2500, 3000], [2, 3, 4])))
+        assert everything(store) == expected
+    with open_store(tmp_path) as again:
+        assert everything(again) == expected
+
+
+def test_deletions_are_carried_out_when_segments_are_joined(tmp_path):
+    with open_store(tmp_path, clock=lambda: BLOCK_MS * 2) as store:
+        store.append(batch_of((UP, [0, 1000], [1, 2]), (LOAD, [0], [1])))
+        store.flush()
+        assert store.delete([matcher("__name__", "=", "up")], 1000, 1000) == 1
+        assert store.stats().segment_samples == 3
+        store.append(batch_of((UP, [1000], [5])))
+        store.flush()
+        store.maintain(BLOCK_MS * 2)
+        assert store.stats().segment_samples == 3
+        assert everything(store) == content(batch_of((UP, [0, 1000], [1, 5]), (LOAD, [0], [1])))
+        store.delete([], *ALL_TIME)
+        store.maintain(BLOCK_MS * 2)
+        assert store.stats().segments == 0
+
+
+def test_a_directory_is_open_once(tmp_path):
+    with open_store(tmp_path), pytest.raises(StoreLocked, match=r"in use by process \d+"):
+        open_store(tmp_path)
+    open_store(tmp_path).close()
+
+
+def test_a_closed_store_takes_nothing(tmp_path):
+    store = open_store(tmp_path)
+    store.close()
+    store.close()
+    with pytest.raises(SamplesUnavailable, match="closed"):
+        store.append(batch_of((UP, [1], [1])))
+
+
+def test_timestamps_beyond_the_calendar_are_refused(tmp_path):
+    with open_store(tmp_path) as store:
+        report = store.append(batch_of((UP, [2**62], [1]), (LOAD, [1], [1])))
+        assert [r.labels for r in report.rejected] == [UP]
+        assert "years 1 to 9999" in report.rejected[0].reason
+        assert everything(store) == content(batch_of((LOAD, [1], [1])))
+
+
+def test_a_batch_too_large_is_refused_whole(tmp_path):
+    with open_store(tmp_path) as store:
+        many = np.arange(8_000_001)
+        with pytest.raises(InvalidInput, match="at most 8000000"):
+            store.append(SampleBatch([UP], np.array([0, len(many)]), many, many.astype(float)))
+        assert everything(store) == {}
+
+
+def test_many_threads_write_and_read_at_once(tmp_path):
+    with open_store(tmp_path, flush_samples=200, upkeep_seconds=0.01) as store:
+        failures = []
+
+        def write(worker):
+            labels = labels_of("up", host=f"h{worker}")
+            for i in range(60):
+                store.append(batch_of((labels, [i * 100], [i])))
+                found = store.select([matcher("host", "=", f"h{worker}")], *ALL_TIME)
+                if found.timestamps.tolist() != list(range(0, i * 100 + 1, 100)):
+                    failures.append((worker, i, found))
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert len(store.select([], *ALL_TIME).timestamps) == 360

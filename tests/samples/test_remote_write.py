@@ -1,0 +1,214 @@
+"""Remote-write bodies: what an independent encoder writes is read back, and nonsense is refused."""
+
+import struct
+
+import cramjam
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidecast.samples import remote_write
+from tidecast.samples.protocol import MetricMetadata
+from tidecast.samples.remote_write import BodyTooLarge, decode_body, decode_message
+from tidecast_collector.errors import InvalidInput
+from tidecast_collector.labels import make_labels
+
+from . import support
+from .support import batch_of, content, labels_of
+
+
+def varint(number):
+    number &= (1 << 64) - 1
+    out = b""
+    while number > 0x7F:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def field(number, content):
+    """A field of the given content: bytes are length-delimited, numbers are varints."""
+    if isinstance(content, bytes):
+        return varint(number << 3 | 2) + varint(len(content)) + content
+    return varint(number << 3) + varint(content)
+
+
+def sample(timestamp, bits, *, zeros=False):
+    """proto3 leaves zeros out; a writer may spell them."""
+    value = b"\x09" + struct.pack("<Q", bits) if bits or zeros else b""
+    return field(2, value + (field(2, timestamp) if timestamp or zeros else b""))
+
+
+def label(name, value):
+    return field(1, field(1, name.encode()) + field(2, value.encode()))
+
+
+def series(labels, samples, extra=b"", *, zeros=False):
+    pairs = b"".join(label(name, value) for name, value in labels)
+    points = b"".join(sample(at, bits, zeros=zeros) for at, bits in samples)
+    return field(1, pairs + points + extra)
+
+
+def about(name, kind, help_text, unit):
+    texts = field(2, name.encode()) + field(4, help_text.encode()) + field(5, unit.encode())
+    return field(3, (field(1, kind) if kind else b"") + texts)
+
+
+timestamps = st.one_of(
+    st.integers(0, 2**42),
+    st.integers(1_500_000_000_000, 2_000_000_000_000),
+    st.integers(-(2**63), 2**63 - 1),
+)
+points = st.lists(st.tuples(timestamps, support.bits), max_size=5)
+requests = st.lists(st.tuples(support.series, points), max_size=5)
+
+
+@given(request=requests, zeros=st.booleans())
+def test_what_is_encoded_is_decoded(request, zeros):
+    message = b"".join(series(labels, samples, zeros=zeros) for labels, samples in request)
+    found = decode_body(bytes(cramjam.snappy.compress_raw(message)))
+    decoded = [
+        (labels, list(zip(times.tolist(), values.view(np.uint64).tolist(), strict=True)))
+        for labels, times, values in found.batch
+    ]
+    assert decoded == [(labels, samples) for labels, samples in request if samples]
+
+
+def test_a_known_body():
+    # WriteRequest{timeseries{labels{"__name__" "up"} samples{1.0 @ 1700000000000}}}, byte by byte:
+    # 1.0 is 3ff0000000000000, 1700000000000 is the varint 80 d0 95 ff bc 31.
+    message = bytes.fromhex(
+        "0a220a0e0a085f5f6e616d655f5f12027570121009000000000000f03f1080d095ffbc31"
+    )
+    found = decode_message(message)
+    expected = batch_of((labels_of("up"), [1_700_000_000_000], [1.0]))
+    assert content(found.batch) == content(expected)
+
+
+def test_labels_are_put_in_order_and_empty_ones_left_out():
+    pairs = [("zone", "x"), ("__name__", "up"), ("host", "")]
+    found = decode_message(series(pairs, [(1, 0)]))
+    assert list(found.batch.labels) == [make_labels(pairs)]
+
+
+def test_labels_may_stand_around_the_samples():
+    inside = label("__name__", "up") + sample(1, 1) + label("host", "a") + sample(2, 2)
+    found = decode_message(field(1, inside))
+    assert list(found.batch.labels) == [labels_of("up", host="a")]
+    assert found.batch.timestamps.tolist() == [1, 2]
+
+
+def test_exemplars_and_histograms_are_counted_and_their_series_left_out():
+    extra = field(3, b"") + field(3, sample(1, 1)) + field(4, field(1, 7))
+    found = decode_message(
+        series(labels_of("a"), [(1, 1)], extra) + series(labels_of("b"), [], field(4, b""))
+    )
+    assert (found.exemplars, found.histograms) == (2, 2)
+    assert list(found.batch.labels) == [labels_of("a")]
+
+
+def test_metadata():
+    message = (
+        about("up", 2, "Whether the scrape worked.", "")
+        + about("x_bytes_total", 1, "", "bytes")
+        + about("odd", 99, "", "")
+        + about("plain", 0, "ä", "")
+    )
+    assert decode_message(message).metadata == {
+        "up": MetricMetadata("gauge", "Whether the scrape worked."),
+        "x_bytes_total": MetricMetadata("counter", "", "bytes"),
+        "odd": MetricMetadata("unknown", ""),
+        "plain": MetricMetadata("unknown", "ä"),
+    }
+
+
+def test_unknown_fields_are_stepped_over():
+    strange = field(7, 300) + field(8, b"text") + b"\x49" + bytes(8) + b"\x55" + bytes(4)
+    found = decode_message(
+        strange + field(1, label("__name__", "up") + strange + sample(1, 5) + strange) + strange
+    )
+    assert found.batch.timestamps.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (b"\x0a", "byte 1 .*without an end"),
+        (b"\x0a\x05\x0a", "byte 0 .*reaches past"),
+        (b"\x08\x01", "byte 1 .*wire type 0 instead of 2"),
+        (b"\x0b", "byte 0 .*wire type 3"),
+        (b"\x00\x00", "byte 0 .*field number 0"),
+        (b"\x80" * 11, "byte 0 .*without an end"),
+        (b"\x3a" + b"\xff" * 9 + b"\x7f", "byte 1 .*more than 64 bits"),
+        (field(1, b"\x0a\x7f"), "byte 2 .*reaches past"),
+        (field(1, b"\x12\x02\x09\x01"), "byte 4 .*reaches past"),
+        (field(1, b"\x12\x02\x08\x01"), "byte 5 .*value has wire type 0"),
+        (field(1, b"\x12\x03\x12\x01\x01"), "byte 6 .*timestamp has wire type 2"),
+        (field(1, b"\x10\x01"), "byte 2 .*wire type 0 instead of 2"),
+        # 1 series at byte 2, label at 2, text "\xff" at 2 + 2 + 2.
+        (field(1, b"\x0a\x03\x0a\x01\xff" + sample(1, 1)), "byte 6 .*not UTF-8"),
+        (field(3, b"\x12\x01\xff"), "byte 4 .*not UTF-8"),
+    ],
+)
+def test_a_malformed_message_is_refused_with_its_place(message, expected):
+    with pytest.raises(InvalidInput, match=expected):
+        decode_message(message)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", "byte 0: no length"),
+        (b"\xff\xff\xff\xff\xff\x01", "byte 5: no length"),
+        (b"\xff\xff\xff\xff\x1f", "byte 5: no length"),
+        (b"\x05", "byte 1: .*ends after its length"),
+        (b"\x05\x10hell", "not a snappy block"),
+        (b"\x04\x10hello", "not a snappy block"),
+        (b'{"not": "snappy"}', "not a snappy block"),
+    ],
+)
+def test_what_is_not_snappy_is_refused(body, expected):
+    with pytest.raises(InvalidInput, match=expected):
+        decode_body(body)
+
+
+def test_a_body_is_refused_by_its_announced_size():
+    with pytest.raises(BodyTooLarge, match="4294967295 bytes, at most 33554432"):
+        decode_body(b"\xff\xff\xff\xff\x0f" + b"\x00" * 20)
+    body = bytes(cramjam.snappy.compress_raw(series(labels_of("up"), [(1, 1)])))
+    with pytest.raises(BodyTooLarge):
+        decode_body(body, max_bytes=10)
+
+
+def test_a_body_of_countless_empty_fields_is_refused(monkeypatch):
+    monkeypatch.setattr(remote_write, "MAX_FIELDS", 1000)
+    body = bytes(cramjam.snappy.compress_raw(b"\x0a\x00" * 1001))
+    with pytest.raises(BodyTooLarge, match="more than 1000 fields"):
+        decode_body(body)
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_read_or_refused_and_nothing_else(noise):
+    for decode in (decode_message, decode_body):
+        try:
+            found = decode(noise)
+        except InvalidInput as error:
+            assert str(error).startswith("byte ")
+        else:
+            assert len(found.batch.timestamps) == found.batch.offsets[-1]
+
+
+@given(request=requests, data=st.data())
+def test_a_damaged_message_is_read_or_refused(request, data):
+    message = b"".join(series(labels, samples, field(3, b"")) for labels, samples in request)
+    message += about("up", 1, "help", "unit")
+    at = data.draw(st.integers(0, len(message) - 1))
+    byte = data.draw(st.integers(0, 255))
+    for changed in (message[:at], message[:at] + bytes([byte]) + message[at + 1 :]):
+        try:
+            found = decode_message(changed)
+        except InvalidInput:
+            continue
+        assert len(found.batch.values) == len(found.batch.timestamps)
+        assert len(found.batch.timestamps) <= sum(len(samples) for _, samples in request) + 20
