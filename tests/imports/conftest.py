@@ -81,6 +81,7 @@ class FakeServer:
         self.done: dict[str, list[str]] = {}
         self.settings: dict[str, Any] = {}
         self.requests: list[tuple[str, str, int]] = []
+        self.refuse_writes = 0
         self.token: str | None = None
         self.fail_after: int | None = None
         self.messages = _messages()
@@ -124,6 +125,9 @@ class FakeServer:
         match method, parts.path:
             case "POST", "/api/tidecast/v1/usage":
                 return 200, {"written": self._usage(orjson.loads(body))}
+            case "POST", "/api/v1/write" if self.refuse_writes:
+                self.refuse_writes -= 1
+                return 400, {"detail": "1 series refused, the rest kept: older than is retained"}
             case "POST", "/api/v1/write":
                 return 204, self._write(body)
             case "GET", "/api/tidecast/v1/imports":
