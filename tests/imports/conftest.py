@@ -125,11 +125,8 @@ class FakeServer:
         match method, parts.path:
             case "POST", "/api/tidecast/v1/usage":
                 return 200, {"written": self._usage(orjson.loads(body))}
-            case "POST", "/api/v1/write" if self.refuse_writes:
-                self.refuse_writes -= 1
-                return 400, {"detail": "1 series refused, the rest kept: older than is retained"}
             case "POST", "/api/v1/write":
-                return 204, self._write(body)
+                return self._write(body)
             case "GET", "/api/tidecast/v1/imports":
                 return 200, {"done": self.done.get(parse_qs(parts.query)["key"][0], [])}
             case "POST", "/api/tidecast/v1/imports":
@@ -159,7 +156,10 @@ class FakeServer:
                 written += 1
         return written
 
-    def _write(self, body: bytes) -> None:
+    def _write(self, body: bytes) -> tuple[int, Any]:
+        if self.refuse_writes:
+            self.refuse_writes -= 1
+            return 400, {"detail": "1 series refused, the rest kept: older than is retained"}
         request = self.messages["WriteRequest"].FromString(
             bytes(cramjam.snappy.decompress_raw(body))
         )
@@ -167,6 +167,7 @@ class FakeServer:
             labels = tuple((label.name, label.value) for label in series.labels)
             known = self.samples.setdefault(labels, {})
             known.update((sample.timestamp, sample.value) for sample in series.samples)
+        return 204, None
 
 
 @pytest.fixture
