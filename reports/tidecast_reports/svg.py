@@ -64,11 +64,11 @@ class _Frame:
 def fan_chart(
     outlook: ResourceOutlook, now_ms: int, horizon_days: int, *, identifier: str, height: int = 168
 ) -> Markup:
-    """The outlook's chart as one `<svg>` element; empty where there is no history to draw.
+    """The outlook's chart as one `<svg>` element; empty where history has less than two points.
 
     `identifier` must be unique on the page; the title and description hang on it.
     """
-    if not np.isfinite(outlook.history).any():
+    if np.isfinite(outlook.history).sum() < 2:
         return Markup("")
     first_ms, last_ms = shown_span(outlook, now_ms)
     frame = _Frame(first_ms, last_ms, _top(outlook, first_ms), height)

@@ -56,6 +56,8 @@ def test_the_median_stands_where_its_day_is(outlook: Vary) -> None:
 def test_without_history_there_is_nothing_to_draw(outlook: Vary) -> None:
     empty = outlook(history_ms=np.array([], dtype=np.int64), history=np.array([]), band=None)
     assert fan_chart(empty, NOW_MS, 90, identifier="c") == ""
+    one = outlook(history=np.append(np.full(719, np.nan), 1.0))
+    assert fan_chart(one, NOW_MS, 90, identifier="c") == ""
     hollow = outlook(history=np.full(720, np.nan))
     assert fan_chart(hollow, NOW_MS, 90, identifier="c") == ""
 

@@ -150,8 +150,8 @@ def test_a_host_page_shows_live_charts_outlooks_and_incidents(client: Client) ->
     assert text.count('data-chart="live"') == 6
     assert "node_load1" in text
     assert "/srv/uploads on web-1 is filling fast" in text
-    assert "last seen just now" in text
-    assert "last seen 26 minutes ago" in client.get("/hosts/cache-1").told
+    assert ">just now<" in text
+    assert ">26 minutes ago<" in client.get("/hosts/cache-1").told
 
 
 def test_a_resource_page_shows_the_ledger(client: Client) -> None:
@@ -264,3 +264,10 @@ def test_the_chart_data_in_a_page_is_the_outlooks(client: Client) -> None:
         assert (history[step] is None) != (mean[step] is None)
         if mean[step] is not None:
             assert lo95[step] <= lo80[step] <= mean[step] <= hi80[step] <= hi95[step]
+
+
+def test_a_forecast_that_is_due_comes_with_the_next_hour() -> None:
+    rows = [replace(row, possible_ms=NOW_MS - 1, mark=None) for row in first_day()]
+    told = with_data(outlooks=rows, views=[]).get("/").told
+    assert "first forecast at the next full hour" in told
+    assert "of a mark of" not in told

@@ -51,7 +51,7 @@
   };
   const roomFor = (plot, at) => {
     const x = plot.valToPos(at, "x", true) / devicePixelRatio;
-    return x > 22 && x < plot.width - 22;
+    return x > plot.bbox.left / devicePixelRatio + 18 && x < plot.width - 18;
   };
   const inUtc = (seconds) => uPlot.tzDate(utc(seconds), "Etc/UTC");
 
