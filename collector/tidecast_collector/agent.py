@@ -96,7 +96,7 @@ class Agent:
         """Listens, and collects and pushes if asked to, until `stop` is set."""
         server = MetricsServer(self._settings.listen, self.exposition)
         server.thread.start()
-        log(f"metrics on http://{self._settings.listen.host}:{server.port}/metrics")
+        log(f"metrics on {server.url}")
         try:
             if self._sender is None or self._spool is None:
                 stop.wait()
