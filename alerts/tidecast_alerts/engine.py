@@ -95,7 +95,7 @@ class AlertEngine:
         is evaluated again at its next interval.
         """
         if not self._withdrawn:
-            self._withdraw(now_ms)
+            self._withdraw_or_log(now_ms)
         due = [g for g in self.groups if now_ms // g.interval_ms > self._slots.get(g.name, -1)]
         for group in due:
             slot = now_ms // group.interval_ms
@@ -200,6 +200,12 @@ class AlertEngine:
         own = [signal for signal in signals if signal.source == group.source(rule)]
         found = findings(rule, group, at_ms, evaluated.alerts, own, self.promql)
         return _Outcome(before, evaluated, found)
+
+    def _withdraw_or_log(self, now_ms: int) -> None:
+        try:
+            self._withdraw(now_ms)
+        except TidecastError as error:
+            log.error("alerts of rules that are gone could not be withdrawn: %s", error)
 
     def _withdraw(self, now_ms: int) -> None:
         """Gives up the alerts and signals of rules that are no longer there."""

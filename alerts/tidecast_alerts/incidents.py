@@ -233,7 +233,7 @@ class Incidents:
         incident = self._unresolved(signal)
         if incident is None:
             return
-        self._write(incident, "unknown", f"{_alertname(signal)}: {finding.reason}")
+        self._write(incident, "unknown", f"{_name(signal)}: {finding.reason}")
         silent = self._silent_host(signal)
         if silent is not None:
             self._affected(silent, incident)
@@ -243,7 +243,7 @@ class Incidents:
         self.repository.put_signal(signal)
         incident = self._of(signal)
         if incident is not None:
-            self._write(incident, "cleared", f"{_alertname(signal)} cleared: {finding.reason}")
+            self._write(incident, "cleared", f"{_name(signal)} cleared: {finding.reason}")
         return incident
 
     def _resolve_if_clear(self, incident_id: int, proof: str) -> None:
@@ -280,7 +280,8 @@ class Incidents:
 
     def _affected(self, silent: Incident, incident: Incident) -> None:
         text = f"{incident.name} ({incident.title}) cannot be seen while the host is silent"
-        self._write(silent, "affected", text)
+        if all(entry.text != text for entry in self.repository.timeline(silent.id)):
+            self._write(silent, "affected", text)
 
     @cached_property
     def _recently_resolved(self) -> dict[str, Incident]:
@@ -323,13 +324,18 @@ def _alertname(signal: Signal) -> str:
     return label_value(signal.labels, "alertname")
 
 
+def _name(signal: Signal) -> str:
+    return f"{_alertname(signal)} ({severity_of(signal.labels)})"
+
+
 def _summary(signal: Signal) -> str:
     summary = signal.annotations.get("summary", "")[:MAX_SUMMARY_CHARACTERS]
-    return f"{_alertname(signal)}: {summary}" if summary else f"{_alertname(signal)} fires"
+    return f"{_name(signal)}: {summary}" if summary else f"{_name(signal)} fires"
 
 
 def _title(signal: Signal, cause: Cause) -> str:
-    title = signal.annotations.get("summary") or f"{_alertname(signal)}: {cause.text}"
+    plain = f"{_alertname(signal)}: {cause.text}" if cause.host else cause.text
+    title = signal.annotations.get("summary") or plain
     return title[:MAX_SUMMARY_CHARACTERS]
 
 

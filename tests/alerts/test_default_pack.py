@@ -44,15 +44,15 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
         set(),
     ),
     (
-        "a host that was last seen 3 minutes ago is not silent yet",
+        "a host that was last seen a little more than 3 minutes ago may be heard again",
         {'tidecast_host_last_seen_timestamp_seconds{instance="web-3"}': "60x40"},
-        "4m",
+        "4m30s",
         set(),
     ),
     (
-        "a quarter of a minute later it is",
+        "half a minute later it is silent",
         {'tidecast_host_last_seen_timestamp_seconds{instance="web-3"}': "60x40"},
-        "4m15s",
+        "4m45s",
         {"HostSilent/critical/host/"},
     ),
     (

@@ -103,7 +103,7 @@ def test_a_breach_opens_one_incident_that_closes_on_proof() -> None:
     assert (incident.severity, incident.priority) == ("warning", 3)
     assert (incident.opened_ms, incident.resolved_ms) == (START + 2 * MINUTE, START + 4 * MINUTE)
     assert site.kinds() == ["opened", "cleared", "resolved"]
-    assert "cleared: sample at 2023-11-14 22:17:00 UTC, newer than that of" in (
+    assert "DiskFull (warning) cleared: sample at 2023-11-14 22:17:00 UTC, newer than that of" in (
         site.records.kept.timeline(1)[1].text
     )
     assert [body["status"] for body in site.told()] == ["firing", "resolved"]
@@ -126,7 +126,7 @@ def test_a_rule_on_an_absence_clears_when_there_is_a_sample() -> None:
     site = Site()
     site.clock.ms += MINUTE
     site.engine.evaluate_due(site.clock.ms)
-    assert [incident.title for incident in site.incidents()] == ["JobMissing: JobMissing"]
+    assert [incident.title for incident in site.incidents()] == ["JobMissing"]
     site.minute()
     assert site.incidents()[0].state is IncidentState.RESOLVED
 
