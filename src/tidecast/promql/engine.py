@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tidecast.promql.block import Block, drop_names, one_series
-from tidecast.promql.context import Context
+from tidecast.promql.context import MAX_TIME_MS, Context
 from tidecast.promql.errors import InvalidRange
 from tidecast.promql.evaluator import Evaluator
 from tidecast.promql.fetch import samples_of
@@ -24,9 +24,6 @@ from tidecast.promql.tree import Node, ValueType
 from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
-
-MAX_TIME_MS = 1 << 53
-"""Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
 
 _quiet = np.errstate(all="ignore")
 """Infinities and NaN are values in PromQL, not accidents to warn of."""
