@@ -65,6 +65,7 @@ def test_rules_cannot_give_ranges_or_strings(expression: str) -> None:
         ("free offset 1m", {"host": "a"}, 100_000, [0]),
         ("rate(free[1h]) > bool free{host='b'}", {}, 200_000, [60_000, 30_000]),
         ("free", {"host": "a.*|b"}, 200_000, [None]),
+        ("free or total", {"host": "é(\\ \n\0"}, 200_000, [None, 90_000]),
         ("1", {}, 0, []),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import ParseError, QueryError, QueryTimeout
+from tidecast.promql.errors import InvalidRange, ParseError, QueryError, QueryTimeout
 from tidecast.promql.result import Matrix, Scalar, String, Vector
 from tidecast.promql.segments import segment_sums
 from tidecast.promql.settings import QueryLimits
@@ -107,7 +107,7 @@ def test_what_is_fixed_by_at_is_read_for_one_step() -> None:
 def test_ranges_that_make_no_sense_are_refused(
     start: int, end: int, step: int, message: str
 ) -> None:
-    with pytest.raises(QueryError, match=message):
+    with pytest.raises(InvalidRange, match=message):
         Engine(MemorySamples()).range("1", start, end, step)
 
 
@@ -156,7 +156,7 @@ def test_samples_ages_apart_are_still_found() -> None:
         samples.append(SampleBatch.of([batch]))
     value = Engine(samples).range("sum(m)", -far, far, far).value
     assert labelled(value) == {(): [4096.0, 8192.0, 12288.0]}
-    with pytest.raises(QueryError, match="time is out of range"):
+    with pytest.raises(InvalidRange, match="time is out of range"):
         Engine(samples).instant("m", 1 << 54)
 
 

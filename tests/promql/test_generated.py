@@ -83,7 +83,7 @@ def ask_instants(query: str) -> dict[tuple[Labels, int], float]:
 
 
 @given(EXPRESSIONS | calls())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_query_is_answered_or_refused_and_a_range_is_its_instants(query: str) -> None:
     try:
         tree = parse(query)

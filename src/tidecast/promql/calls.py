@@ -130,7 +130,7 @@ def _histogram_quantile(evaluator: Evaluates, node: Call, times: Int64s) -> Bloc
     quantiles = evaluator.scalar(node.arguments[0], times)
     evaluator.note_quantiles(quantiles, node.arguments[0])
     block = evaluator.vector(node.arguments[1], times)
-    result, notes = over_buckets(block, quantiles, bucket_quantile)
+    result, notes = over_buckets(block, quantiles, bucket_quantile, evaluator.context.check_time)
     for name, bound in notes.malformed.items():
         text = f'bucket label "le" is missing or has a malformed value of "{bound}"'
         evaluator.context.warn(f'{text} for metric name "{name}"', node.arguments[1].span)

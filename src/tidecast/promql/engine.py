@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tidecast.promql.block import Block, drop_names, one_series
-from tidecast.promql.context import Context
-from tidecast.promql.errors import QueryError
+from tidecast.promql.context import MAX_TIME_MS, Context
+from tidecast.promql.errors import InvalidRange
 from tidecast.promql.evaluator import Evaluator
 from tidecast.promql.fetch import samples_of
 from tidecast.promql.parser import parse
@@ -24,9 +24,6 @@ from tidecast.promql.tree import Node, ValueType
 from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
-
-MAX_TIME_MS = 1 << 53
-"""Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
 
 _quiet = np.errstate(all="ignore")
 """Infinities and NaN are values in PromQL, not accidents to warn of."""
@@ -92,7 +89,7 @@ class Engine:
     ) -> QueryResult:
         """The query's values at start, start + step, ... up to end, as a `Matrix`.
 
-        Raises `ParseError`, `QueryError`, `QueryTimeout` or `LimitExceeded`.
+        Raises `ParseError`, `InvalidRange`, `QueryError`, `QueryTimeout` or `LimitExceeded`.
         """
         tree = parse(query)
         self._check_range(tree, start_ms, end_ms, step_ms)
@@ -107,19 +104,19 @@ class Engine:
 
     def _check_range(self, tree: Node, start_ms: int, end_ms: int, step_ms: int) -> None:
         if step_ms <= 0:
-            raise QueryError(
+            raise InvalidRange(
                 "zero or negative query resolution step widths are not accepted. "
                 "Try a positive integer"
             )
         if end_ms < start_ms:
-            raise QueryError("end timestamp must not be before start time")
+            raise InvalidRange("end timestamp must not be before start time")
         if (end_ms - start_ms) // step_ms > self.limits.points:
-            raise QueryError(
+            raise InvalidRange(
                 f"exceeded maximum resolution of {self.limits.points:,} points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)"
             )
         if tree.type not in (ValueType.SCALAR, ValueType.VECTOR):
-            raise QueryError(
+            raise InvalidRange(
                 f'invalid expression type "{tree.type.value}" for range query, '
                 "must be Scalar or instant Vector"
             )
@@ -132,7 +129,7 @@ class Engine:
             allowed = min(allowed, timeout_seconds)
         start_ms, end_ms, step_ms = times
         if max(abs(start_ms), abs(end_ms)) > MAX_TIME_MS:
-            raise QueryError(f"time is out of range: more than {MAX_TIME_MS} ms from 1970")
+            raise InvalidRange(f"time is out of range: more than {MAX_TIME_MS} ms from 1970")
         return Context(
             samples=self.samples,
             query=query,

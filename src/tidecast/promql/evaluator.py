@@ -199,4 +199,6 @@ class Evaluator:
         right = self.vector(node.right, times)
         if node.op in SET_OPERATORS:
             return matching.set_operation(node.op, left, right, how)
-        return matching.vector_and_vector(node.op, left, right, how, return_bool=node.return_bool)
+        return matching.vector_and_vector(
+            node.op, left, right, how, self.context.check_cells, return_bool=node.return_bool
+        )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tidecast.promql.block import Block, Bools, empty_block
+from tidecast.promql.windows import Tick
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, Labels, label_value
 
@@ -35,7 +36,7 @@ def parse_bound(text: str) -> float | None:
 
 
 def over_buckets(
-    block: Block, parameter: Float64s, function: OfBuckets
+    block: Block, parameter: Float64s, function: OfBuckets, tick: Tick
 ) -> tuple[Block, HistogramNotes]:
     """One value for each histogram among the series, at the steps where it has buckets."""
     notes = HistogramNotes({}, set())
@@ -52,6 +53,7 @@ def over_buckets(
     values = np.zeros((len(members), block.steps))
     present = np.zeros((len(members), block.steps), dtype=bool)
     for index, (labels, buckets) in enumerate(members.items()):
+        tick()
         buckets.sort()
         bounds = np.array([bound for bound, _ in buckets])
         rows = np.array([row for _, row in buckets], dtype=np.int64)
