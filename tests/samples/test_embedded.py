@@ -53,7 +53,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(steps=steps, matchers=support.matcher_lists, span=ranges)
 def test_any_history_reads_as_dictionaries_would(new_directory, steps, matchers, span):
     directory = new_directory()
@@ -214,6 +214,14 @@ def test_a_closed_store_takes_nothing(tmp_path):
     store.close()
     with pytest.raises(SamplesUnavailable, match="closed"):
         store.append(batch_of((UP, [1], [1])))
+    with pytest.raises(SamplesUnavailable, match="closed"):
+        store.flush()
+
+
+def test_a_place_that_cannot_be_a_store_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SamplesUnavailable, match="file: File exists"):
+        open_store(tmp_path / "file")
 
 
 def test_timestamps_beyond_the_calendar_are_refused(tmp_path):

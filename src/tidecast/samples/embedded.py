@@ -12,10 +12,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from tidecast.samples.admission import admit
@@ -90,6 +90,9 @@ class EmbeddedSamples(Samples):
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
     `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called.
+
+    Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
+    it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
     """
 
     def __init__(
@@ -108,18 +111,12 @@ class EmbeddedSamples(Samples):
         self._upkeep_lock = threading.RLock()
         self._memory_lock = threading.Lock()
         self._closed = False
-        segment_directory, log_directory = directory / "segments", directory / "log"
-        segment_directory.mkdir(parents=True, exist_ok=True)
-        log_directory.mkdir(exist_ok=True)
-        sync_directory(directory)
-        sync_directory(directory.parent)
-        self._files = SegmentFiles(segment_directory)
-        self._lock_descriptor = lock_directory(directory)
-        try:
-            self._open(directory, log_directory)
-        except BaseException:
-            os.close(self._lock_descriptor)
-            raise
+        with ExitStack() as undo, writing_in(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock_descriptor = lock_directory(directory)
+            undo.callback(os.close, self._lock_descriptor)
+            self._open(directory)
+            undo.pop_all()
         self._opened_ms = clock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -129,7 +126,13 @@ class EmbeddedSamples(Samples):
         if upkeep_seconds is not None:
             self._upkeep.start()
 
-    def _open(self, directory: Path, log_directory: Path) -> None:
+    def _open(self, directory: Path) -> None:
+        segment_directory, log_directory = directory / "segments", directory / "log"
+        segment_directory.mkdir(exist_ok=True)
+        log_directory.mkdir(exist_ok=True)
+        sync_directory(directory)
+        sync_directory(directory.parent)
+        self._files = SegmentFiles(segment_directory)
         self._forgotten_file = CheckedJson(directory / "forgotten.json")
         body, problems = self._forgotten_file.load()
         forgotten = Forgotten.from_json(body) if body else Forgotten()
@@ -148,12 +151,7 @@ class EmbeddedSamples(Samples):
     def __enter__(self) -> EmbeddedSamples:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -168,8 +166,6 @@ class EmbeddedSamples(Samples):
             self._closed = True
             self._log.close()
             os.close(self._lock_descriptor)
-
-    # Writing
 
     def append(self, batch: SampleBatch) -> AppendReport:
         """Writes the batch; returns once it would survive a power cut.
@@ -186,14 +182,17 @@ class EmbeddedSamples(Samples):
 
     def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
         """Logs the batches, then takes them into the head; returns the duplicates of each."""
-        if self._closed:
-            raise SamplesUnavailable("the samples store is closed")
+        self._require_open()
         with self._memory_lock:
             number = self._head.number
             entries = [LogEntry([number(labels) for labels in b.labels], b) for b in batches]
         self._log.write(entries)
         with self._memory_lock:
             return [self._take(entry) for entry in entries]
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise SamplesUnavailable(f"the samples store in {self._directory} is closed")
 
     def _take(self, entry: LogEntry) -> int:
         batch = entry.batch
@@ -213,8 +212,6 @@ class EmbeddedSamples(Samples):
     def metadata(self) -> dict[str, MetricMetadata]:
         """What is known of each metric name."""
         return self._metadata.all()
-
-    # Reading
 
     def select(
         self,
@@ -289,8 +286,6 @@ class EmbeddedSamples(Samples):
                 with self._upkeep_lock:
                     self._put_aside(error)
 
-    # Upkeep
-
     def maintain(self, now_ms: int) -> None:
         """Flushes the head when that is due, and joins segments where that is worth while."""
         with self._upkeep_lock:
@@ -340,6 +335,7 @@ class EmbeddedSamples(Samples):
         if self._sealed is not None:
             self._write_sealed(self._sealed, now_ms)
         with self._commits.paused():
+            self._require_open()
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
