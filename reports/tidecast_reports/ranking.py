@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tidecast_reports.capacity import ResourceOutlook
 
-_STATES = ("over_now", "in_horizon", "beyond_horizon", "not_enough_data", "not_growing")
+_STATES = ("over_now", "in_horizon", "beyond_horizon", "not_enough_data", "not_growing", "no_mark")
 _NEVER_MS = 2**63
 
 
@@ -14,8 +14,8 @@ def rank(outlooks: Iterable[ResourceOutlook], at_ms: int) -> list[ResourceOutloo
     """The outlooks, what runs out first in front, as seen at that time.
 
     Over its mark now; then by the median date, then P10; then beyond the horizon, without enough
-    data, not growing, the fullest of each first. A rise of the last hours counts as a median date
-    of its own: what is full in 2:40 comes before what reaches its mark in three weeks.
+    data, not growing, without a mark, the fullest of each first. A rise of the last hours counts as
+    a median date of its own: what is full in 2:40 comes before what reaches its mark in weeks.
     """
     return sorted(outlooks, key=lambda outlook: _place(outlook, at_ms))
 

@@ -30,8 +30,9 @@ STATE_NAMES = {
     "beyond_horizon": "beyond horizon",
     "not_growing": "not growing",
     "not_enough_data": "too little history",
+    "no_mark": "no mark",
 }
-"""How each typed answer is called in front of people."""
+"""How each typed answer is called in front of people; `no_mark`: nothing there is to be crossed."""
 
 
 def resource_name(resource: str, item: str) -> str:
@@ -97,6 +98,8 @@ def predicate(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
         return _beyond(outlook, now_ms, horizon_days)
     if outlook.state == "not_growing":
         return f"is not growing: {usage_text(outlook)} used, mark {mark}"
+    if outlook.state == "no_mark":
+        return f"has no mark to reach: {usage_text(outlook)} now"
     return _unknown(outlook, now_ms)
 
 

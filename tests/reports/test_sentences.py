@@ -51,6 +51,7 @@ def test_a_range_of_one_day_is_said_once(outlook: Vary) -> None:
         ("beyond_horizon", {"p10_ms": None}, "stays below 90 % for the next 90 days"),
         ("beyond_horizon", {}, "most likely stays below 90 % for 90 days, at the earliest 3 Feb"),
         ("not_growing", {}, "is not growing: 80 % used, mark 90 %"),
+        ("no_mark", {"mark": None}, "has no mark to reach: 80 % now"),
         ("not_enough_data", {}, "has too little history for a forecast"),
         (
             "not_enough_data",
