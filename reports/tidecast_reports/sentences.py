@@ -90,8 +90,8 @@ def sentence(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
 def predicate(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
     """The sentence without its subject."""
     mark = mark_text(outlook)
-    if outlook.state == "over_now":
-        return f"is over its mark now: {usage_text(outlook)} used, mark {mark}"
+    if outlook.over_this_hour or outlook.state == "over_now":
+        return _over(outlook)
     if outlook.state == "in_horizon" and outlook.p50_ms is not None:
         return _within(outlook, outlook.p50_ms, now_ms)
     if outlook.state == "beyond_horizon":
@@ -122,6 +122,14 @@ def track_sentence(outlook: ResourceOutlook) -> str:
     if outlook.track is None or outlook.track.scored == 0:
         return "no forecast for it has been scored yet"
     return f"{outlook.track.held} of the last {outlook.track.scored} forecasts for it held"
+
+
+def _over(outlook: ResourceOutlook) -> str:
+    mark = mark_text(outlook)
+    if outlook.over_this_hour and outlook.provisional is not None:
+        peak = share(outlook.provisional, outlook.limit, outlook.unit)
+        return f"is over its mark in this hour: {peak} used, mark {mark}"
+    return f"is over its mark now: {usage_text(outlook)} used, mark {mark}"
 
 
 def _within(outlook: ResourceOutlook, p50_ms: int, now_ms: int) -> str:

@@ -8,7 +8,6 @@ style sheet can override them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np

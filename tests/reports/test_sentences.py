@@ -97,3 +97,8 @@ def test_names_of_resources() -> None:
     assert resource_name("cpu", "") == "CPU"
     assert resource_name("inodes", "/var") == "Inodes of /var"
     assert resource_name("connection_pool", "main") == "Connection pool main"
+
+
+def test_a_peak_of_the_running_hour_is_said_to_be_of_this_hour(outlook: Vary) -> None:
+    full = outlook(state="not_growing", provisional=49.0 * 2.0**30)
+    assert say(full) == "/var on web-3 is over its mark in this hour: 98 % used, mark 90 %"
