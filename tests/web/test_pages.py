@@ -257,13 +257,14 @@ def test_the_chart_data_in_a_page_is_the_outlooks(client: Client) -> None:
     (block,) = re.findall(r'<script type="application/json">(.*?)</script>', text)
     figure = json.loads(block)
     assert figure["p50"] == NOW_MS / 1000 + 29 * 86_400
-    times, history, mean, lo80, hi80, lo95, hi95 = figure["columns"]
+    times, usage = figure["history"]
     assert times == sorted(times)
-    assert {len(column) for column in (history, mean, lo80, hi80, lo95, hi95)} == {len(times)}
-    for step in range(len(times)):
-        assert (history[step] is None) != (mean[step] is None)
-        if mean[step] is not None:
-            assert lo95[step] <= lo80[step] <= mean[step] <= hi80[step] <= hi95[step]
+    assert len(times) == len(usage)
+    steps = list(zip(*figure["forecast"], strict=True))
+    assert steps == sorted(steps)
+    assert steps[0][0] > times[-1]
+    for _, mean, lo80, hi80, lo95, hi95 in steps:
+        assert lo95 <= lo80 <= mean <= hi80 <= hi95
 
 
 def test_a_forecast_that_is_due_comes_with_the_next_hour() -> None:
