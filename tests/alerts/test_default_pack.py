@@ -188,8 +188,7 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     (
         "a forecast that comes sooner than its lead time",
         {
-            f'tidecast_time_to_mark_seconds{{{FORECAST},quantile="0.5"}}': "864000 _x100",
-            f"tidecast_lead_time_seconds{{{FORECAST}}}": "2592000 _x100",
+            f"tidecast_mark_within_lead_time{{{FORECAST}}}": "1x100",
         },
         "20m",
         {"ForecastBreach/warning/filesystem//var"},
@@ -197,8 +196,7 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     (
         "a forecast that leaves time",
         {
-            f'tidecast_time_to_mark_seconds{{{FORECAST},quantile="0.5"}}': "8640000 _x100",
-            f"tidecast_lead_time_seconds{{{FORECAST}}}": "2592000 _x100",
+            f"tidecast_mark_within_lead_time{{{FORECAST}}}": "0x100",
         },
         "20m",
         set(),
