@@ -169,21 +169,27 @@ def test_series_with_the_same_timestamps_share_them(tmp_path):
     assert together[0] < alone[0] + 50 * 33
 
 
-def test_what_is_retained_is_neither_read_nor_taken_below_the_floor(tmp_path):
+def test_segments_wholly_older_than_what_is_retained_go(tmp_path):
     with open_store(tmp_path) as store:
-        store.append(batch_of((UP, [-20_000, 500, 1500, 2500], [0, 1, 2, 3])))
+        store.append(batch_of((UP, [-20_000, 2500], [0, 3])))
         store.flush()
-        before = store.stats().segments
         store.retain(1500)
-        assert store.stats().segments < before
-        report = store.append(batch_of((UP, [1000, 3000], [9, 4]), (LOAD, [1000], [9])))
-        assert [r.labels for r in report.rejected] == [LOAD]
-        assert "retained" in report.rejected[0].reason
-        store.retain(0)
-        expected = content(batch_of((UP, [1500, 2500, 3000], [2, 3, 4])))
+        assert store.stats().segments == 1
+        expected = content(batch_of((UP, [2500], [3])))
         assert everything(store) == expected
     with open_store(tmp_path) as again:
         assert everything(again) == expected
+        again.append(batch_of((UP, [-20_000], [7])))  # history may still be brought in
+        assert everything(again) == content(batch_of((UP, [-20_000, 2500], [7, 3])))
+
+
+def test_samples_behind_the_out_of_order_window_are_refused(tmp_path):
+    with open_store(tmp_path, clock=lambda: 10_000, out_of_order_window_ms=8_000) as store:
+        report = store.append(batch_of((UP, [1000, 3000], [9, 4]), (LOAD, [1999], [9])))
+        assert report.appended == 1
+        assert [r.labels for r in report.rejected] == [LOAD]
+        assert "out-of-order window" in report.rejected[0].reason
+        assert everything(store) == content(batch_of((UP, [3000], [4])))
 
 
 def test_deletions_are_carried_out_when_segments_are_joined(tmp_path):

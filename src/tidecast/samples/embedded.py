@@ -21,7 +21,7 @@ from typing import TypeVar
 from tidecast.samples.admission import admit
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.commit import GroupCommit
-from tidecast.samples.deletions import NO_FLOOR, Forgotten
+from tidecast.samples.deletions import Forgotten
 from tidecast.samples.durable import (
     CheckedJson,
     DamagedFile,
@@ -46,6 +46,7 @@ from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import SegmentFiles
+from tidecast.samples.validation import MIN_TIMESTAMP_MS
 from tidecast_collector.labels import Labels
 
 TWO_HOURS_MS = 7_200_000
@@ -89,7 +90,8 @@ class EmbeddedSamples(Samples):
 
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
-    `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called.
+    `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
+    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are).
 
     Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
     it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
@@ -101,12 +103,14 @@ class EmbeddedSamples(Samples):
         *,
         window_ms: int = TWO_HOURS_MS,
         flush_samples: int = 5_000_000,
+        out_of_order_window_ms: int | None = None,
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
     ) -> None:
         self._directory = directory
         self._window_ms = window_ms
         self._flush_samples = flush_samples
+        self._out_of_order_window_ms = out_of_order_window_ms
         self._clock = clock
         self._upkeep_lock = threading.RLock()
         self._memory_lock = threading.Lock()
@@ -173,12 +177,16 @@ class EmbeddedSamples(Samples):
         Duplicates are counted among samples not yet in segments. Series that break the rules of
         `validation`, and samples older than what is retained, are left out and named.
         """
-        admitted, rejected = admit(batch, self._head, self._view.forgotten.floor_ms)
+        admitted, rejected = admit(batch, self._head, self._oldest_ms())
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
         duplicates = self._commits.submit(admitted)
         return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
+
+    def _oldest_ms(self) -> int:
+        window_ms = self._out_of_order_window_ms
+        return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
 
     def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
         """Logs the batches, then takes them into the head; returns the duplicates of each."""
@@ -264,9 +272,8 @@ class EmbeddedSamples(Samples):
             )
 
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
-        """The range, less what is no longer retained, within what arrays can compare."""
-        floor_ms = self._view.forgotten.floor_ms
-        return max(start_ms, floor_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
+        """The range within what arrays can compare."""
+        return max(start_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
         with self._memory_lock:
@@ -317,14 +324,9 @@ class EmbeddedSamples(Samples):
             return met
 
     def retain(self, before_ms: int) -> None:
-        """Forgets all samples older than this, for good; whole segments older than it go now."""
+        """Removes the segments whose samples are all older than this."""
         with self._upkeep_lock:
-            forgotten = self._view.forgotten
-            floor_ms = max(before_ms, forgotten.floor_ms, NO_FLOOR)
-            if floor_ms > forgotten.floor_ms:
-                self._remember(replace(forgotten, floor_ms=floor_ms))
-            old = [s for s in self._view.segments if s.meta.last_ms < floor_ms]
-            self._exchange(old, [])
+            self._exchange([s for s in self._view.segments if s.meta.last_ms < before_ms], [])
 
     def _flush_due(self, now_ms: int) -> bool:
         window_ms = self._window_ms
