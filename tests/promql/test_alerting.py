@@ -45,6 +45,8 @@ def test_instant_gives_elements() -> None:
 
 @pytest.mark.parametrize("expression", ["free[5m]", "'text'"])
 def test_rules_cannot_give_ranges_or_strings(expression: str) -> None:
+    with pytest.raises(ParseError, match="1:1: parse error: a rule needs a scalar or instant"):
+        promql().check(expression)
     with pytest.raises(QueryError, match="rule result is not a vector or scalar"):
         promql().instant(expression, 0)
 

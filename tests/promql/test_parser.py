@@ -183,6 +183,7 @@ def test_precedence() -> None:
 
 def test_numbers() -> None:
     assert parse("0x1p-2") == NumberLiteral(0.25)
+    assert parse("-NaN") == parse("nan")
     values = {
         "0x1F": 31,
         "017": 15,

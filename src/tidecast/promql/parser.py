@@ -136,7 +136,9 @@ class _Parser(SelectorParser):
         operand = self.expression(_SIGN_BINDS)
         span = Span(sign.start, operand.span.end)
         if isinstance(operand, NumberLiteral):
-            return NumberLiteral(-operand.value if sign.text == "-" else operand.value, span)
+            # The one NaN stays itself, so that equal queries have equal trees.
+            turned = sign.text == "-" and not math.isnan(operand.value)
+            return NumberLiteral(-operand.value if turned else operand.value, span)
         node = Unary(sign.text, operand, span)
         typecheck.check_unary(self.query, node)
         return node
