@@ -61,7 +61,9 @@ def forecast_fleet(fleet: Fleet, now_ms: int, horizon_ms: int, *, everything: bo
     published = 0
     for hosts in _chunks(sorted({key.host for key in living})):
         among = Matcher("instance", MatchOp.REGEX, "|".join(map(re.escape, hosts)))
-        usage = read_usage(fleet.samples, now_ms - HISTORY_MS, now_ms, (among,))
+        # An imported history may have ended long ago; what is said of it counts from its end.
+        oldest_end_ms = min(r.last_seen_ms for key, r in living.items() if key.host in hosts)
+        usage = read_usage(fleet.samples, oldest_end_ms - HISTORY_MS, now_ms, (among,))
         asked = [(living[key], history) for key, history in usage.items() if key in living]
         outlooks = fleet.run([_history(fleet, *each) for each in asked], horizon_ms)
         forecasts = [

@@ -75,7 +75,11 @@ class Views:
             latest = unit.forecasts.latest()
             known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
         forecasts = {ResourceKey(f.host, f.resource, f.item): f for f in latest}
-        histories = read_usage(self._app.own, now - shown_ms, now, narrow)
+        histories = dict(read_usage(self._app.own, now - shown_ms, now, narrow))
+        ended = [k for k, r in known.items() if k not in histories and not r.retired]
+        for key in ended:  # its last days, however long ago they were
+            until = known[key].last_seen_ms
+            histories |= read_usage(self._app.own, until - shown_ms, until, _exactly(key))
         running = {m.key: m for m in self._running_hour(now)}
         wanted = dict.fromkeys([*histories, *running])
         return [
@@ -188,8 +192,7 @@ class Views:
         """One resource with its whole history and its ledger, None where it is not known."""
         now = self._app.clock.now_ms()
         key = ResourceKey(host, resource, item)
-        narrow = [Matcher(name, MatchOp.EQUAL, value) for name, value in key.labels().items()]
-        found = self._outlooks(now, narrow, SHOWN_WHOLE_MS)
+        found = self._outlooks(now, _exactly(key), SHOWN_WHOLE_MS)
         if not found:
             return None
         with self._app.records.reading() as unit:
@@ -228,6 +231,10 @@ class Views:
     def resolve(self, incident_id: int, by: str, comment: str) -> None:
         """Says that it is over."""
         self._app.alerts.resolve(incident_id, by, comment)
+
+
+def _exactly(key: ResourceKey) -> list[Matcher]:
+    return [Matcher(name, MatchOp.EQUAL, value) for name, value in key.labels().items()]
 
 
 def _passes(narrow: Sequence[Matcher], key: ResourceKey) -> bool:
