@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
-from tidecast.cli.output import format_option, print_rows, table
+from tidecast.cli.output import cell, format_option, print_rows, printable, table
 
 COLUMNS = ("name", "priority", "state", "host", "resource", "item", "opened", "resolved", "title")
 
@@ -76,14 +76,16 @@ def _print(view: dict[str, Any], output_format: str) -> None:
     if output_format == "json":
         print_rows([view], (), "json")
         return
-    click.echo(f"{view['name']}  P{view['priority']}  {view['state']}  {view['title']}\n")
+    click.echo(
+        f"{view['name']}  P{view['priority']}  {view['state']}  {printable(view['title'])}\n"
+    )
     for heading, columns, rows in _parts(view):
         click.echo(table(rows, columns) + "\n" if rows else f"no {heading}\n")
 
 
 def _parts(view: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
     def cells(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[list[str]]:
-        return [[str(row[name]) for name in columns] for row in rows]
+        return [[cell(row[name]) for name in columns] for row in rows]
 
     signals, entries = ("state", "source", "value", "summary"), ("at", "kind", "text", "actor")
     return [

@@ -32,6 +32,7 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
+from tidecast.server.problems import Problem
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import InvalidInput, TidecastError
@@ -228,7 +229,9 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 def _failure(error: TidecastError) -> Response:
     status, kind = 422, "execution"
-    if isinstance(error, QueryTimeout):
+    if isinstance(error, Problem):
+        status, kind = error.status, "bad_data"
+    elif isinstance(error, QueryTimeout):
         status, kind = 503, "timeout"
     elif isinstance(error, SamplesUnavailable):
         status, kind = 503, "unavailable"
