@@ -58,7 +58,7 @@ def test_a_bad_file_is_refused_with_its_place(tmp_path: Path, content: bytes, me
 def test_files_that_cannot_be_read_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InvalidRule, match="nowhere.yml: cannot be read: No such file"):
+    with pytest.raises(InvalidRule, match=r"nowhere\.yml: cannot be read: No such file"):
         read_rules(tmp_path / "nowhere.yml", PROMQL)
     with pytest.raises(InvalidRule, match="cannot be read: Is a directory"):
         read_rules(tmp_path, PROMQL)

@@ -83,7 +83,7 @@ def test_every_fault_has_its_place(old: str, new: str, message: str) -> None:
 
 
 def test_the_whole_must_be_a_mapping() -> None:
-    with pytest.raises(InvalidPolicy, match="r.yaml:1:1: expected a mapping"):
+    with pytest.raises(InvalidPolicy, match=r"r\.yaml:1:1: expected a mapping"):
         parse_resources("- x\n- y\n", "r.yaml", CHECK)
 
 
@@ -97,7 +97,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidPolicy, match="gone.yaml: cannot be read: No such file"):
+    with pytest.raises(InvalidPolicy, match=r"gone\.yaml: cannot be read: No such file"):
         load_resources(CHECK, tmp_path / "gone.yaml")
     (tmp_path / "binary").write_bytes(b"\xff")
     with pytest.raises(InvalidPolicy, match="binary: not UTF-8"):

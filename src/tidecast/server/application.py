@@ -68,6 +68,8 @@ class Application:
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
         self.usage_imported: Callable[[], None] = lambda: None
+        self.changes = 0
+        """Counts what makes a capacity report out of date at once."""
 
     def close(self) -> None:
         """Closes the rooms."""
@@ -106,6 +108,7 @@ class Application:
         written = keep_usage(self.own, records)
         self.register(records, usage.units)
         self.usage_imported()
+        self.changes += 1
         return written
 
     def import_chunks(self, key: str) -> set[str]:
@@ -122,6 +125,7 @@ class Application:
         """Whether the data here is generated."""
         with self.records.unit() as unit:
             unit.settings.put("generated", generated)
+        self.changes += 1
 
     def retire(self, host: str, resource: str, item: str, by: str) -> int:
         """Takes what is gone for good out of the forecasts; returns the incidents it closed.
@@ -134,6 +138,7 @@ class Application:
             gone = unit.resources.retire(host, resource or None, item or None, now, "retired", by)
             unit.audit.add(now, by, "retire", str(key))
         closed = self.alerts.retire(host, resource, item, by)
+        self.changes += 1
         if not (gone or heard or closed):
             raise Problem(404, f"nothing living is known as {str(key)[:200]!r}")
         if heard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
+from tidecast.promql.durations import DURATION_PATTERN
 from tidecast.promql.durations import duration_ms as promql_duration_ms
 from tidecast.server.body import read_body
 from tidecast_collector.errors import InvalidInput
@@ -24,6 +26,7 @@ class InvalidParameter(InvalidInput):
 Parameters = ImmutableMultiDict[str, str]
 MAX_FORM_BYTES, MAX_FIELDS = 8 << 20, 1000
 MAX_DIGITS = 18
+_DURATION = re.compile(DURATION_PATTERN)
 
 
 async def parameters_of(request: Request) -> Parameters:
@@ -80,7 +83,7 @@ def duration_ms(text: str, name: str) -> int:
         milliseconds = float(text) * 1000
         value = round(milliseconds) if math.isfinite(milliseconds) else None
     except ValueError:
-        value = promql_duration_ms(text)
+        value = promql_duration_ms(text) if _DURATION.fullmatch(text) else None
     if value is None or value >= MAX_TIME_MS:
         raise InvalidParameter(
             f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration'

@@ -184,6 +184,7 @@ class Upkeep:
         except BaseException:
             self._due.note(now, everything=everything)
             raise
+        self._app.changes += 1
         log.info("published %d forecasts", count)
         self._write_own_series()
 

@@ -36,12 +36,16 @@ NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
 class Views:
-    """Answers for people; the capacity report is made at most every ten seconds."""
+    """Answers for people; the capacity report is made at most every ten seconds.
+
+    Unless something changed what it must say: an import, a retirement, new forecasts.
+    """
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._lock = threading.Lock()
         self._report: CapacityReport | None = None
+        self._changes = 0
 
     def status(self) -> PageStatus:
         """What stands around every page."""
@@ -55,8 +59,13 @@ class Views:
         """Every living resource, what runs out first at the top."""
         with self._lock:
             now = self._app.clock.now_ms()
-            if self._report is None or not 0 <= now - self._report.made_ms < KEPT_SECONDS * 1000:
-                self._report = self._capacity(now)
+            changes = self._app.changes
+            if (
+                self._report is None
+                or changes != self._changes
+                or not 0 <= now - self._report.made_ms < KEPT_SECONDS * 1000
+            ):
+                self._report, self._changes = self._capacity(now), changes
             return self._report
 
     def _capacity(self, now: int) -> CapacityReport:
