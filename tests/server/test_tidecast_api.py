@@ -15,6 +15,8 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.tidecast_api import TidecastApi
+
 HOUR_MS = 3_600_000
 PREFIX = "/api/tidecast/v1"
 RULES = """
@@ -62,8 +64,6 @@ def capacity(server: Server, host: str) -> list[dict[str, Any]]:
 
 
 def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) -> None:
-    from tidecast.server.tidecast_api import TidecastApi
-
     document = server.json(f"{PREFIX}/openapi.json")
     validate(document)
     assert document["openapi"].startswith("3.1")

@@ -12,7 +12,12 @@ COLUMNS = ("host", "resource", "item", "state", "p10", "p50", "p90", "used", "ma
 
 @click.group()
 def capacity() -> None:
-    """What runs out first, and when."""
+    """What runs out first, and when.
+
+    \b
+    Example:
+      tidecast capacity list
+    """
 
 
 @capacity.command("list")

@@ -42,7 +42,13 @@ def incident() -> None:
 @format_option
 @server_options
 def list_incidents(everything: bool, output_format: str, server: TidecastServer) -> None:
-    """Incidents that are not resolved, the newest first."""
+    """Incidents that are not resolved, the newest first.
+
+    \b
+    Examples:
+      tidecast incident list
+      tidecast incident list --all --format csv
+    """
     query = "" if everything else "?state=open&state=acknowledged"
     found = server.get_json(f"/api/tidecast/v1/incidents{query}")["incidents"]
     print_rows(found, COLUMNS, output_format)
@@ -53,12 +59,19 @@ def list_incidents(everything: bool, output_format: str, server: TidecastServer)
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table")
 @server_options
 def show(number: int, output_format: str, server: TidecastServer) -> None:
-    """One incident with its signals and its timeline."""
+    """One incident with its signals and its timeline.
+
+    \b
+    Example:
+      tidecast incident show INC-12
+    """
     _print(server.get_json(f"/api/tidecast/v1/incidents/{number}"), output_format)
 
 
 def _acting(name: str, path: str, purpose: str) -> None:
-    @incident.command(name, help=purpose)
+    example = f"tidecast incident {name} INC-12 --comment 'grew the volume'"
+
+    @incident.command(name, help=f"{purpose}\n\n\b\nExample:\n  {example}")
     @click.argument("number", type=IncidentNumber())
     @click.option("--by", default=getpass.getuser, show_default="you", help="Who says so.")
     @click.option("--comment", default="", help="What to write into the timeline.")

@@ -11,7 +11,12 @@ from tidecast.cli.client import explain_errors
 
 @click.group()
 def rules() -> None:
-    """Check rule files."""
+    """Check rule files.
+
+    \b
+    Example:
+      tidecast rules check rules.yml
+    """
 
 
 @rules.command()

@@ -11,15 +11,30 @@ import click
 
 from tidecast.cli.client import explain_errors
 from tidecast.cli.parameters import DURATION
-from tidecast.config import DEFAULT_LISTEN, Address, ServerSettings, default_data_dir
+from tidecast.config import (
+    DEFAULT_LISTEN,
+    Address,
+    InvalidSettings,
+    ServerSettings,
+    default_data_dir,
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _address(context: click.Context, option: click.Parameter, text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except InvalidSettings as error:
+        raise click.BadParameter(str(error)) from error
+
 
 _OPTIONS = [
     click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False),
                  default=default_data_dir, show_default="~/.local/state/tidecast",
                  help="Where samples and records are kept."),
-    click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT"),
+    click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT",
+                 callback=_address, help="Where it answers."),
     click.option("--retention", type=DURATION, default="30d", show_default=True,
                  help="How long raw samples are kept (usage records: ten years)."),
     click.option("--out-of-order-window", type=DURATION, default="100y", show_default=True,
@@ -47,7 +62,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(
-        listen: str,
+        listen: Address,
         retention: int,
         out_of_order_window: int,
         webhook_urls: tuple[str, ...],
@@ -55,7 +70,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         extra = {name: options.pop(name) for name in list(options) if name not in _FIELDS}
         settings = ServerSettings(
-            listen=Address.parse(listen),
+            listen=listen,
             retention_ms=retention,
             out_of_order_window_ms=out_of_order_window,
             webhook_urls=webhook_urls,
