@@ -58,7 +58,10 @@ def printable(text: str) -> str:
 
 
 def _safe(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is quoted first."""
-    if not isinstance(value, str) or value[:1] not in ("=", "+", "-", "@", "\t", "\r"):
+    """A text that a spreadsheet would run as a formula is quoted first; no row is broken in two."""
+    if not isinstance(value, str):
         return value
-    return value if _NUMBER.fullmatch(value) else "'" + value
+    text = value.replace("\r", "\\r")  # the writer quotes only its own line end
+    if value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _NUMBER.fullmatch(value):
+        return "'" + text
+    return text
