@@ -18,8 +18,8 @@ WIDTH = 24
 KEY = 'instance=~"$host",resource=~"$resource"'
 NODE = 'instance=~"($host)(:[0-9]+)?"'
 FILESYSTEMS = f'{NODE},fstype!~"tmpfs|devtmpfs|overlay|squashfs|ramfs|iso9660"'
-DISKS = f'{NODE},device!~"(loop|ram|dm-|sr|fd).*"'
-LINKS = f'{NODE},device!~"lo|veth.*|docker.*|br-.*"'
+DISKS = f'{NODE},device!~"(loop|z?ram|dm-|sr|fd).*"'
+LINKS = f'{NODE},device!~"lo|veth.*|docker.*|br-.*|ifb.*"'
 NAME = "{{instance}} {{resource}} {{item}}"
 
 Json = dict[str, Any]

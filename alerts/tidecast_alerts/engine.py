@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tidecast_alerts.evaluation import Evaluated, Surroundings, evaluate_rule
 from tidecast_alerts.incidents import Incidents
@@ -13,6 +14,8 @@ from tidecast_alerts.rules import AlertingRule, InvalidRule, RecordingRule, Rule
 from tidecast_alerts.signals import Finding, findings, withdrawn
 from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import NAME, Labels, make_labels
+
+log = logging.getLogger(__name__)
 
 Record = Callable[[Sequence[VectorSample], int], None]
 """Writes what a recording rule gave, as samples at that time (ms)."""
@@ -86,13 +89,20 @@ class AlertEngine:
             files[group.name] = group.file
 
     def evaluate_due(self, now_ms: int) -> Sequence[RuleGroup]:
-        """Evaluates each group whose interval is due, at the interval's start; returns them."""
+        """Evaluates each group whose interval is due, at the interval's start; returns them.
+
+        A group whose findings could not be kept is logged, shows it in the health of its rules, and
+        is evaluated again at its next interval.
+        """
         if not self._withdrawn:
-            self._withdraw(now_ms)
+            self._withdraw_or_log(now_ms)
         due = [g for g in self.groups if now_ms // g.interval_ms > self._slots.get(g.name, -1)]
         for group in due:
             slot = now_ms // group.interval_ms
-            self.evaluate(group, slot * group.interval_ms)
+            try:
+                self.evaluate(group, slot * group.interval_ms)
+            except TidecastError as error:
+                self._status[group.name] = self._not_kept(group, error)
             self._slots[group.name] = slot
         return due
 
@@ -191,6 +201,12 @@ class AlertEngine:
         found = findings(rule, group, at_ms, evaluated.alerts, own, self.promql)
         return _Outcome(before, evaluated, found)
 
+    def _withdraw_or_log(self, now_ms: int) -> None:
+        try:
+            self._withdraw(now_ms)
+        except TidecastError as error:
+            log.error("alerts of rules that are gone could not be withdrawn: %s", error)
+
     def _withdraw(self, now_ms: int) -> None:
         """Gives up the alerts and signals of rules that are no longer there."""
         rules = {(g.name, r.key): g for g in self.groups for r in g.rules}
@@ -210,6 +226,13 @@ class AlertEngine:
 
     def _incidents(self, repository: AlertRepository, at_ms: int) -> Incidents:
         return Incidents(repository, at_ms, self.receivers, self.external_url)
+
+    def _not_kept(self, group: RuleGroup, error: TidecastError) -> GroupStatus:
+        log.error("rule group %s: what it found could not be kept: %s", group.name, error)
+        before = self._status.get(group.name) or self._not_evaluated(group)
+        text = f"what was found could not be kept: {error}"
+        rules = [replace(rule, health="err", last_error=text) for rule in before.rules]
+        return replace(before, rules=rules)
 
     def _not_evaluated(self, group: RuleGroup) -> GroupStatus:
         return GroupStatus(group, [RuleStatus(rule) for rule in group.rules])

@@ -99,15 +99,21 @@ def _breach(
     return Alert(
         group=group.name,
         rule=rule.key,
-        labels=make_labels(labels),
+        labels=make_labels((_storable(name), _storable(text)) for name, text in labels.items()),
         annotations={
-            name: text.expand_or_explain(data, rule.name) for name, text in rule.annotations
+            name: _storable(text.expand_or_explain(data, rule.name))
+            for name, text in rule.annotations
         },
         state=AlertState.PENDING,
         value=sample.value,
         active_at_ms=at_ms,
         last_breach_ms=at_ms,
     )
+
+
+def _storable(text: str) -> str:
+    """The text without NUL, which databases refuse: one hostile label must not stop the others."""
+    return text.replace("\0", "\ufffd")
 
 
 def _continued(rule: AlertingRule, before: Alert | None, breach: Alert) -> Alert:

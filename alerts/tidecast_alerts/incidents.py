@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from tidecast_alerts.causes import (
     HOST_RESOURCE,
@@ -39,6 +40,7 @@ REOPEN_WINDOW_MS = 15 * 60_000
 """A breach this soon after the resolution is the same incident: flapping opens no second one."""
 
 MAX_COMMENT_CHARACTERS = 2_000
+MAX_SUMMARY_CHARACTERS = 500
 _UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 _ORDER = (SignalState.FIRING, SignalState.UNKNOWN, SignalState.CLEARED)
 
@@ -47,7 +49,7 @@ class NoSuchIncident(InvalidInput):
     """There is no incident of this id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incidents:
     """The incidents as one unit of work changes them at one moment.
 
@@ -60,11 +62,9 @@ class Incidents:
     receivers: Sequence[str] = ()
     external_url: str = ""
     _changed: set[int] = field(default_factory=set)
-    _recently_resolved: dict[str, Incident] = field(default_factory=dict)
 
     def take(self, found: Iterable[Finding]) -> None:
         """Carries out what an evaluation found: breaches first, recoveries last."""
-        self._recently_resolved.update(self._resolved_in_window())
         cleared: dict[int, str] = {}
         for finding in sorted(found, key=lambda finding: _ORDER.index(finding.signal.state)):
             if finding.signal.state is SignalState.FIRING:
@@ -233,7 +233,7 @@ class Incidents:
         incident = self._unresolved(signal)
         if incident is None:
             return
-        self._write(incident, "unknown", f"{_alertname(signal)}: {finding.reason}")
+        self._write(incident, "unknown", f"{_name(signal)}: {finding.reason}")
         silent = self._silent_host(signal)
         if silent is not None:
             self._affected(silent, incident)
@@ -243,7 +243,7 @@ class Incidents:
         self.repository.put_signal(signal)
         incident = self._of(signal)
         if incident is not None:
-            self._write(incident, "cleared", f"{_alertname(signal)} cleared: {finding.reason}")
+            self._write(incident, "cleared", f"{_name(signal)} cleared: {finding.reason}")
         return incident
 
     def _resolve_if_clear(self, incident_id: int, proof: str) -> None:
@@ -280,9 +280,11 @@ class Incidents:
 
     def _affected(self, silent: Incident, incident: Incident) -> None:
         text = f"{incident.name} ({incident.title}) cannot be seen while the host is silent"
-        self._write(silent, "affected", text)
+        if all(entry.text != text for entry in self.repository.timeline(silent.id)):
+            self._write(silent, "affected", text)
 
-    def _resolved_in_window(self) -> dict[str, Incident]:
+    @cached_property
+    def _recently_resolved(self) -> dict[str, Incident]:
         recent = self.repository.incidents(states={IncidentState.RESOLVED})
         return {i.cause: i for i in reversed(recent) if self._in_window(i)}
 
@@ -322,13 +324,19 @@ def _alertname(signal: Signal) -> str:
     return label_value(signal.labels, "alertname")
 
 
+def _name(signal: Signal) -> str:
+    return f"{_alertname(signal)} ({severity_of(signal.labels)})"
+
+
 def _summary(signal: Signal) -> str:
-    summary = signal.annotations.get("summary", "")
-    return f"{_alertname(signal)}: {summary}" if summary else f"{_alertname(signal)} fires"
+    summary = signal.annotations.get("summary", "")[:MAX_SUMMARY_CHARACTERS]
+    return f"{_name(signal)}: {summary}" if summary else f"{_name(signal)} fires"
 
 
 def _title(signal: Signal, cause: Cause) -> str:
-    return signal.annotations.get("summary") or f"{_alertname(signal)}: {cause.text}"
+    plain = f"{_alertname(signal)}: {cause.text}" if cause.host else cause.text
+    title = signal.annotations.get("summary") or plain
+    return title[:MAX_SUMMARY_CHARACTERS]
 
 
 def _said(what: str, comment: str) -> str:

@@ -110,25 +110,25 @@ class _Reader:
         fields = root.mapping({"groups"})
         found: list[RuleGroup] = []
         seen: dict[str, int] = {}
-        known: dict[str, int] = {}
         for item in fields["groups"].items() if "groups" in fields else ():
             if self.problems.too_many:
                 break
-            group = self._group(item, known)
+            group = self._group(item)
             if group.name in seen:
                 item.wrong(f"group {group.name!r} stands already at line {seen[group.name]}")
             seen.setdefault(group.name, item.line)
             found.append(group)
         return tuple(found)
 
-    def _group(self, item: Field, known: dict[str, int]) -> RuleGroup:
+    def _group(self, item: Field) -> RuleGroup:
         fields = item.mapping({"name", "interval", "query_offset", "limit", "labels", "rules"})
         name = fields["name"].text() if "name" in fields else ""
         if not name:
             item.wrong("a group needs a name")
         interval_ms = self._duration(fields, "interval") or DEFAULT_INTERVAL_MS
         common = dict(self._labels(fields.get("labels")))
-        rules = []
+        rules: list[Rule] = []
+        known: dict[str, int] = {}
         for rule_item in fields["rules"].items() if "rules" in fields else ():
             rule = self._rule(rule_item, common)
             if self.problems.too_many:
@@ -139,8 +139,8 @@ class _Reader:
                 rule_item.wrong(f"{rule.key} stands already at line {known[rule.key]}")
             known.setdefault(rule.key, rule_item.line)
             rules.append(rule)
-        if len(known) > MAX_RULES:
-            item.wrong(f"more than {MAX_RULES} rules in one file; split it")
+        if len(rules) > MAX_RULES:
+            item.wrong(f"more than {MAX_RULES} rules in one group; split it")
         limit = fields["limit"].whole_number() if "limit" in fields else 0
         offset_ms = self._duration(fields, "query_offset")
         return RuleGroup(name, self.filename, tuple(rules), interval_ms, limit, offset_ms)

@@ -53,8 +53,10 @@ def findings(
     A signal that stays as it is, is left out.
     """
     source = group.source(rule)
+    # What the evaluation could see: an offset makes it look back.
+    seen_ms = at_ms - group.query_offset_ms
     found = [
-        Finding(_firing(rule, source, alert, at_ms, promql))
+        Finding(_firing(rule, source, alert, at_ms, seen_ms, promql))
         for alert in alerts
         if alert.state is AlertState.FIRING and alert.last_breach_ms == at_ms
     ]
@@ -63,7 +65,7 @@ def findings(
     for signal in open_signals:
         if signal.key not in active:
             labels = narrowing(rule, signal.labels)
-            newest = promql.newest_samples(signal.expression, labels, at_ms)
+            newest = promql.newest_samples(signal.expression, labels, seen_ms)
             found += _ended(signal, newest, at_ms)
     return found
 
@@ -92,7 +94,9 @@ def narrowing(rule: AlertingRule, labels: Labels) -> Labels:
     return tuple((name, value) for name, value in labels if name not in fixed)
 
 
-def _firing(rule: AlertingRule, source: str, alert: Alert, at_ms: int, promql: PromQL) -> Signal:
+def _firing(
+    rule: AlertingRule, source: str, alert: Alert, at_ms: int, seen_ms: int, promql: PromQL
+) -> Signal:
     labels = narrowing(rule, alert.labels)
     return Signal(
         key=signal_key(source, alert.labels),
@@ -105,7 +109,7 @@ def _firing(rule: AlertingRule, source: str, alert: Alert, at_ms: int, promql: P
         value=alert.value,
         first_firing_ms=alert.fired_at_ms or at_ms,
         last_firing_ms=at_ms,
-        evidence_ms=tuple(promql.newest_samples(rule.expression, labels, at_ms)),
+        evidence_ms=tuple(promql.newest_samples(rule.expression, labels, seen_ms)),
     )
 
 

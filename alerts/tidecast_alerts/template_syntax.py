@@ -363,10 +363,10 @@ class _Parser:
 
     def _escape(self, match: re.Match[str]) -> str:
         code = match[1] or match[2]
-        if code:
+        if code and not 0xD800 <= int(code, 16) < 0xE000:
             return chr(int(code, 16))
         if match[3] not in _ESCAPED:
-            raise self._wrong(f"unknown escape \\{match[3]} in a string")
+            raise self._wrong(f"unknown escape {match[0]} in a string")
         return _ESCAPED[match[3]]
 
     def _peek(self, ahead: int = 0) -> _Token:

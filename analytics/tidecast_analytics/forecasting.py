@@ -189,8 +189,8 @@ def _banded(
         method=next(iter(backtest.weights)),
         reasons=(
             reasons.span(case.grid),
-            *reasons.how(case.grid, backtest, bool(choice.naive_only[row])),
-            *reasons.steps_up(case.grid, case.shifts, case.scale.size),
+            *reasons.how(case.grid, backtest, bool(choice.naive_only[row]), case.history.mark),
+            *reasons.steps_up(case.grid, case.shifts, case.scale.size, case.history.mark),
             *reasons.more_later(case.grid, MINIMUM_STEPS[step_ms]),
         ),
         backtest=backtest,
@@ -284,7 +284,7 @@ def _over_now(case: _Case, outlook: Outlook, mark: float) -> Outlook:
         p50_ms=end_ms,
         p90_ms=end_ms,
         probability=1.0,
-        reasons=(reasons.over_now(mark, case.run), *outlook.reasons),
+        reasons=(reasons.over_now(case.run), *outlook.reasons),
     )
 
 

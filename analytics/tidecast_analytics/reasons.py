@@ -23,7 +23,7 @@ def span(grid: Grid) -> str:
     )
 
 
-def how(grid: Grid, backtest: Backtest, naive_only: bool) -> tuple[str, ...]:
+def how(grid: Grid, backtest: Backtest, naive_only: bool, mark: float | None) -> tuple[str, ...]:
     """The method and its record in the back-test."""
     ahead = _duration(backtest.steps * grid.step_ms)
     origins = "1 origin" if backtest.origins == 1 else f"{backtest.origins} origins"
@@ -31,7 +31,7 @@ def how(grid: Grid, backtest: Backtest, naive_only: bool) -> tuple[str, ...]:
         name = next(iter(backtest.weights))
         return (
             f"Method: {name} alone, as nothing did better in the back-test "
-            f"({origins}, up to {ahead} ahead, mean error {backtest.naive_mae:.4g}).",
+            f"({origins}, up to {ahead} ahead, mean error {amount(backtest.naive_mae, mark)}).",
         )
     mix = ", ".join(f"{name} {share:.0%}" for name, share in list(backtest.weights.items())[:3])
     if len(backtest.weights) > 3:
@@ -39,7 +39,8 @@ def how(grid: Grid, backtest: Backtest, naive_only: bool) -> tuple[str, ...]:
     return (
         f"Method: {mix}.",
         f"In the back-test ({origins}, up to {ahead} ahead) its mean error was "
-        f"{backtest.mae:.4g}, that of the best naive method {backtest.naive_mae:.4g}.",
+        f"{amount(backtest.mae, mark)}, that of the best naive method "
+        f"{amount(backtest.naive_mae, mark)}.",
     )
 
 
@@ -59,10 +60,12 @@ def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
     )[:1]
 
 
-def steps_up(grid: Grid, shifts: Sequence[Shift], unit: float) -> tuple[str, ...]:
+def steps_up(
+    grid: Grid, shifts: Sequence[Shift], unit: float, mark: float | None
+) -> tuple[str, ...]:
     """Which steps were taken for a release or a migration, and not for growth."""
     return tuple(
-        f"The step of {shift.size * unit:+.4g} at "
+        f"The step of {amount(shift.size * unit, mark)} at "
         f"{_time(grid.start_ms + shift.position * grid.step_ms)} is not taken for growth."
         for shift in shifts
     )
@@ -77,10 +80,10 @@ def not_enough(grid: Grid, least_steps: int) -> str:
     )
 
 
-def over_now(mark: float, run: int) -> str:
+def over_now(run: int) -> str:
     """Why it is over its mark."""
     values = "value is" if run == 1 else f"{run} values are"
-    return f"Over now: the last {values} at or above the mark of {mark:.6g}."
+    return f"Over now: the last {values} at or above the mark."
 
 
 def answer(
@@ -92,9 +95,9 @@ def answer(
     needed_per_day: float,
 ) -> tuple[str, ...]:
     """Why this state, and what would have to be true for the mark to be reached."""
-    chance = f"{share:.0%} of the simulated paths reach the mark of {mark:.6g} in the horizon"
-    trend = f"The sustained trend is {rise_per_day:+.4g} a day"
-    needed = f"it would take {needed_per_day:+.4g} a day to be at the mark at its end"
+    chance = f"{share:.0%} of the simulated paths reach the mark in the horizon"
+    trend = f"The sustained trend is {amount(rise_per_day, mark)} a day"
+    needed = f"it would take {amount(needed_per_day, mark)} a day to be at the mark at its end"
     if state is OutlookState.IN_HORIZON:
         early, likely, late = dates_ms
         range_text = f"half of them by {_time(likely or 0)}"
@@ -106,6 +109,15 @@ def answer(
     if state is OutlookState.NOT_GROWING:
         return (f"Not growing: {chance}, and no upward trend is seen.", f"{trend}; {needed}.")
     return (f"Beyond the horizon: {chance}.", f"{trend}; {needed}.")
+
+
+def amount(value: float, mark: float | None) -> str:
+    """A value as a share of the mark, which needs no unit; the bare number where there is none.
+
+    >>> amount(0.9, 90.0), amount(12.5, None)
+    ('1 % of the mark', '12.5')
+    """
+    return f"{value / mark * 100:.3g} % of the mark" if mark else f"{value:.4g}"
 
 
 def _time(time_ms: int) -> str:

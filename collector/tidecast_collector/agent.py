@@ -96,7 +96,7 @@ class Agent:
         """Listens, and collects and pushes if asked to, until `stop` is set."""
         server = MetricsServer(self._settings.listen, self.exposition)
         server.thread.start()
-        log(f"metrics on http://{self._settings.listen.host}:{server.port}/metrics")
+        log(f"metrics on {server.url}")
         try:
             if self._sender is None or self._spool is None:
                 stop.wait()
@@ -187,7 +187,7 @@ class Agent:
             counter(
                 "tidecast_agent_spool_damaged_records_total",
                 "Spooled cycles that could not be read back.",
-                float(spool.damaged_records),
+                float(spool.damaged_records + sender.cycles_unreadable),
             ),
         ]
 

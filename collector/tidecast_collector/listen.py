@@ -87,6 +87,8 @@ class MetricsServer:
                 "is another agent running? give another --listen HOST:PORT"
             ) from error
         self.port: int = self._socket.getsockname()[1]
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        self.url = f"http://{host}:{self.port}/metrics"
         self._check_host = address.is_loopback
         self.thread = threading.Thread(target=self._accept, name="listen", daemon=True)
 

@@ -57,6 +57,8 @@ class Sender:
         self.samples_sent = 0
         self.requests_failed = 0
         self.cycles_refused = 0
+        self.cycles_unreadable = 0
+        self._unreadable: list[InvalidCycle] = []
         self.thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def wake(self) -> None:
@@ -70,8 +72,10 @@ class Sender:
         self.thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while True:
             self._wake.clear()
+            if self._stop.is_set():
+                return
             delay_seconds = self.send_next()
             if delay_seconds is None:
                 self._wake.wait()
@@ -93,27 +97,34 @@ class Sender:
         if not cycles:
             self._forget(chunk)
             return 0.0
-        now = time.monotonic()
-        metadata = self._metadata() if now >= self._metadata_due else ()
+        metadata = self._metadata() if time.monotonic() >= self._metadata_due else ()
         body = snappy.compress(join_cycles(cycles, metadata))
         try:
             answer = self._poster.post(body, self._token())
         except (PushFailed, TokenUnavailable) as error:
             return self._failed(str(error), None)
+        return self._settle(chunk, cycles, answer, with_metadata=bool(metadata))
+
+    def _settle(
+        self, chunk: Chunk, cycles: Sequence[Cycle], answer: Answer, *, with_metadata: bool
+    ) -> float:
         if 200 <= answer.status < 300:
-            if metadata:
-                self._metadata_due = now + METADATA_EVERY_SECONDS
+            if with_metadata:
+                self._metadata_due = time.monotonic() + METADATA_EVERY_SECONDS
             return self._acknowledged(chunk, cycles)
-        return self._refused(chunk, answer)
+        if answer.status in (400, 413, 422):
+            return self._cannot_succeed(chunk, answer, with_metadata=with_metadata)
+        return self._refused(answer)
 
     def _readable(self, chunk: Chunk) -> list[Cycle]:
+        """The chunk's cycles; what cannot be read is counted once the chunk is forgotten."""
         cycles = []
+        self._unreadable = []
         for record in chunk.records:
             try:
                 cycles.append(self._reader.read(record))
             except InvalidCycle as error:
-                self._spool.damaged_records += 1
-                log(f"spool: a record is left out: {error}")
+                self._unreadable.append(error)
         return cycles
 
     def _acknowledged(self, chunk: Chunk, cycles: Sequence[Cycle]) -> float:
@@ -125,6 +136,9 @@ class Sender:
         return 0.0
 
     def _forget(self, chunk: Chunk) -> None:
+        for error in self._unreadable:
+            self.cycles_unreadable += 1
+            log(f"spool: a record is left out: {error}")
         try:
             self._spool.acknowledge(chunk.end)
         except SpoolUnavailable as error:
@@ -132,23 +146,27 @@ class Sender:
         else:
             self._changes.note("spool", "")
 
-    def _refused(self, chunk: Chunk, answer: Answer) -> float:
-        said = f"the server answers {answer.status}: {answer.reason}"
-        if answer.status in (401, 403):
-            self.requests_failed += 1
-            self._changes.note("push", f"{said}; everything is kept, check the token")
-            return REFUSED_DELAY_SECONDS
-        if answer.status in (400, 413, 422):
-            if len(chunk.records) > 1:
-                self._batch = 1  # to find the one that cannot be taken
-                return 0.0
-            self.requests_failed += 1
-            self.cycles_refused += 1
-            self._forget(chunk)
-            self._batch = MAX_CYCLES_PER_REQUEST
-            log(f"push: {said}; this cycle cannot succeed and is dropped")
+    def _cannot_succeed(self, chunk: Chunk, answer: Answer, *, with_metadata: bool) -> float:
+        """Narrows the refused request down to one cycle without metadata, and drops that one."""
+        if with_metadata:
+            self._metadata_due = time.monotonic() + METADATA_EVERY_SECONDS
             return 0.0
-        return self._failed(said, answer.retry_after_seconds)
+        if len(chunk.records) > 1:
+            self._batch = 1
+            return 0.0
+        self.requests_failed += 1
+        self.cycles_refused += 1
+        self._forget(chunk)
+        self._batch = MAX_CYCLES_PER_REQUEST
+        log(f"push: {_said(answer)}; this cycle cannot succeed and is dropped")
+        return 0.0
+
+    def _refused(self, answer: Answer) -> float:
+        if answer.status not in (401, 403):
+            return self._failed(_said(answer), answer.retry_after_seconds)
+        self.requests_failed += 1
+        self._changes.note("push", f"{_said(answer)}; everything is kept, check the token")
+        return REFUSED_DELAY_SECONDS
 
     def _failed(self, trouble: str, retry_after_seconds: float | None) -> float:
         self.requests_failed += 1
@@ -161,3 +179,7 @@ class Sender:
         if retry_after_seconds is not None:
             delay = max(delay, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         return delay
+
+
+def _said(answer: Answer) -> str:
+    return f"the server answers {answer.status}: {answer.reason}"

@@ -89,6 +89,20 @@ class ResourceOutlook:
     track: TrackRecord | None = None
     """How its past forecasts fared; None before the first was scored."""
 
+    @property
+    def over_this_hour(self) -> bool:
+        """Whether the running hour's peak is at its mark already, though no whole hour says so.
+
+        Only where peaks are forecast: an hour's beginning says little of a percentile.
+        """
+        return (
+            self.state != "over_now"
+            and self.statistic == "max"
+            and self.mark is not None
+            and self.provisional is not None
+            and self.provisional >= self.mark
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CapacityReport:

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from tidecast_reports import sentences, units
 from tidecast_reports.capacity import ResourceOutlook
+from tidecast_reports.ranking import fullness
 from tidecast_reports.svg import fan_chart
 
 _MONTH = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
@@ -39,6 +40,7 @@ def make_environment(*packages: str) -> Environment:
         "usage_text": sentences.usage_text,
         "usage_detail": sentences.usage_detail,
         "mark_text": sentences.mark_text,
+        "fullness": fullness,
         "mark_place": mark_place,
         "usage_place": usage_place,
         "state_name": lambda state: sentences.STATE_NAMES.get(state, state),

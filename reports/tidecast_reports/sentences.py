@@ -30,8 +30,9 @@ STATE_NAMES = {
     "beyond_horizon": "beyond horizon",
     "not_growing": "not growing",
     "not_enough_data": "too little history",
+    "no_mark": "no mark",
 }
-"""How each typed answer is called in front of people."""
+"""How each typed answer is called in front of people; `no_mark`: nothing there is to be crossed."""
 
 
 def resource_name(resource: str, item: str) -> str:
@@ -89,14 +90,16 @@ def sentence(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
 def predicate(outlook: ResourceOutlook, now_ms: int, horizon_days: int) -> str:
     """The sentence without its subject."""
     mark = mark_text(outlook)
-    if outlook.state == "over_now":
-        return f"is over its mark now: {usage_text(outlook)} used, mark {mark}"
+    if outlook.over_this_hour or outlook.state == "over_now":
+        return _over(outlook)
     if outlook.state == "in_horizon" and outlook.p50_ms is not None:
         return _within(outlook, outlook.p50_ms, now_ms)
     if outlook.state == "beyond_horizon":
         return _beyond(outlook, now_ms, horizon_days)
     if outlook.state == "not_growing":
         return f"is not growing: {usage_text(outlook)} used, mark {mark}"
+    if outlook.state == "no_mark":
+        return f"has no mark to reach: {usage_text(outlook)} now"
     return _unknown(outlook, now_ms)
 
 
@@ -119,6 +122,14 @@ def track_sentence(outlook: ResourceOutlook) -> str:
     if outlook.track is None or outlook.track.scored == 0:
         return "no forecast for it has been scored yet"
     return f"{outlook.track.held} of the last {outlook.track.scored} forecasts for it held"
+
+
+def _over(outlook: ResourceOutlook) -> str:
+    mark = mark_text(outlook)
+    if outlook.over_this_hour and outlook.provisional is not None:
+        peak = share(outlook.provisional, outlook.limit, outlook.unit)
+        return f"is over its mark in this hour: {peak} used, mark {mark}"
+    return f"is over its mark now: {usage_text(outlook)} used, mark {mark}"
 
 
 def _within(outlook: ResourceOutlook, p50_ms: int, now_ms: int) -> str:

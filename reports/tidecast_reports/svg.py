@@ -8,7 +8,6 @@ style sheet can override them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,11 +63,11 @@ class _Frame:
 def fan_chart(
     outlook: ResourceOutlook, now_ms: int, horizon_days: int, *, identifier: str, height: int = 168
 ) -> Markup:
-    """The outlook's chart as one `<svg>` element; empty where there is no history to draw.
+    """The outlook's chart as one `<svg>` element; empty where history has less than two points.
 
     `identifier` must be unique on the page; the title and description hang on it.
     """
-    if not np.isfinite(outlook.history).any():
+    if np.isfinite(outlook.history).sum() < 2:
         return Markup("")
     first_ms, last_ms = shown_span(outlook, now_ms)
     frame = _Frame(first_ms, last_ms, _top(outlook, first_ms), height)
@@ -242,9 +241,10 @@ def _line(frame: _Frame, times_ms: Int64s, values: Float64s, name: str, look: Ma
 
 
 def _path(frame: _Frame, times_ms: Int64s, values: Float64s) -> str:
-    pairs = zip(frame.x(times_ms).tolist(), frame.y(values).tolist(), strict=True)
-    points = "L".join(f"{_px(x)} {_px(y)}" for x, y in pairs if not math.isnan(y))
-    return f"M{points}" if points else ""
+    points = np.column_stack((frame.x(times_ms), frame.y(values)))[np.isfinite(values)]
+    # One formatting of all points: charts are most of a page's work.
+    form = "L".join(["%.1f %.1f"] * len(points))
+    return f"M{form}" % tuple(points.ravel().tolist()) if len(points) else ""
 
 
 def _text(text: str, x: str, y: float, anchor: str, name: str, fill: str = _SOFT) -> Markup:

@@ -27,11 +27,15 @@ def thin_history(times_ms: Int64s, values: Float64s, points: int) -> tuple[Int64
 
 
 def thin_band(band: Band, points: int) -> Band:
-    """At most `points` steps, evenly spread: of each stretch the mean, and its widest bands."""
+    """At most `points` steps, evenly spread in time: of each stretch the mean, its widest bands.
+
+    Steps may lie unevenly (hourly at first, then daily).
+    """
     size = band.times_ms.size
     if size <= points:
         return band
-    edges = np.linspace(0, size, points + 1).astype(np.int64)[:-1]
+    borders = np.linspace(band.times_ms[0], band.times_ms[-1], points + 1)[:-1]
+    edges = np.unique(np.searchsorted(band.times_ms, borders))
     counts = np.diff(np.append(edges, size))
     middle = edges + counts // 2
     return Band(

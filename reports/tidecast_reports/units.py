@@ -16,7 +16,7 @@ _STEPS = (
     ("year", 365 * 86_400, 2 * 365 * 86_400),
     ("month", 30 * 86_400, 90 * 86_400),
     ("week", 7 * 86_400, 14 * 86_400),
-    ("day", 86_400, 2 * 86_400),
+    ("day", 86_400, 47 * 3_600),
     ("hour", 3_600, 2 * 3_600),
     ("minute", 60, 60),
 )
@@ -34,7 +34,7 @@ def quantity(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return "unknown"
     if unit == "ratio":
-        return f"{_short(value * 100, 3)} %"
+        return f"{_short(round(value * 100, 2), 3)} %"
     if unit in ("bytes", "bytes_per_second"):
         text = _scaled(value, 1024, _BINARY, " ")
         return text if unit == "bytes" else f"{text}/s"

@@ -10,8 +10,8 @@ import pytest
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.fakes import FakeClock, FakePromQL
 from tidecast_alerts.incidents import NoSuchIncident
-from tidecast_alerts.memory import MemoryRecords
-from tidecast_alerts.model import Incident, IncidentState, SignalState
+from tidecast_alerts.memory import MemoryRecords, MemoryRepository
+from tidecast_alerts.model import Alert, Incident, IncidentState, SignalState
 from tidecast_alerts.ports import VectorSample
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_alerts.rules import InvalidRule, load_rules
@@ -40,6 +40,7 @@ groups:
         expr: absent(job_done)
         labels: {severity: info}
 """
+ONLY_HOSTS = RULES.partition("      - alert: JobMissing")[0]
 
 
 class Site:
@@ -102,7 +103,7 @@ def test_a_breach_opens_one_incident_that_closes_on_proof() -> None:
     assert (incident.severity, incident.priority) == ("warning", 3)
     assert (incident.opened_ms, incident.resolved_ms) == (START + 2 * MINUTE, START + 4 * MINUTE)
     assert site.kinds() == ["opened", "cleared", "resolved"]
-    assert "cleared: sample at 2023-11-14 22:17:00 UTC, newer than that of" in (
+    assert "DiskFull (warning) cleared: sample at 2023-11-14 22:17:00 UTC, newer than that of" in (
         site.records.kept.timeline(1)[1].text
     )
     assert [body["status"] for body in site.told()] == ["firing", "resolved"]
@@ -125,7 +126,7 @@ def test_a_rule_on_an_absence_clears_when_there_is_a_sample() -> None:
     site = Site()
     site.clock.ms += MINUTE
     site.engine.evaluate_due(site.clock.ms)
-    assert [incident.title for incident in site.incidents()] == ["JobMissing: JobMissing"]
+    assert [incident.title for incident in site.incidents()] == ["JobMissing"]
     site.minute()
     assert site.incidents()[0].state is IncidentState.RESOLVED
 
@@ -357,6 +358,55 @@ groups:
     site.minute(52, host="web-5:9100")
     site.minute(52)
     assert "exceeded limit of 2 with 3 series" in site.engine.status()[0].rules[0].last_error
+
+
+def test_what_cannot_be_kept_is_said_and_stops_no_other_group(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = RULES.replace("name: hosts", "name: others").replace("DiskFull", "VolumeFull")
+    site = Site(RULES + other.split("groups:")[1])
+    site.minute(10)
+    real = site.records.kept.put_alert
+
+    class Refused(TidecastError):
+        """By the database."""
+
+    def put_alert(repository: MemoryRepository, alert: Alert) -> None:
+        if alert.group == "hosts":
+            raise Refused("the disk is full")
+        real.__func__(repository, alert)  # type: ignore[attr-defined]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryRepository, "put_alert", put_alert)
+        site.minute(92)
+    hosts, others = api_rules(site.engine.status())["groups"]
+    assert {rule["health"] for rule in hosts["rules"]} == {"err"}
+    assert hosts["rules"][0]["lastError"] == ("what was found could not be kept: the disk is full")
+    assert others["rules"][1]["state"] == "firing"
+    assert "rule group hosts: what it found could not be kept" in caplog.text
+    site.minute(92)
+    assert site.engine.status()[0].rules[1].health == "ok"
+
+
+def test_a_nul_in_a_label_stops_nothing() -> None:
+    site = Site(ONLY_HOSTS)
+    site.clock.ms += MINUTE
+    labels = {"instance": "web\0-3", "mountpoint": "/var"}
+    site.promql.add("used", labels, site.clock.ms, 92.0)
+    site.engine.evaluate_due(site.clock.ms)
+    assert site.incidents()[-1].host == "web\ufffd-3"
+
+
+def test_an_offset_counts_for_the_evidence_too() -> None:
+    rules = ONLY_HOSTS.replace("interval: 1m", "interval: 1m\n    query_offset: 2m")
+    site = Site(rules)
+    site.minutes(92, 92, 92)
+    (signal,) = site.records.kept.signals_of(1)
+    assert signal.evidence_ms == (signal.last_firing_ms - 2 * MINUTE,)
+    site.minutes(10, 10)
+    assert site.incidents()[0].state is IncidentState.OPEN
+    site.minute(10)
+    assert site.incidents()[0].state is IncidentState.RESOLVED
 
 
 def test_groups_are_evaluated_when_their_interval_is_due() -> None:

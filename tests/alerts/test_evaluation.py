@@ -124,7 +124,7 @@ def test_for_goes_on_after_a_short_outage_and_starts_anew_after_a_long_one() -> 
 STEPS = st.lists(st.booleans(), min_size=4, max_size=25)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(breaches=STEPS, for_minutes=st.integers(0, 4), keep_minutes=st.integers(0, 4))
 def test_any_sequence_fires_when_prometheus_fires(
     tmp_path: Path, breaches: list[bool], for_minutes: int, keep_minutes: int

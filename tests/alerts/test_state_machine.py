@@ -185,5 +185,5 @@ class Watch(RuleBasedStateMachine):
         return self.records.kept.incidents()
 
 
-Watch.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+Watch.TestCase.settings = settings(max_examples=30, stateful_step_count=40)
 TestWatch = Watch.TestCase

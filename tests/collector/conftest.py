@@ -29,6 +29,7 @@ class Sink:
         self.next_statuses: list[int] = []
         self.retry_after: str | None = None
         self.reject_value: float | None = None
+        self.reject_metadata = False
         self.arrived = threading.Condition()
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
@@ -84,7 +85,7 @@ class Sink:
             return 401
         request = decode_request(bytes(cramjam.snappy.decompress_raw(body)))
         values = {value for _, samples in request.series for _, value in samples}
-        if self.reject_value in values:
+        if self.reject_value in values or (self.reject_metadata and request.metadata):
             return 400
         self.requests.append(request)
         return 204

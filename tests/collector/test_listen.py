@@ -132,3 +132,13 @@ def test_addresses(text: str, address: Address, loopback: bool) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(InvalidInput, match="HOST:PORT"):
         parse_address(text)
+
+
+def test_ipv6_loopback() -> None:
+    server = MetricsServer(Address("::1", 0), bytes)
+    server.thread.start()
+    assert server.url == f"http://[::1]:{server.port}/metrics"
+    with socket.create_connection(("::1", server.port), 5) as connection:
+        connection.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+    server.stop()

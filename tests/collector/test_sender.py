@@ -129,6 +129,15 @@ def test_one_poisoned_cycle_does_not_block_the_others(
     assert "400: poison; this cycle cannot succeed and is dropped" in capsys.readouterr().err
 
 
+def test_a_server_that_refuses_metadata_gets_the_samples(scene: Scene) -> None:
+    scene.sink.reject_metadata = True
+    scene.metadata = [Metadata("gauge", "cycle", "Its own number.")]
+    scene.spool_cycles(3)
+    scene.send_all()
+    assert scene.arrived() == [0.0, 1.0, 2.0]
+    assert scene.sender.cycles_refused == 0
+
+
 def test_delays_grow_to_a_limit_and_fall_back_after_success(scene: Scene) -> None:
     scene.spool_cycles(1)
     scene.sink.stop()
@@ -178,7 +187,7 @@ def test_a_record_of_another_format_is_left_out_and_counted(
     scene.spool.append(b"?")
     scene.send_all()
     assert scene.arrived() == [0.0]
-    assert scene.spool.damaged_records == 2
+    assert scene.sender.cycles_unreadable == 2
     assert "a record is left out" in capsys.readouterr().err
     scene.spool.append(b"?")
     scene.send_all()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -193,6 +194,26 @@ def test_an_oversized_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnavailable, match="over the limit"):
         spool.append(bytes(MAX_RECORD_BYTES + 1))
     assert spool.read(1).records == []
+    spool.close()
+
+
+def test_a_full_disk_keeps_what_was_kept_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, ROOMY)
+    spool.append(b"before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # a write ends there half done
+    try:
+        with pytest.raises(SpoolUnavailable, match="File too large; this cycle is not kept"):
+            spool.append(bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert spool.read(10).records == [b"before"]
+    spool.append(b"after")
+    assert _drain(spool) == [b"before", b"after"]
+    spool.append(b"last")
+    spool.close()
+    spool = Spool(tmp_path, ROOMY)
+    assert _drain(spool) == [b"last"]
     spool.close()
 
 

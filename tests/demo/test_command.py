@@ -40,6 +40,18 @@ def test_history_and_the_last_hours_arrive_labelled_as_generated(server):
     assert max(size for _, _, size in server.requests) < 8 << 20
 
 
+def test_the_command_says_that_all_is_generated_and_ends_by_an_interrupt(server, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo_module, "feed_live", interrupted)
+    result = CliRunner().invoke(demo, ["--server", server.url])
+    assert result.exit_code == 0, result.output
+    assert "All of this data is generated" in result.output
+    assert f"open   {server.url}" in result.output
+    assert result.output.endswith("The demo ends.\n")
+
+
 def test_live_cycles_follow_until_interrupted(server):
     waits: list[float] = []
 

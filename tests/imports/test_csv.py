@@ -300,3 +300,9 @@ def test_start_and_step_go_together(tidecast, tmp_path):
     result = tidecast("csv", write(tmp_path / "x.csv", "value\n1\n"), "--start", "0")
     assert result.exit_code == 2
     assert "--start and --step go together" in result.output
+
+
+def test_a_mark_is_a_finite_number(tidecast, tmp_path):
+    result = tidecast("csv", write(tmp_path / "x.csv", "value\n1\n"), "--mark", "nan")
+    assert result.exit_code == 2
+    assert "--mark nan is not a finite number" in result.output

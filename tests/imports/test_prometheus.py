@@ -201,6 +201,23 @@ def test_matching_series_alone_are_imported_and_a_broken_import_resumes(
     assert set(server.samples) == {seeded.labels[0]}
 
 
+def test_what_the_server_refuses_for_good_is_told_and_the_rest_goes_on(
+    server, tidecast, prometheus
+):
+    seed(prometheus, time.time_ns() // 1_000_000)
+    # A day in one chunk, cut at midnight: at the least one request, of which the first is refused.
+    server.refuse_writes = 1
+    arguments = ("prometheus", prometheus.url, "--days", "1", "--match", "seeded")
+    result = tidecast(*arguments)
+    assert result.exit_code == 1
+    assert "1 requests were refused in part; the first: " in result.output
+    assert "older than is retained" in result.output
+    # What was refused is not taken for done: it is sent again.
+    again = tidecast(*arguments)
+    assert again.exit_code == 0, again.output
+    assert len(server.samples) == 2
+
+
 def test_without_remote_read_range_selectors_bring_the_samples(server, tidecast, victoria):
     seeded = seed(victoria, time.time_ns() // 1_000_000)
     victoria.request("GET", "/internal/force_flush")

@@ -75,15 +75,25 @@ def test_a_disk_that_fills_in_a_straight_line_is_full_on_the_calculated_day(
     assert found.reasons
 
 
-def test_the_ledger_keeps_the_first_week_by_hours_and_the_rest_by_days(records: Records) -> None:
-    forecast_fleet(fleet(records, filling()), H0, HORIZON_MS)
+def test_the_ledger_keeps_the_first_week_by_hours_and_then_the_envelope_of_each_day(
+    records: Records,
+) -> None:
+    usage = filling()
+    (outlook,) = forecast([History(usage.hours_ms, usage.max, 90.0, 100.0)], HORIZON_MS)
+    forecast_fleet(fleet(records, usage), H0, HORIZON_MS)
     (found,) = latest(records).values()
     steps = np.diff(found.times_ms)
-    # 7 days * 24 hours, then one a day for the 83 days that are left of 90.
-    assert steps[:168].tolist() == [HOUR_MS] * 168
-    assert set(steps[168:].tolist()) == {DAY_MS}
-    assert 80 <= len(steps[168:]) <= 83
-    assert len(found.mean) == len(found.lo95) == len(found.hi80) == len(found.times_ms)
+    # 168 hours; the first day stands 12 hours after its first hour, 13 after the 168th; then days.
+    assert steps[:167].tolist() == [HOUR_MS] * 167
+    assert steps[167] == 13 * HOUR_MS
+    assert set(steps[168:-1].tolist()) == {DAY_MS}
+    assert 250 <= len(found.times_ms) <= 252  # 168 hours and the other 83 days of 90
+    day = slice(168, 168 + 24)
+    assert found.mean[168] == pytest.approx(outlook.mean[day].mean())
+    assert found.lo80[168] == pytest.approx(outlook.lo80[day].min())
+    assert found.hi95[168] == pytest.approx(outlook.hi95[day].max())
+    assert found.mean[:168].tolist() == pytest.approx(outlook.mean[:168].tolist())
+    assert len(found.hi80) == len(found.lo95) == len(found.times_ms)
 
 
 def test_above_its_mark_and_flat_and_too_short(records: Records) -> None:

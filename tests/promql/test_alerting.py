@@ -45,6 +45,8 @@ def test_instant_gives_elements() -> None:
 
 @pytest.mark.parametrize("expression", ["free[5m]", "'text'"])
 def test_rules_cannot_give_ranges_or_strings(expression: str) -> None:
+    with pytest.raises(ParseError, match="1:1: parse error: a rule needs a scalar or instant"):
+        promql().check(expression)
     with pytest.raises(QueryError, match="rule result is not a vector or scalar"):
         promql().instant(expression, 0)
 
@@ -52,19 +54,21 @@ def test_rules_cannot_give_ranges_or_strings(expression: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "labels", "at_ms", "newest"),
     [
-        # The staleness marker at 120 s is no sample.
-        ("free / size", {"host": "a", "alertname": "Full"}, 200_000, [60_000, None]),
+        # The series of host a ended with the staleness marker at 120 s: it is silent.
+        ("free / size", {"host": "a", "alertname": "Full"}, 200_000, [None, None]),
+        ("free / size", {"host": "a", "alertname": "Full"}, 110_000, [60_000, None]),
         ("free", {"host": "b"}, 200_000, [30_000]),
         # Without the label in the alert, any series counts; without it in the series too.
-        ("free", {}, 200_000, [60_000]),
+        ("free", {}, 200_000, [30_000]),
         ("total", {"host": "a"}, 200_000, [90_000]),
         ("free", {"host": "a"}, 45_000, [0]),
         # Found behind an hour, but not behind a day.
-        ("free", {"host": "a"}, 20 * HOUR_MS, [60_000]),
-        ("free", {"host": "a"}, 25 * HOUR_MS, [None]),
+        ("free", {"host": "b"}, 20 * HOUR_MS, [30_000]),
+        ("free", {"host": "b"}, 25 * HOUR_MS, [None]),
         ("free offset 1m", {"host": "a"}, 100_000, [0]),
-        ("rate(free[1h]) > bool free{host='b'}", {}, 200_000, [60_000, 30_000]),
+        ("rate(free[1h]) > bool free{host='b'}", {}, 200_000, [30_000, 30_000]),
         ("free", {"host": "a.*|b"}, 200_000, [None]),
+        ("free or total", {"host": "é(\\ \n\0"}, 200_000, [None, 90_000]),
         ("1", {}, 0, []),
     ],
 )

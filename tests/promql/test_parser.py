@@ -73,38 +73,8 @@ def test_generated_queries_agree_with_oracle_and_round_trip(query: str) -> None:
         assert 0 <= node.span.start < node.span.end <= len(query)
 
 
-TOKENS = [
-    "foo",
-    "sum",
-    "by",
-    "(",
-    ")",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    "=",
-    "=~",
-    '"',
-    "'",
-    "5m",
-    "1",
-    "1e",
-    "@",
-    "offset",
-    "+",
-    "-",
-    "^",
-    "and",
-    "on",
-    "group_left",
-    "#",
-    "\\",
-    "_",
-    "\n",
-]
+_WORDS = r"""foo sum by ( ) { } [ ] , : = =~ " ' 5m 1 1e @ offset + - ^ and on group_left # \ _"""
+TOKENS = [*_WORDS.split(), " ", "\n"]
 
 
 @given(st.text(max_size=40) | st.lists(st.sampled_from(TOKENS)).map("".join))
@@ -155,6 +125,11 @@ def test_any_string_survives_printing(text: str) -> None:
         ('"\\xff"', "string is not valid UTF-8"),
         ("foo[5m] anchored", 'modifier "anchored" is not supported'),
         ("1e999", "out of range"),
+        ("0" + "7" * 5000, "out of range"),
+        ("0x" + "f" * 5000, "out of range"),
+        ("0x1p9999", "out of range"),
+        ("1" * 5000, "out of range"),
+        ("1" * 5000 + "y", "out of range"),
         ("foo[999999999999y]", "duration out of range"),
         ("foo offset (5m", "1:15: parse error: unclosed left parenthesis"),
         ("foo[5m+]", 'unexpected "]" in duration expression, expected duration'),
@@ -207,7 +182,18 @@ def test_precedence() -> None:
 
 
 def test_numbers() -> None:
-    values = {"0x1F": 31, "017": 15, "08": 8, "1_000": 1000, ".5": 0.5, "1e3": 1000, "5m": 300}
+    assert parse("0x1p-2") == NumberLiteral(0.25)
+    assert parse("-NaN") == parse("nan")
+    values = {
+        "0x1F": 31,
+        "017": 15,
+        "08": 8,
+        "1_000": 1000,
+        ".5": 0.5,
+        "1e3": 1000,
+        "5m": 300,
+        "0x1p-2": 0.25,
+    }
     for text, value in values.items():
         assert parse(text) == NumberLiteral(float(value))
 

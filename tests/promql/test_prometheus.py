@@ -11,8 +11,8 @@ import pytest
 
 from tidecast.promql.encode import encode_result
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import QueryError
 from tidecast.samples.memory import MemorySamples
+from tidecast_collector.errors import InvalidInput
 
 from .expressions import EXPRESSIONS
 from .fleet import START_MS, fleet
@@ -59,7 +59,7 @@ def answers(server: Prometheus, engine: Engine, query: str) -> Iterator[tuple[An
 def ours(ask: Any) -> Any:
     try:
         return json.loads(encode_result(ask()))
-    except QueryError:
+    except InvalidInput:
         return "error"
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast_reports.axes import time_ticks, value_ticks
-from tidecast_reports.capacity import ResourceOutlook
+from tidecast_reports.capacity import Band, ResourceOutlook
 from tidecast_reports.svg import fan_chart
 from tidecast_reports.thinning import thin_band, thin_history
 
@@ -56,6 +56,8 @@ def test_the_median_stands_where_its_day_is(outlook: Vary) -> None:
 def test_without_history_there_is_nothing_to_draw(outlook: Vary) -> None:
     empty = outlook(history_ms=np.array([], dtype=np.int64), history=np.array([]), band=None)
     assert fan_chart(empty, NOW_MS, 90, identifier="c") == ""
+    one = outlook(history=np.append(np.full(719, np.nan), 1.0))
+    assert fan_chart(one, NOW_MS, 90, identifier="c") == ""
     hollow = outlook(history=np.full(720, np.nan))
     assert fan_chart(hollow, NOW_MS, 90, identifier="c") == ""
 
@@ -116,6 +118,18 @@ def test_a_thinned_band_is_as_wide_as_the_widest_step(outlook: Vary) -> None:
     assert thin.hi95.max() == band.hi95.max()
     assert thin.mean[0] == pytest.approx(band.mean[:24].mean())  # 2160 hours in 90 steps: a day
     assert thin_band(band, 5000) is band
+
+
+def test_a_band_of_uneven_steps_is_thinned_by_time(outlook: Vary) -> None:
+    band = outlook().band
+    assert band is not None
+    hours = np.arange(2160)
+    kept = (hours < 7 * 24) | (hours % 24 == 0)  # a week by hours, then by days
+    uneven = Band(*(getattr(band, name)[kept] for name in Band.__slots__))
+    thin = thin_band(uneven, 90)
+    days = np.diff(thin.times_ms) / DAY_MS
+    assert days.max() <= 2
+    assert days.min() >= 0.5
 
 
 @given(st.floats(1e-6, 1e18), st.sampled_from([2, 10]))

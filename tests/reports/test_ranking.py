@@ -54,3 +54,13 @@ def test_fullness_is_usage_over_mark(outlook: Vary) -> None:
     assert fullness(outlook(usage=30.0, mark=40.0)) == 0.75
     assert fullness(outlook(usage=None)) == 0.0
     assert fullness(outlook(mark=None)) == 0.0
+
+
+def test_the_running_hour_counts_where_peaks_kill(outlook: Vary) -> None:
+    none = {"p10_ms": None, "p50_ms": None, "p90_ms": None, "state": "not_growing"}
+    rows = [
+        outlook(host="soon"),
+        outlook(host="peak", provisional=46.0, mark=45.0, **none),
+        outlook(host="percentile", provisional=46.0, mark=45.0, statistic="p95", **none),
+    ]
+    assert [row.host for row in rank(rows, NOW_MS)] == ["peak", "soon", "percentile"]

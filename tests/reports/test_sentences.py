@@ -51,6 +51,7 @@ def test_a_range_of_one_day_is_said_once(outlook: Vary) -> None:
         ("beyond_horizon", {"p10_ms": None}, "stays below 90 % for the next 90 days"),
         ("beyond_horizon", {}, "most likely stays below 90 % for 90 days, at the earliest 3 Feb"),
         ("not_growing", {}, "is not growing: 80 % used, mark 90 %"),
+        ("no_mark", {"mark": None}, "has no mark to reach: 80 % now"),
         ("not_enough_data", {}, "has too little history for a forecast"),
         (
             "not_enough_data",
@@ -96,3 +97,8 @@ def test_names_of_resources() -> None:
     assert resource_name("cpu", "") == "CPU"
     assert resource_name("inodes", "/var") == "Inodes of /var"
     assert resource_name("connection_pool", "main") == "Connection pool main"
+
+
+def test_a_peak_of_the_running_hour_is_said_to_be_of_this_hour(outlook: Vary) -> None:
+    full = outlook(state="not_growing", provisional=49.0 * 2.0**30)
+    assert say(full) == "/var on web-3 is over its mark in this hour: 98 % used, mark 90 %"

@@ -118,8 +118,8 @@ def run_children(tmp_path, kills):
 
 
 def test_killed_at_any_file_operation(tmp_path):
-    # The whole plan performs some 150 such operations; every fifth is tried.
-    kills = list(range(1, 181, 5))
+    # The whole plan performs some 150 such operations; every ninth is tried.
+    kills = list(range(1, 181, 9))
     run_children(tmp_path, kills)
     finished = []
     for kill_at in kills:
@@ -139,7 +139,7 @@ def test_killed_at_any_file_operation(tmp_path):
         assert verify(home).damage == ()
     assert finished == sorted(finished)
     assert finished[-1] == len(PLAN)
-    assert len(set(finished)) > 10
+    assert len(set(finished)) > 8
 
 
 @pytest.mark.parametrize("wait_for", [1, 40])

@@ -112,9 +112,21 @@ def test_one_damaged_copy_of_a_small_file_loses_nothing(written, tmp_path, name)
             shutil.rmtree(copy)
 
 
+def test_verifying_tells_of_a_torn_log_and_of_what_was_set_aside(written):
+    (log,) = (written / "log").glob("*.log")
+    log.write_bytes(log.read_bytes()[:-3])
+    (damage,) = verify(written).damage
+    assert (damage.path, damage.start_ms) == (log, None)
+    assert "torn" in damage.what
+    bad = written / "metadata.json.bad"
+    bad.write_bytes(b"")
+    assert [d.path for d in verify(written).damage] == [bad, log]
+
+
 def test_with_both_copies_of_the_deletions_damaged_nothing_is_served(written):
     for name in ("forgotten.json", "forgotten.json.copy"):
         (written / name).write_bytes(b"00000000\n{}")
+    assert verify(written).damage[0].path == written / "forgotten.json"
     with pytest.raises(DamagedFile, match=r"forgotten\.json"):
         open_store(written)
 

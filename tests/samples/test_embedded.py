@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidecast.samples import embedded, metadata, recovery, sealing
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.durable import StoreLocked
 from tidecast.samples.memory import MemorySamples
-from tidecast.samples.protocol import SamplesUnavailable
+from tidecast.samples.protocol import MetricMetadata, SamplesUnavailable
 from tidecast_collector.errors import InvalidInput
 
 from . import support
@@ -52,7 +53,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(steps=steps, matchers=support.matcher_lists, span=ranges)
 def test_any_history_reads_as_dictionaries_would(new_directory, steps, matchers, span):
     directory = new_directory()
@@ -168,21 +169,27 @@ def test_series_with_the_same_timestamps_share_them(tmp_path):
     assert together[0] < alone[0] + 50 * 33
 
 
-def test_what_is_retained_is_neither_read_nor_taken_below_the_floor(tmp_path):
+def test_segments_wholly_older_than_what_is_retained_go(tmp_path):
     with open_store(tmp_path) as store:
-        store.append(batch_of((UP, [-20_000, 500, 1500, 2500], [0, 1, 2, 3])))
+        store.append(batch_of((UP, [-20_000, 2500], [0, 3])))
         store.flush()
-        before = store.stats().segments
         store.retain(1500)
-        assert store.stats().segments < before
-        report = store.append(batch_of((UP, [1000, 3000], [9, 4]), (LOAD, [1000], [9])))
-        assert [r.labels for r in report.rejected] == [LOAD]
-        assert "retained" in report.rejected[0].reason
-        store.retain(0)
-        expected = content(batch_of((UP, [1500, 2500, 3000], [2, 3, 4])))
+        assert store.stats().segments == 1
+        expected = content(batch_of((UP, [2500], [3])))
         assert everything(store) == expected
     with open_store(tmp_path) as again:
         assert everything(again) == expected
+        again.append(batch_of((UP, [-20_000], [7])))  # history may still be brought in
+        assert everything(again) == content(batch_of((UP, [-20_000, 2500], [7, 3])))
+
+
+def test_samples_behind_the_out_of_order_window_are_refused(tmp_path):
+    with open_store(tmp_path, clock=lambda: 10_000, out_of_order_window_ms=8_000) as store:
+        report = store.append(batch_of((UP, [1000, 3000], [9, 4]), (LOAD, [1999], [9])))
+        assert report.appended == 1
+        assert [r.labels for r in report.rejected] == [LOAD]
+        assert "out-of-order window" in report.rejected[0].reason
+        assert everything(store) == content(batch_of((UP, [3000], [4])))
 
 
 def test_deletions_are_carried_out_when_segments_are_joined(tmp_path):
@@ -213,6 +220,14 @@ def test_a_closed_store_takes_nothing(tmp_path):
     store.close()
     with pytest.raises(SamplesUnavailable, match="closed"):
         store.append(batch_of((UP, [1], [1])))
+    with pytest.raises(SamplesUnavailable, match="closed"):
+        store.flush()
+
+
+def test_a_place_that_cannot_be_a_store_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SamplesUnavailable, match="file: File exists"):
+        open_store(tmp_path / "file")
 
 
 def test_timestamps_beyond_the_calendar_are_refused(tmp_path):
@@ -221,6 +236,46 @@ def test_timestamps_beyond_the_calendar_are_refused(tmp_path):
         assert [r.labels for r in report.rejected] == [UP]
         assert "years 1 to 9999" in report.rejected[0].reason
         assert everything(store) == content(batch_of((LOAD, [1], [1])))
+
+
+def test_metadata_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(metadata, "MAX_METRICS", 2)
+    about = MetricMetadata("gauge", "")
+    with open_store(tmp_path) as store:
+        store.put_metadata({"a": about, "b": about})
+        store.put_metadata({"a": about})
+        with pytest.raises(InvalidInput, match="more than 2 metrics"):
+            store.put_metadata({"c": about})
+        assert store.metadata() == {"a": about, "b": about}
+
+
+def test_a_long_log_is_replayed_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(recovery, "_CHUNK_SAMPLES", 3)
+    with open_store(tmp_path) as store:
+        for i in range(10):
+            store.append(batch_of((UP, [i, 0], [i, i]), (LOAD, [i], [-i])))
+        kept = everything(store)
+    with open_store(tmp_path) as again:
+        assert everything(again) == kept
+        assert again.stats().head_samples == 20
+
+
+def test_upkeep_goes_on_after_a_refusal(tmp_path, monkeypatch, caplog):
+    refusals = iter([True, True])
+    tried = threading.Event()
+
+    def write_head(*arguments):
+        if next(refusals, False):
+            raise OSError(28, "No space left on device")
+        tried.set()
+        return sealing.write_head(*arguments)
+
+    monkeypatch.setattr(embedded, "write_head", write_head)
+    with open_store(tmp_path, flush_samples=1, upkeep_seconds=0.01) as store:
+        store.append(batch_of((UP, [1], [1])))
+        assert tried.wait(10)
+        assert everything(store) == content(batch_of((UP, [1], [1])))
+    assert "No space left on device" in caplog.text
 
 
 def test_a_batch_too_large_is_refused_whole(tmp_path):

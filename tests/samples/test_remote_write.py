@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast.samples import remote_write
+from tidecast.samples.batch import STALE_NAN_BITS
 from tidecast.samples.protocol import MetricMetadata
-from tidecast.samples.remote_write import BodyTooLarge, decode_body, decode_message
+from tidecast.samples.remote_write import BodyTooLarge, decode_body, decode_message, decode_strictly
+from tidecast.samples.usual_write import decode_usual
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import make_labels
 
@@ -212,3 +214,51 @@ def test_a_damaged_message_is_read_or_refused(request, data):
             continue
         assert len(found.batch.values) == len(found.batch.timestamps)
         assert len(found.batch.timestamps) <= sum(len(samples) for _, samples in request) + 20
+
+
+usual_points = st.lists(
+    st.tuples(st.integers(2**35, 2**42 - 1), st.sampled_from([0, 1, 1 << 63, STALE_NAN_BITS])),
+    min_size=1,
+    max_size=5,
+)
+usual_requests = st.lists(
+    st.tuples(support.series | st.just(labels_of("up", host="h" * 300)), usual_points), max_size=5
+)
+
+
+def decoded(batch):
+    return list(batch.labels), batch.offsets.tolist(), batch.timestamps.tolist(), bits_of(batch)
+
+
+def bits_of(batch):
+    return batch.values.view(np.uint64).tolist()
+
+
+@given(usual_requests)
+def test_the_quick_way_is_taken_for_the_usual_form(request):
+    message = b"".join(series(labels, samples) for labels, samples in request)
+
+    def labels_of_chunk(chunk, at):
+        assert message[at : at + len(chunk)] == chunk
+        return decode_strictly(field(1, chunk + sample(1, 1))).batch.labels[0]
+
+    quick = decode_usual(message, labels_of_chunk)
+    assert quick is not None
+    assert decoded(quick) == decoded(decode_strictly(message).batch)
+
+
+@given(request=usual_requests, data=st.data())
+def test_the_quick_way_never_differs_from_the_strict_one(request, data):
+    message = bytearray(b"".join(series(labels, samples) for labels, samples in request))
+    for _ in range(data.draw(st.integers(1, 3))):
+        if message:
+            at = data.draw(st.integers(0, len(message) - 1))
+            message[at] = data.draw(st.sampled_from([0, 7, 9, 10, 16, 18, 127, 128, 255]))
+    message = bytes(message)
+    try:
+        strict = decode_strictly(message)
+    except InvalidInput:
+        with pytest.raises(InvalidInput):
+            decode_message(message)
+    else:
+        assert decoded(decode_message(message).batch) == decoded(strict.batch)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.scenario.driver import Process, Server, eventually, free_port, run_command, start
 
 pytestmark = [pytest.mark.scenario, pytest.mark.servers]

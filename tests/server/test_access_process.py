@@ -14,8 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.scenario.driver import Server, environment, eventually, free_port, run_command, start
 from tests.server.asking import JSON, raw
+
+from tidecast.cli.main import main
+from tidecast.policy.tokens import Scope, create_token
 
 RETIRE = "/api/tidecast/v1/hosts/retire"
 
@@ -176,6 +180,13 @@ def test_a_running_server_takes_up_changes_of_the_token_file(guarded: Guarded) -
 # --- starting ---
 
 
+def not_begun(*options: str) -> tuple[int, str]:
+    """Exit code and message of a server that is refused before it opens anything."""
+    done = CliRunner().invoke(main, ["server", *options])
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    return done.exit_code, done.stderr
+
+
 def refused(*options: str) -> tuple[int, str]:
     """Exit code and message of a server that does not start."""
     done = subprocess.run(
@@ -208,15 +219,16 @@ def test_off_loopback_it_says_what_is_missing(
     tmp_path: Path, certificate: tuple[Path, Path]
 ) -> None:
     tokens = tmp_path / "tokens"
-    run_command("token", "create", "a", "--scope=read", f"--token-file={tokens}")
+    create_token(tokens, "a", [Scope.READ])
     data, listen = f"--data-dir={tmp_path / 'data'}", f"--listen=0.0.0.0:{free_port()}"
-    code, why = refused(data, listen)
+    code, why = not_begun(data, listen)
     assert code == 1
     assert "can be reached from other machines: give --token-file" in why
-    code, why = refused(data, listen, f"--token-file={tokens}")
+    code, why = not_begun(data, listen, f"--token-file={tokens}")
     assert code == 1
     assert "--insecure-http" in why
-    code, why = refused(data, listen, f"--token-file={tokens}", f"--tls-cert-file={certificate[0]}")
+    only = f"--tls-cert-file={certificate[0]}"
+    code, why = not_begun(data, listen, f"--token-file={tokens}", only)
     assert code == 1
     assert "go together" in why
     assert not (tmp_path / "data").exists(), "what was refused has touched nothing"
@@ -229,14 +241,19 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, certificate: tuple[Path, P
     (tmp_path / "r.yaml").write_text("resources:\n  x: 5\n")
     data = f"--data-dir={tmp_path / 'data'}"
     for options, why in [
-        ((f"--data-dir={tmp_path / 'file' / 'data'}",), "Not a directory"),
         ((data, f"--token-file={tmp_path / 'none'}"), "none"),
+        ((data, f"--tls-cert-file={crt}", f"--tls-key-file={tmp_path / 'none'}"), "No such file"),
+        ((data, f"--tls-cert-file={key}", f"--tls-key-file={crt}"), "cannot be used"),
+    ]:
+        code, told = not_begun(*options, f"--listen=127.0.0.1:{free_port()}")
+        assert code == 1, told
+        assert why in told
+    for options, why in [
+        ((f"--data-dir={tmp_path / 'file' / 'data'}",), "Not a directory"),
         ((data, f"--rules-file={tmp_path / 'rules.yml'}"), "rules.yml"),
         ((data, f"--resources-file={tmp_path / 'none.yaml'}"), "none.yaml: cannot be read"),
         ((data, f"--resources-file={tmp_path / 'r.yaml'}"), "r.yaml:2:6: expected a mapping"),
         ((data, "--database-url=mysql://u:secret@h/d"), "SQLite or PostgreSQL"),
-        ((data, f"--tls-cert-file={crt}", f"--tls-key-file={tmp_path / 'none'}"), "No such file"),
-        ((data, f"--tls-cert-file={key}", f"--tls-key-file={crt}"), "cannot be used"),
     ]:
         code, told = refused(*options, f"--listen=127.0.0.1:{free_port()}")
         assert code == 1, told
@@ -245,7 +262,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, certificate: tuple[Path, P
 
 
 def test_an_address_that_is_none_is_a_fault_of_the_command_line(tmp_path: Path) -> None:
-    code, why = refused(f"--data-dir={tmp_path}", "--listen=nonsense")
+    code, why = not_begun(f"--data-dir={tmp_path}", "--listen=nonsense")
     assert code == 2
     assert "'nonsense' is not HOST:PORT" in why
 

@@ -67,8 +67,12 @@ class Client:
         }
         sent: list[dict[str, object]] = []
 
+        waiting: list[dict[str, object]] = [
+            {"type": "http.request", "body": body, "more_body": False}
+        ]
+
         async def receive() -> dict[str, object]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return waiting.pop() if waiting else {"type": "http.disconnect"}
 
         async def send(message: dict[str, object]) -> None:
             sent.append(message)

@@ -373,11 +373,11 @@ def incident_views() -> list[IncidentView]:
     )
     lost = Incident(
         10,
-        "silent/web-2",
-        "web-2 is silent",
+        "silent/db-1",
+        "db-1 is silent",
         "critical",
         1,
-        "web-2",
+        "db-1",
         "",
         "",
         IncidentState.RESOLVED,
@@ -396,7 +396,7 @@ def incident_views() -> list[IncidentView]:
             lost,
             (),
             (
-                TimelineEntry(10, lost.opened_ms, "opened", "HostSilent fires on web-2."),
+                TimelineEntry(10, lost.opened_ms, "opened", "HostSilent fires on db-1."),
                 TimelineEntry(10, lost.opened_ms + 47 * 60_000, "resolved", lost.resolution),
             ),
         ),

@@ -150,8 +150,8 @@ def test_a_host_page_shows_live_charts_outlooks_and_incidents(client: Client) ->
     assert text.count('data-chart="live"') == 6
     assert "node_load1" in text
     assert "/srv/uploads on web-1 is filling fast" in text
-    assert "last seen just now" in text
-    assert "last seen 26 minutes ago" in client.get("/hosts/cache-1").told
+    assert ">just now<" in text
+    assert ">26 minutes ago<" in client.get("/hosts/cache-1").told
 
 
 def test_a_resource_page_shows_the_ledger(client: Client) -> None:
@@ -257,10 +257,18 @@ def test_the_chart_data_in_a_page_is_the_outlooks(client: Client) -> None:
     (block,) = re.findall(r'<script type="application/json">(.*?)</script>', text)
     figure = json.loads(block)
     assert figure["p50"] == NOW_MS / 1000 + 29 * 86_400
-    times, history, mean, lo80, hi80, lo95, hi95 = figure["columns"]
+    times, usage = figure["history"]
     assert times == sorted(times)
-    assert {len(column) for column in (history, mean, lo80, hi80, lo95, hi95)} == {len(times)}
-    for step in range(len(times)):
-        assert (history[step] is None) != (mean[step] is None)
-        if mean[step] is not None:
-            assert lo95[step] <= lo80[step] <= mean[step] <= hi80[step] <= hi95[step]
+    assert len(times) == len(usage)
+    steps = list(zip(*figure["forecast"], strict=True))
+    assert steps == sorted(steps)
+    assert steps[0][0] > times[-1]
+    for _, mean, lo80, hi80, lo95, hi95 in steps:
+        assert lo95 <= lo80 <= mean <= hi80 <= hi95
+
+
+def test_a_forecast_that_is_due_comes_with_the_next_hour() -> None:
+    rows = [replace(row, possible_ms=NOW_MS - 1, mark=None) for row in first_day()]
+    told = with_data(outlooks=rows, views=[]).get("/").told
+    assert "first forecast at the next full hour" in told
+    assert "of a mark of" not in told

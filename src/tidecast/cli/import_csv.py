@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def import_csv(
       tidecast import csv trace.csv --series fleet:cpu --start 2026-01-01 --step 5m
     """
     shape = _layout(**layout)
+    if mark is not None and not math.isfinite(mark):
+        raise click.UsageError(f"--mark {mark} is not a finite number")
     try:
         rows = _read(file, shape)
     except OSError as error:

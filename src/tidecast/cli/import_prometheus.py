@@ -56,6 +56,8 @@ class ImportedSamples:
     ours: int = 0
     chunks: int = 0
     chunks_there: int = 0
+    refused: list[str] = field(default_factory=list)
+    """What the server said where it refused samples for good; it kept the rest."""
 
     def add(self, read: ReadSamples) -> None:
         """Counts what one chunk brought."""
@@ -149,11 +151,26 @@ def import_samples(
                 result.chunks_there += 1
                 continue
             read = fetch(chunk)
-            for request in write_requests(read.batch):
-                server.request("POST", "/api/v1/write", request, WRITE_HEADERS)
-            progress.mark_done(chunk.id)
+            refused = _write(server, read.batch)
+            result.refused += refused
+            if not refused:
+                progress.mark_done(chunk.id)
             result.add(read)
     return result
+
+
+def _write(server: TidecastServer, batch: SampleBatch) -> list[str]:
+    """Writes the batch; returns what the server said of samples that it will never take."""
+    refused = []
+    for request in write_requests(batch):
+        try:
+            server.request("POST", "/api/v1/write", request, WRITE_HEADERS)
+        except Refused as error:
+            # By remote-write, 400 is final for the samples it names: the others are to follow.
+            if error.status != 400:
+                raise
+            refused.append(str(error))
+    return refused
 
 
 @click.command(name="prometheus")
@@ -190,7 +207,12 @@ def import_prometheus(
     span = _span(days, start, end, time.time_ns() // 1_000_000)
     selectors: list[Matchers] = [parse_selector(each) for each in matches]
     with HttpClient(url, read_token(source_token_file, None)) as http:
-        click.echo(summary(import_samples(server, http, selectors or [EVERYTHING], span), span))
+        result = import_samples(server, http, selectors or [EVERYTHING], span)
+    click.echo(summary(result, span))
+    if result.refused:
+        raise click.ClickException(
+            f"{len(result.refused)} requests were refused in part; the first: {result.refused[0]}"
+        )
 
 
 def _span(days: float | None, start: str | None, end: str | None, now_ms: int) -> tuple[int, int]:
@@ -219,7 +241,8 @@ def summary(result: ImportedSamples, span: tuple[int, int]) -> str:
         remarks.append(f"{result.chunks_there} of {result.chunks} parts were there from before")
     days = (span[1] - span[0]) / DAY_MS
     series = f"{len(result.series):,} series"
-    line = f"imported {_rounded(result.samples)} samples of {series}, {days:.3g} days"
+    verb = "sent" if result.refused else "imported"
+    line = f"{verb} {_rounded(result.samples)} samples of {series}, {days:.3g} days"
     return "; ".join([line, *remarks])
 
 

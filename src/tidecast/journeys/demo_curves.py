@@ -11,6 +11,7 @@ from tidecast.samples.batch import Float64s, Int64s
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+WANDER_DAYS = 12
 LOWEST, HIGHEST = 0.002, 0.995
 
 
@@ -37,11 +38,13 @@ class Curve:
     step: float = 0.0
     step_days_ago: float = 0.0
     """A level that was lower before a release."""
+    wander: float = 0.0
+    """Standard deviation of what drifts up and down over weeks, since no growth is even."""
     spread: float = 0.01
     """Standard deviation from minute to minute."""
 
-    def smooth(self, times_ms: Int64s, now_ms: int) -> Float64s:
-        """The curve without its noise, neither bounded nor rounded."""
+    def smooth(self, times_ms: Int64s, now_ms: int, seed: int = 0) -> Float64s:
+        """The curve without the noise of minutes, not yet bounded."""
         days = (times_ms - now_ms) / DAY_MS
         hour = (times_ms % DAY_MS) / HOUR_MS
         # 1 January 1970 was a Thursday.
@@ -54,6 +57,8 @@ class Curve:
         values -= self.step * (days < -self.step_days_ago)
         if self.month_end:
             values += self.month_end * _ends_month(times_ms)
+        if self.wander:
+            values += self.wander * _drift(seed, times_ms)
         return np.asarray(values, dtype=np.float64)
 
 
@@ -62,6 +67,15 @@ def _ends_month(times_ms: Int64s) -> Float64s:
     later = (times_ms + 2 * DAY_MS).astype("datetime64[ms]").astype("datetime64[M]")
     month = times_ms.astype("datetime64[ms]").astype("datetime64[M]")
     return np.where(later != month, 1.0, 0.0)
+
+
+def _drift(seed: int, times_ms: Int64s) -> Float64s:
+    """Slow standard noise: independent every `WANDER_DAYS`, smooth in between."""
+    place = times_ms / (WANDER_DAYS * DAY_MS)
+    knot = np.floor(place).astype(np.int64)
+    way = place - knot
+    weight = way * way * (3 - 2 * way)
+    return noise(seed, knot) * (1 - weight) + noise(seed, knot + 1) * weight
 
 
 def noise(seed: int, buckets: Int64s) -> Float64s:

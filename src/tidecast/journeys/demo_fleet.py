@@ -48,9 +48,11 @@ class DemoFleet:
 
     def share(self, host: Host, measure: Measure, times_ms: Int64s, bucket_ms: int) -> Float64s:
         """What share of the limit is in use at these times, with noise that changes by bucket."""
-        smooth = measure.curve.smooth(times_ms, self.now_ms)
-        key = zlib.crc32(f"{host.name}/{measure.resource}/{measure.item}".encode())
-        rough = measure.curve.spread * noise(self.seed + key, times_ms // bucket_ms)
+        # Inodes go the way of their filesystem.
+        resource = "filesystem" if measure.resource == "inodes" else measure.resource
+        seed = self.seed + zlib.crc32(f"{host.name}/{resource}/{measure.item}".encode())
+        smooth = measure.curve.smooth(times_ms, self.now_ms, seed)
+        rough = measure.curve.spread * noise(seed + 1, times_ms // bucket_ms)
         return measure.share * bounded(smooth + rough)
 
     def history(self) -> Iterator[UsageSeries]:

@@ -43,7 +43,9 @@ def shop() -> list[Host]:
 
 
 def _root(level: float = 0.35) -> Mount:
-    return Mount("/", 40 * GIB, Curve(level, growth_a_day=0.00008, spread=0.0004), "/dev/vda1")
+    return Mount(
+        "/", 40 * GIB, Curve(level, growth_a_day=0.00008, wander=0.004, spread=0.0004), "/dev/vda1"
+    )
 
 
 def _web() -> list[Host]:
@@ -53,7 +55,7 @@ def _web() -> list[Host]:
             name=f"web-{i}",
             cpus=4,
             memory_bytes=8 * GIB,
-            cpu=Curve(0.30 + 0.02 * i, 0.0002, daily=0.30, weekend=0.6, spread=0.03),
+            cpu=Curve(0.30 + 0.02 * i, 0.0002, daily=0.30, weekend=0.6, wander=0.02, spread=0.03),
             memory=Curve(0.55, 0.0001, daily=0.06, weekend=0.7, spread=0.008),
             mounts=[
                 _root(),
@@ -64,6 +66,7 @@ def _web() -> list[Host]:
                         0.79 if i == 3 else 0.52,
                         0.0011 if i == 3 else 0.0001,
                         saw_height=0.10,
+                        wander=0.010,
                         spread=0.001,
                     ),
                     "/dev/vdb1",
@@ -95,7 +98,7 @@ def _app() -> list[Host]:
 
 
 def _logs() -> Curve:
-    return Curve(0.38, 0.00005, saw_height=0.14, spread=0.001)
+    return Curve(0.38, 0.00005, saw_height=0.14, wander=0.008, spread=0.001)
 
 
 def _databases() -> list[Host]:
@@ -106,7 +109,7 @@ def _databases() -> list[Host]:
             cpus=8,
             memory_bytes=64 * GIB,
             cpu=Curve(0.36 if i == 1 else 0.18, 0.0003, daily=0.22, weekend=0.7, nightly=0.1),
-            memory=Curve(0.78 if i == 1 else 0.71, 0.0001, spread=0.004),
+            memory=Curve(0.78 if i == 1 else 0.71, 0.0001, wander=0.008, spread=0.004),
             mounts=[
                 _root(),
                 Mount("/var", 60 * GIB, _logs(), "/dev/vdb1"),
@@ -115,8 +118,8 @@ def _databases() -> list[Host]:
             network=Curve(0.18, 0.0002, daily=0.14, weekend=0.7, nightly=0.2, spread=0.02),
         )
         for i, size, curve in (
-            (1, 2048, Curve(0.845, 0.0019, daily=0.002, spread=0.0006)),
-            (2, 4096, Curve(0.44, 0.00095, daily=0.001, spread=0.0004)),
+            (1, 2048, Curve(0.845, 0.0019, daily=0.002, wander=0.008, spread=0.0006)),
+            (2, 4096, Curve(0.44, 0.00095, daily=0.001, wander=0.006, spread=0.0004)),
         )
     ]
 
@@ -165,7 +168,7 @@ def _others() -> list[Host]:
                 Mount(
                     "/backup",
                     16384 * GIB,
-                    Curve(0.74, 0.0014, saw_height=0.07, spread=0.001),
+                    Curve(0.74, 0.0014, saw_height=0.07, wander=0.012, spread=0.001),
                     "/dev/vdb1",
                     inodes_share=0.6,
                 ),

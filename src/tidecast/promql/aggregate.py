@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -64,8 +64,7 @@ def aggregate(op: str, block: Block, grouping: Grouping | None) -> Block:
     if not len(block.labels):
         return empty_block(block.steps)
     groups = group(block, grouping)
-    with np.errstate(all="ignore"):
-        return groups.block_of(_REDUCE[op](groups))
+    return groups.block_of(_REDUCE[op](groups))
 
 
 def _sums(groups: Groups) -> Float64s:
@@ -202,7 +201,9 @@ def _whole(limits: Float64s) -> Int64s:
     return limits.astype(np.int64)
 
 
-def count_values(block: Block, grouping: Grouping | None, label: str) -> Block:
+def count_values(
+    block: Block, grouping: Grouping | None, label: str, check_cells: Callable[[int, int], None]
+) -> Block:
     """How many series of each group have each value, which becomes the label."""
     if not len(block.labels):
         return block
@@ -213,6 +214,7 @@ def count_values(block: Block, grouping: Grouping | None, label: str) -> Block:
     keys, inverse = np.unique(
         np.stack((groups.ids[rows], bits), axis=1), axis=0, return_inverse=True
     )
+    check_cells(len(keys), block.steps)
     counts = np.zeros((len(keys), block.steps))
     np.add.at(counts, (inverse.ravel(), steps), 1.0)
     labels, drops = [], []

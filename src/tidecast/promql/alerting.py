@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import re2
 
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import QueryError
+from tidecast.promql.errors import ParseError, QueryError
 from tidecast.promql.parser import parse, selectors
 from tidecast.promql.result import Matrix, Scalar, String
-from tidecast.promql.tree import DurationLiteral, VectorSelector
+from tidecast.promql.tree import DurationLiteral, ValueType, VectorSelector
 from tidecast.samples.batch import is_stale
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast_alerts.ports import VectorSample
@@ -28,8 +28,11 @@ class AlertingPromQL:
         self._engine = engine
 
     def check(self, expression: str) -> None:
-        """Raises `ParseError`, with line and column, unless the expression parses."""
-        parse(expression)
+        """Raises `ParseError`, with line and column, unless a rule can have this expression."""
+        tree = parse(expression)
+        if tree.type not in (ValueType.SCALAR, ValueType.VECTOR):
+            reason = f"a rule needs a scalar or instant vector, not a {tree.type.value}"
+            raise ParseError(expression, tree.span.start, reason)
 
     def instant(self, expression: str, at_ms: int) -> Sequence[VectorSample]:
         """The expression's instant vector at that time (a scalar is one element without labels)."""

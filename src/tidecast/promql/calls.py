@@ -61,8 +61,7 @@ def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
 
 def _mathematical(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     block = evaluator.vector(node.arguments[0], times)
-    with np.errstate(all="ignore"):
-        return block.with_values(elementwise.MATHEMATICS[node.function](block.values))
+    return block.with_values(elementwise.MATHEMATICS[node.function](block.values))
 
 
 def _calendar(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
@@ -96,9 +95,8 @@ def _clamp(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     bounds = [evaluator.scalar(argument, times) for argument in node.arguments[1:]]
     if node.function == "clamp":
         return elementwise.clamp(block, bounds[0], bounds[1])
-    with np.errstate(all="ignore"):
-        limit = np.maximum if node.function == "clamp_min" else np.minimum
-        return block.with_values(limit(block.values, bounds[0]))
+    limit = np.maximum if node.function == "clamp_min" else np.minimum
+    return block.with_values(limit(block.values, bounds[0]))
 
 
 def _round(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
@@ -132,7 +130,7 @@ def _histogram_quantile(evaluator: Evaluates, node: Call, times: Int64s) -> Bloc
     quantiles = evaluator.scalar(node.arguments[0], times)
     evaluator.note_quantiles(quantiles, node.arguments[0])
     block = evaluator.vector(node.arguments[1], times)
-    result, notes = over_buckets(block, quantiles, bucket_quantile)
+    result, notes = over_buckets(block, quantiles, bucket_quantile, evaluator.context.check_time)
     for name, bound in notes.malformed.items():
         text = f'bucket label "le" is missing or has a malformed value of "{bound}"'
         evaluator.context.warn(f'{text} for metric name "{name}"', node.arguments[1].span)

@@ -24,6 +24,8 @@ from tidecast.samples.batch import Int64s
 from tidecast.samples.protocol import LimitExceeded, Samples
 
 MAX_NOTES = 10
+MAX_TIME_MS = 1 << 53
+"""Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
 
 
 @dataclass(slots=True)
@@ -114,8 +116,9 @@ class Context:
     ) -> Int64s:
         """The times to look at for these steps, after @ and offset."""
         if at is not None:
-            fixed = {"start": self.start_ms, "end": self.end_ms}.get(at.kind, at.ms)
-            times = np.full(len(times), fixed, dtype=np.int64)
+            fixed = {"start": self.start_ms, "end": self.end_ms}.get(at.kind, at.ms or 0)
+            bounded = max(-MAX_TIME_MS, min(MAX_TIME_MS, fixed))
+            times = np.full(len(times), bounded, dtype=np.int64)
         return times if offset is None else times - self.milliseconds(offset, span)
 
 

@@ -92,9 +92,8 @@ def calendar(name: str, seconds: Float64s) -> Float64s:
 
 def round_to(block: Block, nearest: Float64s) -> Block:
     """The values rounded to multiples of `nearest` [steps], halves up."""
-    with np.errstate(all="ignore"):
-        inverse = 1.0 / nearest
-        return block.with_values(np.floor(block.values * inverse + 0.5) / inverse)
+    inverse = 1.0 / nearest
+    return block.with_values(np.floor(block.values * inverse + 0.5) / inverse)
 
 
 def clamp(block: Block, low: Float64s, high: Float64s) -> Block:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import orjson
 
 from tidecast.promql.numbers import format_value
-from tidecast.promql.result import Float64s, Int64s, Matrix, QueryResult, Scalar, String, Vector
+from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
 from tidecast_collector.labels import Labels
 
 
@@ -23,24 +24,21 @@ def encode_result(result: QueryResult) -> bytes:
         case Vector() as vector:
             kind, body = "vector", _vector(vector)
         case Matrix() as matrix:
-            kind, body = "matrix", b"[" + b",".join(map(_series, *_columns(matrix))) + b"]"
+            kind, body = "matrix", _matrix(matrix)
     return b'{"resultType":"%b","result":%b}' % (kind.encode(), body)
 
 
-def _columns(matrix: Matrix) -> tuple[list[Labels], list[Int64s], list[Float64s]]:
-    labels, timestamps, values = [], [], []
-    for series in matrix:
-        labels.append(series[0])
-        timestamps.append(series[1])
-        values.append(series[2])
-    return labels, timestamps, values
-
-
-def _series(labels: Labels, timestamps: Int64s, values: Float64s) -> bytes:
-    times = map(_seconds, timestamps.tolist())
-    texts = map(_text, values.tolist())
-    points = ",".join([f'[{time},"{text}"]' for time, text in zip(times, texts, strict=True)])
-    return b'{"metric":%b,"values":[%b]}' % (_metric(labels), points.encode())
+def _matrix(matrix: Matrix) -> bytes:
+    # Series of one query mostly share their times: what was written for the last one is kept.
+    known, times = np.empty(0, dtype=np.int64), list[str]()
+    series = []
+    for labels, timestamps, values in matrix:
+        if not np.array_equal(known, timestamps):
+            known, times = timestamps, [f'[{_seconds(at)},"' for at in timestamps.tolist()]
+        texts = map(_text, values.tolist())
+        points = '"],'.join([time + text for time, text in zip(times, texts, strict=True)])
+        series.append(b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), points.encode()))
+    return b"[" + b",".join(series) + b"]"
 
 
 def _vector(vector: Vector) -> bytes:

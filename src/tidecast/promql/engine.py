@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tidecast.promql.block import Block, drop_names, one_series
-from tidecast.promql.context import Context
-from tidecast.promql.errors import QueryError
+from tidecast.promql.context import MAX_TIME_MS, Context
+from tidecast.promql.errors import InvalidRange
 from tidecast.promql.evaluator import Evaluator
 from tidecast.promql.fetch import samples_of
 from tidecast.promql.parser import parse
@@ -24,6 +24,9 @@ from tidecast.promql.tree import Node, ValueType
 from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
+
+_quiet = np.errstate(all="ignore")
+"""Infinities and NaN are values in PromQL, not accidents to warn of."""
 
 
 class Engine:
@@ -47,6 +50,7 @@ class Engine:
         self.limits = limits
         self.monotonic = monotonic
 
+    @_quiet
     def instant(
         self, query: str, at_ms: int, *, timeout_seconds: float | None = None
     ) -> QueryResult:
@@ -73,6 +77,7 @@ class Engine:
                 value = Vector(at_ms, block.labels, block.values[:, 0])
         return _result(value, context)
 
+    @_quiet
     def range(
         self,
         query: str,
@@ -84,13 +89,13 @@ class Engine:
     ) -> QueryResult:
         """The query's values at start, start + step, ... up to end, as a `Matrix`.
 
-        Raises `ParseError`, `QueryError`, `QueryTimeout` or `LimitExceeded`.
+        Raises `ParseError`, `InvalidRange`, `QueryError`, `QueryTimeout` or `LimitExceeded`.
         """
         tree = parse(query)
         self._check_range(tree, start_ms, end_ms, step_ms)
         context = self._context(query, (start_ms, end_ms, step_ms), timeout_seconds)
         evaluator = Evaluator(context)
-        times = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
+        times = start_ms + np.arange((end_ms - start_ms) // step_ms + 1) * step_ms
         if tree.type is ValueType.SCALAR:
             block = one_series((), evaluator.scalar(tree, times))
         else:
@@ -99,19 +104,19 @@ class Engine:
 
     def _check_range(self, tree: Node, start_ms: int, end_ms: int, step_ms: int) -> None:
         if step_ms <= 0:
-            raise QueryError(
+            raise InvalidRange(
                 "zero or negative query resolution step widths are not accepted. "
                 "Try a positive integer"
             )
         if end_ms < start_ms:
-            raise QueryError("end timestamp must not be before start time")
+            raise InvalidRange("end timestamp must not be before start time")
         if (end_ms - start_ms) // step_ms > self.limits.points:
-            raise QueryError(
+            raise InvalidRange(
                 f"exceeded maximum resolution of {self.limits.points:,} points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)"
             )
         if tree.type not in (ValueType.SCALAR, ValueType.VECTOR):
-            raise QueryError(
+            raise InvalidRange(
                 f'invalid expression type "{tree.type.value}" for range query, '
                 "must be Scalar or instant Vector"
             )
@@ -123,6 +128,8 @@ class Engine:
         if timeout_seconds is not None:
             allowed = min(allowed, timeout_seconds)
         start_ms, end_ms, step_ms = times
+        if max(abs(start_ms), abs(end_ms)) > MAX_TIME_MS:
+            raise InvalidRange(f"time is out of range: more than {MAX_TIME_MS} ms from 1970")
         return Context(
             samples=self.samples,
             query=query,
@@ -158,7 +165,10 @@ def _samples_within(windows: Windows) -> Matrix:
     rows = np.flatnonzero(last > first)
     offsets = np.concatenate(([0], np.cumsum((last - first)[rows])))
     places = np.concatenate(
-        [np.empty(0, dtype=np.int64), *(places for _, _, places in expand(first, last))]
+        [
+            np.empty(0, dtype=np.int64),
+            *(places for _, _, places in expand(first, last, windows.tick)),
+        ]
     )
     labels = [windows.labels[row] for row in rows.tolist()]
     return Matrix(labels, offsets, windows.timestamps[places], windows.values[places])

@@ -1,7 +1,11 @@
 """What a query can be refused for.
 
+Prometheus' API calls the first two `bad_data` (400), QueryError and LimitExceeded
+`execution` (422), QueryTimeout `timeout` (503).
+
 InvalidInput
 ├── ParseError       the text is not PromQL, or its types do not fit; says line and column
+├── InvalidRange     the times asked for make no sense, or are too many
 └── QueryError       the data does not allow the operation (e.g. many-to-many matching)
 TidecastError
 ├── QueryTimeout     the query took longer than it was given
@@ -20,6 +24,10 @@ class ParseError(InvalidInput):
         self.reason = reason
         self.line, self.column = line_and_column(query, position)
         super().__init__(f"{self.line}:{self.column}: parse error: {reason}")
+
+
+class InvalidRange(InvalidInput):
+    """Times that a query cannot be asked for."""
 
 
 class QueryError(InvalidInput):

@@ -156,14 +156,16 @@ class Evaluator:
             block = self.vector(node.expression, inner_times)
         batch = samples_of(block, inner_times)
         context.check_cells(len(batch), len(times))
-        return windows_of(batch, block.drop_name, ends - length, ends)
+        return windows_of(batch, block.drop_name, ends - length, ends, context.check_time)
 
     def _aggregation(self, node: Aggregation, times: Int64s) -> Block:
         block = self.vector(node.expression, times)
         if node.parameter is None:
             return aggregate.aggregate(node.op, block, node.grouping)
         if node.op == "count_values":
-            return aggregate.count_values(block, node.grouping, self.string(node.parameter))
+            return aggregate.count_values(
+                block, node.grouping, self.string(node.parameter), self.context.check_cells
+            )
         parameter = self.scalar(node.parameter, times)
         match node.op:
             case "quantile":
@@ -197,4 +199,6 @@ class Evaluator:
         right = self.vector(node.right, times)
         if node.op in SET_OPERATORS:
             return matching.set_operation(node.op, left, right, how)
-        return matching.vector_and_vector(node.op, left, right, how, return_bool=node.return_bool)
+        return matching.vector_and_vector(
+            node.op, left, right, how, self.context.check_cells, return_bool=node.return_bool
+        )

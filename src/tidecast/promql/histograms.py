@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tidecast.promql.block import Block, Bools, empty_block
+from tidecast.promql.windows import Tick
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, Labels, label_value
 
@@ -35,7 +36,7 @@ def parse_bound(text: str) -> float | None:
 
 
 def over_buckets(
-    block: Block, parameter: Float64s, function: OfBuckets
+    block: Block, parameter: Float64s, function: OfBuckets, tick: Tick
 ) -> tuple[Block, HistogramNotes]:
     """One value for each histogram among the series, at the steps where it has buckets."""
     notes = HistogramNotes({}, set())
@@ -52,6 +53,7 @@ def over_buckets(
     values = np.zeros((len(members), block.steps))
     present = np.zeros((len(members), block.steps), dtype=bool)
     for index, (labels, buckets) in enumerate(members.items()):
+        tick()
         buckets.sort()
         bounds = np.array([bound for bound, _ in buckets])
         rows = np.array([row for _, row in buckets], dtype=np.int64)
@@ -108,15 +110,14 @@ def bucket_quantile(bounds: Float64s, counts: Float64s, quantiles: Float64s) -> 
     result = np.full(len(quantiles), np.nan)
     if len(bounds) >= 2 and np.isposinf(bounds[-1]):
         total = counts[-1]
-        with np.errstate(all="ignore"):
-            rank = quantiles * total
-            chosen = (counts[:-1] < rank).sum(axis=0)
-            columns = np.arange(len(quantiles))
-            below = np.maximum(chosen - 1, 0)
-            start = np.where(chosen > 0, bounds[below], 0.0)
-            before = np.where(chosen > 0, counts[below, columns], 0.0)
-            within = counts[chosen, columns] - before
-            result = start + (bounds[chosen] - start) * ((rank - before) / within)
+        rank = quantiles * total
+        chosen = (counts[:-1] < rank).sum(axis=0)
+        columns = np.arange(len(quantiles))
+        below = np.maximum(chosen - 1, 0)
+        start = np.where(chosen > 0, bounds[below], 0.0)
+        before = np.where(chosen > 0, counts[below, columns], 0.0)
+        within = counts[chosen, columns] - before
+        result = start + (bounds[chosen] - start) * ((rank - before) / within)
         if bounds[0] <= 0:
             result = np.where(chosen == 0, bounds[0], result)
         result = np.where(chosen == len(bounds) - 1, bounds[-2], result)

@@ -98,9 +98,11 @@ def sort_by_labels(block: Block, names: Sequence[str], *, descending: bool) -> B
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `node-9` before `node-10`."""
+    """A sort key that puts `node-9` before `node-10`: of two numbers the longer is the greater."""
     return [
-        (0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part)
+        (0, len(part.lstrip("0")), part.lstrip("0"))
+        if part.isascii() and part.isdigit()
+        else (1, 0, part)
         for part in re.split(r"([0-9]+)", text)
         if part
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,10 +39,9 @@ ARITHMETIC: dict[str, Operation] = {
 
 def scalar_operation(op: str, left: Float64s, right: Float64s) -> Float64s:
     """The result [steps] of an operation between scalars; comparisons give 0 or 1."""
-    with np.errstate(all="ignore"):
-        if op in COMPARE:
-            return COMPARE[op](left, right).astype(np.float64)
-        return ARITHMETIC[op](left, right)
+    if op in COMPARE:
+        return COMPARE[op](left, right).astype(np.float64)
+    return ARITHMETIC[op](left, right)
 
 
 def vector_and_scalar(
@@ -53,8 +53,7 @@ def vector_and_scalar(
     """
     left, right = (scalar, block.values) if scalar_left else (block.values, scalar)
     if op in COMPARE and not return_bool:
-        with np.errstate(invalid="ignore"):
-            return block.with_present(block.present & COMPARE[op](left, right))
+        return block.with_present(block.present & COMPARE[op](left, right))
     left, right = np.broadcast_arrays(left, right)
     return block.with_values(scalar_operation(op, left, right))
 
@@ -107,20 +106,32 @@ class _Pairs:
 
 
 def vector_and_vector(
-    op: str, left: Block, right: Block, matching: Matching, *, return_bool: bool
+    op: str,
+    left: Block,
+    right: Block,
+    matching: Matching,
+    check_cells: Callable[[int, int], None],
+    *,
+    return_bool: bool,
 ) -> Block:
-    """The result of an arithmetic operation or comparison between two vectors, at every step."""
+    """The result of an arithmetic operation or comparison between two vectors, at every step.
+
+    `check_cells` is told how many series x steps will be held, and raises where that is too much.
+    """
     many, one = (right, left) if matching.group == "right" else (left, right)
     many_ids, one_ids, _ = signatures(many, one, matching)
     side = "left" if matching.group == "right" else "right"
-    one, one_ids = _unique_side(one, one_ids, many, matching, side)
-    row_of = {group: row for row, group in enumerate(one_ids.tolist())}
-    many_rows = np.array(
-        [row for row, group in enumerate(many_ids.tolist()) if group in row_of], dtype=np.int64
-    )
-    if not len(many_rows):
+    _check_unique(one, one_ids, many, matching, side)
+    one, rows_of = _merged_side(one, one_ids, matching)
+    found = [
+        (many_row, one_row)
+        for many_row, group in enumerate(many_ids.tolist())
+        for one_row in rows_of.get(group, ())
+    ]
+    if not found:
         return empty_block(left.steps)
-    one_rows = np.array([row_of[group] for group in many_ids[many_rows].tolist()], dtype=np.int64)
+    check_cells(len(found), left.steps)
+    many_rows, one_rows = np.array(found, dtype=np.int64).T
     pairs = _Pairs(many_rows, one_rows)
     if not matching.group:
         _check_one_to_one(many, one, pairs)
@@ -134,12 +145,11 @@ def _combine(
     left, right = (o, m) if matching.group == "right" else (m, o)
     present = many.present[pairs.many_rows] & one.present[pairs.one_rows]
     filters = op in COMPARE and not return_bool
-    with np.errstate(all="ignore"):
-        if filters:
-            present &= COMPARE[op](left, right)
-            values = left
-        else:
-            values = scalar_operation(op, left, right)
+    if filters:
+        present &= COMPARE[op](left, right)
+        values = left
+    else:
+        values = scalar_operation(op, left, right)
     labels = [
         _result_labels(many.labels[m_row], one.labels[o_row], matching)
         for m_row, o_row in zip(pairs.many_rows.tolist(), pairs.one_rows.tolist(), strict=True)
@@ -168,28 +178,55 @@ def _result_labels(many: Labels, one: Labels, matching: Matching) -> Labels:
     return make_labels(dict(many) | {name: label_value(one, name) for name in matching.include})
 
 
-def _unique_side(
-    one: Block, ids: Int64s, many: Block, matching: Matching, side: str
-) -> tuple[Block, Int64s]:
-    """The "one" side with a single row for each match group; raises where two share a step."""
-    unique = np.unique(ids)
-    if len(unique) == len(ids):
-        return one, ids
-    members: dict[int, list[int]] = defaultdict(list)
-    for row, group in enumerate(ids.tolist()):
-        members[group].append(row)
+def _check_unique(one: Block, ids: Int64s, many: Block, matching: Matching, side: str) -> None:
+    """Raises where two series of a match group share a step on the "one" side."""
+    if len(np.unique(ids)) == len(ids):
+        return
     asked = many.present.any(axis=0)
-    values, present = one.values.copy(), one.present.copy()
-    for rows in members.values():
-        first = rows[0]
-        for row in rows[1:]:
-            both = present[first] & one.present[row]
-            if (both & asked).any():
+    for rows in _members(ids.tolist()).values():
+        taken = np.zeros(one.steps, dtype=bool)
+        for row in rows:
+            both = taken & one.present[row] & asked
+            if both.any():
+                step = int(np.argmax(both))
+                first = next(each for each in rows if one.present[each, step])
                 raise QueryError(_duplicate(one.labels[first], one.labels[row], matching, side))
+            taken |= one.present[row]
+
+
+def _merged_side(one: Block, ids: Int64s, matching: Matching) -> tuple[Block, dict[int, list[int]]]:
+    """The "one" side with series joined that no result can tell apart, and the rows of each group.
+
+    Series of one group follow each other in time; only the included labels tell them apart.
+    """
+    keys = [
+        (group, tuple(label_value(labels, name) for name in matching.include))
+        for group, labels in zip(ids.tolist(), one.labels, strict=True)
+    ]
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    members = _members(keys)
+    for row, (group, _) in enumerate(members):
+        rows_of[group].append(row)
+    if len(members) == len(keys):
+        return one, rows_of
+    values, present = one.values.copy(), one.present.copy()
+    for first, *others in members.values():
+        for row in others:
             values[first] = np.where(one.present[row], one.values[row], values[first])
             present[first] |= one.present[row]
     heads = np.array([rows[0] for rows in members.values()], dtype=np.int64)
-    return Block(one.labels, values, present, one.drop_name).take(heads), ids[heads]
+    return Block(one.labels, values, present, one.drop_name).take(heads), rows_of
+
+
+Key = TypeVar("Key")
+
+
+def _members(keys: Sequence[Key]) -> dict[Key, list[int]]:
+    """The rows of each key, keys in the order in which they first come."""
+    members: dict[Key, list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        members[key].append(row)
+    return members
 
 
 def _duplicate(first: Labels, second: Labels, matching: Matching, side: str) -> str:

@@ -25,22 +25,25 @@ def parse_number(query: str, token: Token) -> float:
     text = token.text.lower().replace("_", "")
     if text == "nan":
         return math.nan
-    if text.startswith("0x"):
-        return _hexadecimal(query, token, text)
-    if len(text) > 1 and text[0] == "0" and all(digit in "01234567" for digit in text):
-        return float(int(text, 8))
-    value = float(text)
+    based = text.startswith("0x") or _is_octal(text)
+    value = _of_base(text) if based else float(text)
     if math.isinf(value) and text != "inf":
         raise ParseError(query, token.start, f'error parsing number: "{token.text}" out of range')
     return value
 
 
-def _hexadecimal(query: str, token: Token, text: str) -> float:
+def _is_octal(text: str) -> bool:
+    return len(text) > 1 and text[0] == "0" and all(digit in "01234567" for digit in text)
+
+
+def _of_base(text: str) -> float:
+    """The value of hexadecimal or octal digits; infinite where no float is that large."""
     try:
-        return float.fromhex(text) if "." in text or "p" in text else float(int(text, 16))
-    except OverflowError as error:
-        reason = f'error parsing number: "{token.text}" out of range'
-        raise ParseError(query, token.start, reason) from error
+        if "." in text or "p" in text:
+            return float.fromhex(text)
+        return float(int(text, 16 if text.startswith("0x") else 8))
+    except OverflowError:
+        return math.inf
 
 
 def format_value(value: float) -> str:

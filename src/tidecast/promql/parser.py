@@ -41,13 +41,22 @@ PRECEDENCE = {
     **dict.fromkeys(("*", "/", "%", "atan2"), 5),
     "^": 6,
 }
+_REMEMBERED_CHARACTERS = 4_000
 _SIGN_BINDS = 5
 _NOT_METRIC_NAMES = frozenset(("bool", "on", "ignoring", "group_left", "group_right", "atan2"))
 
 
-@lru_cache(maxsize=2048)
 def parse(query: str) -> Node:
     """The tree of the query; raises `ParseError` with line and column."""
+    return _remembered(query) if len(query) <= _REMEMBERED_CHARACTERS else _parse(query)
+
+
+@lru_cache(maxsize=2048)
+def _remembered(query: str) -> Node:
+    return _parse(query)
+
+
+def _parse(query: str) -> Node:
     parser = _Parser(query, tokenize(query))
     if parser.peek().kind is TokenKind.END:
         raise ParseError(query, 0, "no expression found in input")
@@ -127,7 +136,9 @@ class _Parser(SelectorParser):
         operand = self.expression(_SIGN_BINDS)
         span = Span(sign.start, operand.span.end)
         if isinstance(operand, NumberLiteral):
-            return NumberLiteral(-operand.value if sign.text == "-" else operand.value, span)
+            # The one NaN stays itself, so that equal queries have equal trees.
+            turned = sign.text == "-" and not math.isnan(operand.value)
+            return NumberLiteral(-operand.value if turned else operand.value, span)
         node = Unary(sign.text, operand, span)
         typecheck.check_unary(self.query, node)
         return node

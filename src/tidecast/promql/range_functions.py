@@ -20,7 +20,7 @@ RangeFunction = Callable[[Windows], Block]
 
 def sum_over_time(windows: Windows) -> Block:
     """The sum of each window."""
-    sums = window_sums(windows.values, windows.first, windows.last)
+    sums = window_sums(windows.values, windows.offsets, windows.first, windows.last, windows.tick)
     return windows.block(sums, windows.counts > 0)
 
 
@@ -31,17 +31,16 @@ def avg_over_time(windows: Windows) -> Block:
 
 def _means(windows: Windows) -> Float64s:
     counts = np.maximum(windows.counts, 1)
-    sums = window_sums(windows.values, windows.first, windows.last)
+    sums = window_sums(windows.values, windows.offsets, windows.first, windows.last, windows.tick)
     means: Float64s = sums / counts
     # A sum may overflow where the mean does not: there each value is divided first.
     over = np.isinf(sums) & (windows.counts > 0)
     if over.any():
         first, last, number = windows.first[over], windows.last[over], counts[over]
         patched = np.empty(len(first))
-        with np.errstate(all="ignore"):
-            for part, ids, places in expand(first, last):
-                shares = windows.values[places] / number[part][ids]
-                patched[part] = segment_sums(shares, ids, part.stop - part.start)
+        for part, ids, places in expand(first, last, windows.tick):
+            shares = windows.values[places] / number[part][ids]
+            patched[part] = segment_sums(shares, ids, part.stop - part.start)
         means[over] = patched
     return means
 
@@ -101,7 +100,7 @@ def ts_of_max_over_time(windows: Windows) -> Block:
 def _time_of(windows: Windows, wanted: Float64s) -> Block:
     target = wanted.ravel()
     place = windows.last.ravel() - 1
-    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
         hits = windows.values[places] == target[part][ids]
         # Places ascend within a window: the last assignment is the newest.
         place[part.start + ids[hits]] = places[hits]
@@ -122,10 +121,9 @@ def stddev_over_time(windows: Windows) -> Block:
 def _variances(windows: Windows) -> Float64s:
     means = _means(windows).ravel()
     result = np.zeros(len(means))
-    with np.errstate(all="ignore"):
-        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
-            squares = (windows.values[places] - means[part][ids]) ** 2
-            result[part] = segment_sums(squares, ids, part.stop - part.start)
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
+        squares = (windows.values[places] - means[part][ids]) ** 2
+        result[part] = segment_sums(squares, ids, part.stop - part.start)
     shaped: Float64s = result.reshape(windows.first.shape) / np.maximum(windows.counts, 1)
     return shaped
 
@@ -141,7 +139,7 @@ def quantile_over_time(windows: Windows, quantiles: Float64s) -> Block:
 
 def _quantiles(windows: Windows, values: Float64s, wanted: Float64s) -> Float64s:
     result = np.full(len(wanted), np.nan)
-    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
         result[part] = segment_quantiles(values[places], ids, wanted[part])
     return result
 
@@ -149,12 +147,11 @@ def _quantiles(windows: Windows, values: Float64s, wanted: Float64s) -> Float64s
 def mad_over_time(windows: Windows) -> Block:
     """The median distance from the median of each window."""
     result = np.full(windows.first.size, np.nan)
-    with np.errstate(all="ignore"):
-        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
-            halves = np.full(part.stop - part.start, 0.5)
-            values = windows.values[places]
-            medians = segment_quantiles(values, ids, halves)
-            result[part] = segment_quantiles(np.abs(values - medians[ids]), ids, halves)
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
+        halves = np.full(part.stop - part.start, 0.5)
+        values = windows.values[places]
+        medians = segment_quantiles(values, ids, halves)
+        result[part] = segment_quantiles(np.abs(values - medians[ids]), ids, halves)
     return windows.block(result.reshape(windows.first.shape), windows.counts > 0)
 
 
@@ -197,26 +194,25 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block
     """Prometheus' extrapolation: to the ends of the window where a sample would be due there."""
     enough = windows.counts >= 2
     oldest = windows.at(windows.first)
-    with np.errstate(all="ignore"):
-        result = windows.at(windows.last - 1) - oldest
-        if counter:
-            result = result + _lost_to_resets(windows)
-        first_ms, last_ms = windows.times_at(windows.first), windows.times_at(windows.last - 1)
-        sampled = (last_ms - first_ms) / 1000
-        gap = sampled / (windows.counts - 1)
-        to_start = (first_ms - windows.start_ms) / 1000
-        to_end = (windows.end_ms - last_ms) / 1000
-        to_start = np.where(to_start >= gap * 1.1, gap / 2, to_start)
-        if counter:
-            # A counter was not below zero: do not reach back beyond where it would have been zero.
-            rising = (result > 0) & (oldest >= 0)
-            to_zero = np.where(rising, sampled * (oldest / result), to_start)
-            to_start = np.where(to_zero < to_start, to_zero, to_start)
-        to_end = np.where(to_end >= gap * 1.1, gap / 2, to_end)
-        factor = (sampled + to_start + to_end) / sampled
-        if per_second:
-            factor = factor / ((windows.end_ms - windows.start_ms) / 1000)
-        result = result * factor
+    result = windows.at(windows.last - 1) - oldest
+    if counter:
+        result = result + _lost_to_resets(windows)
+    first_ms, last_ms = windows.times_at(windows.first), windows.times_at(windows.last - 1)
+    sampled = (last_ms - first_ms) / 1000
+    gap = sampled / (windows.counts - 1)
+    to_start = (first_ms - windows.start_ms) / 1000
+    to_end = (windows.end_ms - last_ms) / 1000
+    to_start = np.where(to_start >= gap * 1.1, gap / 2, to_start)
+    if counter:
+        # A counter was not below zero: do not reach back beyond where it would have been zero.
+        rising = (result > 0) & (oldest >= 0)
+        to_zero = np.where(rising, sampled * (oldest / result), to_start)
+        to_start = np.where(to_zero < to_start, to_zero, to_start)
+    to_end = np.where(to_end >= gap * 1.1, gap / 2, to_end)
+    factor = (sampled + to_start + to_end) / sampled
+    if per_second:
+        factor = factor / ((windows.end_ms - windows.start_ms) / 1000)
+    result = result * factor
     return windows.block(result, enough)
 
 
@@ -226,9 +222,10 @@ def _lost_to_resets(windows: Windows) -> Float64s:
     if not len(falls):
         return np.zeros(windows.first.shape)
     # The fall between i and i + 1 counts where both lie within the window.
+    offsets = np.searchsorted(falls, windows.offsets)
     begin = np.searchsorted(falls, windows.first)
     end = np.searchsorted(falls, windows.last - 1)
-    return window_sums(values[falls], begin, end)
+    return window_sums(values[falls], offsets, begin, end, windows.tick)
 
 
 def irate(windows: Windows) -> Block:
@@ -243,12 +240,11 @@ def idelta(windows: Windows) -> Block:
 
 def _between_last_two(windows: Windows, *, per_second: bool) -> Block:
     newest, previous = windows.at(windows.last - 1), windows.at(windows.last - 2)
-    with np.errstate(all="ignore"):
-        result = newest - previous
-        if per_second:
-            result = np.where(newest < previous, newest, result)
-            elapsed = windows.times_at(windows.last - 1) - windows.times_at(windows.last - 2)
-            result = result / (elapsed / 1000)
+    result = newest - previous
+    if per_second:
+        result = np.where(newest < previous, newest, result)
+        elapsed = windows.times_at(windows.last - 1) - windows.times_at(windows.last - 2)
+        result = result / (elapsed / 1000)
     return windows.block(result, windows.counts >= 2)
 
 
@@ -262,8 +258,7 @@ def predict_linear(windows: Windows, at_ms: Int64s, ahead_seconds: Float64s) -> 
     """What the straight line through each window says so many seconds after the step."""
     around = np.broadcast_to(at_ms.astype(np.float64), windows.first.shape)
     slope, intercept = _lines(windows, around)
-    with np.errstate(all="ignore"):
-        predicted = slope * ahead_seconds + intercept
+    predicted = slope * ahead_seconds + intercept
     return windows.block(predicted, windows.counts >= 2)
 
 
@@ -272,22 +267,21 @@ def _lines(windows: Windows, around_ms: Float64s) -> tuple[Float64s, Float64s]:
     shape = windows.first.shape
     around, oldest = around_ms.ravel(), windows.at(windows.first).ravel()
     slope, intercept = np.zeros(len(around)), np.zeros(len(around))
-    with np.errstate(all="ignore"):
-        for part, ids, places in expand(windows.first.ravel(), windows.last.ravel()):
-            number = part.stop - part.start
-            x = (windows.timestamps[places] - around[part][ids]) / 1000
-            y = windows.values[places]
-            n = np.bincount(ids, minlength=number)
-            sum_x, sum_y = segment_sums(x, ids, number), segment_sums(y, ids, number)
-            cov = segment_sums(x * y, ids, number) - sum_x * sum_y / n
-            var = segment_sums(x * x, ids, number) - sum_x * sum_x / n
-            slope[part] = cov / var
-            intercept[part] = sum_y / n - slope[part] * sum_x / n
-            # A constant series has no slope at all, not one of rounding errors.
-            constant = segment_sums((y != oldest[part][ids]) * 1.0, ids, number) == 0
-            flat = np.where(np.isfinite(oldest[part]), 0.0, np.nan)
-            slope[part] = np.where(constant, flat, slope[part])
-            intercept[part] = np.where(constant, oldest[part] + flat, intercept[part])
+    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
+        number = part.stop - part.start
+        x = (windows.timestamps[places] - around[part][ids]) / 1000
+        y = windows.values[places]
+        n = np.bincount(ids, minlength=number)
+        sum_x, sum_y = segment_sums(x, ids, number), segment_sums(y, ids, number)
+        cov = segment_sums(x * y, ids, number) - sum_x * sum_y / n
+        var = segment_sums(x * x, ids, number) - sum_x * sum_x / n
+        slope[part] = cov / var
+        intercept[part] = sum_y / n - slope[part] * sum_x / n
+        # A constant series has no slope at all, not one of rounding errors.
+        constant = segment_sums((y != oldest[part][ids]) * 1.0, ids, number) == 0
+        flat = np.where(np.isfinite(oldest[part]), 0.0, np.nan)
+        slope[part] = np.where(constant, flat, slope[part])
+        intercept[part] = np.where(constant, oldest[part] + flat, intercept[part])
     return slope.reshape(shape), intercept.reshape(shape)
 
 
@@ -302,20 +296,16 @@ def double_exponential_smoothing(windows: Windows, smoothing: Float64s, trend: F
             )
     counts = windows.counts
     level, slope = windows.at(windows.first), windows.at(windows.first + 1)
-    with np.errstate(all="ignore"):
-        slope = slope - level
-        earlier = level
-        # The recursion has no closed form: one pass for each place within the longest window.
-        for place in range(1, int(counts.max(initial=0))):
-            if place > 1:
-                slope = np.where(
-                    place < counts, trend * (level - earlier) + (1 - trend) * slope, slope
-                )
-            newer = smoothing * windows.at(windows.first + place) + (1 - smoothing) * (
-                level + slope
-            )
-            earlier = np.where(place < counts, level, earlier)
-            level = np.where(place < counts, newer, level)
+    slope = slope - level
+    earlier = level
+    # The recursion has no closed form: one pass for each place within the longest window.
+    for place in range(1, int(counts.max(initial=0))):
+        windows.tick()
+        if place > 1:
+            slope = np.where(place < counts, trend * (level - earlier) + (1 - trend) * slope, slope)
+        newer = smoothing * windows.at(windows.first + place) + (1 - smoothing) * (level + slope)
+        earlier = np.where(place < counts, level, earlier)
+        level = np.where(place < counts, newer, level)
     return windows.block(level, counts >= 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from tidecast.promql.segments import segment_sums
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import Labels
 
+Tick = Callable[[], None]
+
 _CHUNK = 1 << 21
-_BENIGN_SPREAD = 1e12
+_BENIGN_SPREAD = 1e15
+_EXACT_INTEGERS = 2.0**53
 _OVERFLOWS = 1e290
 
 
@@ -22,9 +26,11 @@ class Windows:
     """For series i and step j the samples `first[i, j]` up to (not with) `last[i, j]`.
 
     Windows are left-open: sample times lie in (start_ms[j], end_ms[j]]. Staleness markers are gone.
+    Long work calls `tick` now and then, which raises when the query's time is up.
     """
 
     labels: Sequence[Labels]
+    offsets: Int64s
     drop_name: Bools
     timestamps: Int64s
     values: Float64s
@@ -32,6 +38,7 @@ class Windows:
     last: Int64s
     start_ms: Int64s
     end_ms: Int64s
+    tick: Tick
 
     @property
     def counts(self) -> Int64s:
@@ -66,44 +73,72 @@ def find(offsets: Int64s, timestamps: Int64s, at_ms: Int64s) -> Int64s:
         return np.repeat(offsets[:-1], len(at_ms)).reshape(count, len(at_ms))
     low = int(timestamps.min())
     span = int(timestamps.max()) - low + 2
+    if span * count >= 1 << 63:
+        return _find_one_by_one(offsets, timestamps, at_ms)
     series = np.arange(count, dtype=np.int64)
     keys = np.repeat(series, np.diff(offsets)) * span + (timestamps - low + 1)
     wanted = np.clip(at_ms - low + 1, 0, span - 1)
     return np.searchsorted(keys, series[:, None] * span + wanted[None, :], side="right")
 
 
-def window_sums(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
-    """The compensated sum of `values[first:last]` for each window, in the shape of `first`."""
-    shape = first.shape
-    first, last = first.ravel(), np.maximum(last, first).ravel()
-    if _benign(values):
-        return _prefix_sums(values, first, last).reshape(shape)
-    result = np.zeros(len(first))
-    for part, ids, indices in expand(first, last):
+def _find_one_by_one(offsets: Int64s, timestamps: Int64s, at_ms: Int64s) -> Int64s:
+    """The same for times so far apart that series and time do not fit into one key."""
+    found = np.empty((len(offsets) - 1, len(at_ms)), dtype=np.int64)
+    for row, (low, high) in enumerate(pairwise(offsets.tolist())):
+        found[row] = low + np.searchsorted(timestamps[low:high], at_ms, side="right")
+    return found
+
+
+def window_sums(
+    values: Float64s, offsets: Int64s, first: Int64s, last: Int64s, tick: Tick
+) -> Float64s:
+    """The compensated sum of `values[first:last]` for each window [series x steps].
+
+    The windows of row i lie within `values[offsets[i]:offsets[i + 1]]`.
+    """
+    if _benign(values, int(np.diff(offsets).max(initial=0))):
+        return _prefix_sums(values, offsets, first, np.maximum(last, first))
+    flat_first, flat_last = first.ravel(), last.ravel()
+    result = np.zeros(len(flat_first))
+    for part, ids, indices in expand(flat_first, flat_last, tick):
         result[part] = segment_sums(values[indices], ids, part.stop - part.start)
-    return result.reshape(shape)
+    return result.reshape(first.shape)
 
 
-def _benign(values: Float64s) -> bool:
-    """Whether differences of compensated prefix sums are as exact as a sum of each window."""
+def _benign(values: Float64s, longest: int) -> bool:
+    """Whether differences of compensated prefix sums are as exact as a sum of each window.
+
+    They hold about 106 bits of the largest sum; that must leave 53 for the smallest value.
+    """
     size = np.abs(values)
-    if not np.isfinite(size).all():
-        return False
     nonzero = size[size > 0]
     if not len(nonzero):
+        return not np.isnan(size).any()
+    largest, smallest = float(size.max()), float(nonzero.min())
+    if not largest < _OVERFLOWS:
+        return False
+    if largest * longest < _EXACT_INTEGERS and bool((values == np.rint(values)).all()):
         return True
-    largest, smallest = float(nonzero.max()), float(nonzero.min())
-    return largest < _OVERFLOWS and largest / smallest * len(values) < _BENIGN_SPREAD
+    return largest / smallest * longest * longest < _BENIGN_SPREAD
 
 
-def _prefix_sums(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
-    sums = np.concatenate(([0.0], np.cumsum(values)))
-    before, after = sums[:-1], sums[1:]
+def _prefix_sums(values: Float64s, offsets: Int64s, first: Int64s, last: Int64s) -> Float64s:
+    rows = np.arange(len(offsets) - 1)
+    # Each series begins with a zero: its prefix sums start anew, and stay small and exact.
+    addends = np.insert(values, offsets[:-1], 0.0)
+    bounds = offsets + np.arange(len(offsets))
+    sums, error_sums = np.empty_like(addends), np.empty_like(addends)
+    for low, high in pairwise(bounds.tolist()):
+        np.cumsum(addends[low:high], out=sums[low:high])
+    before = np.concatenate(([0.0], sums[:-1]))
+    before[bounds[:-1]] = 0.0
     # Knuth's TwoSum of each step of the running sum: its rounding errors are summed beside it.
-    back = after - before
-    errors = (before - (after - back)) + (values - back)
-    error_sums = np.concatenate(([0.0], np.cumsum(errors)))
-    total: Float64s = (sums[last] - sums[first]) + (error_sums[last] - error_sums[first])
+    back = sums - before
+    errors = (before - (sums - back)) + (addends - back)
+    for low, high in pairwise(bounds.tolist()):
+        np.cumsum(errors[low:high], out=error_sums[low:high])
+    begin, end = first + rows[:, None], last + rows[:, None]
+    total: Float64s = (sums[end] - sums[begin]) + (error_sums[end] - error_sums[begin])
     return total
 
 
@@ -127,7 +162,7 @@ def window_extremes(
     return result
 
 
-def expand(first: Int64s, last: Int64s) -> Iterator[tuple[slice, Int64s, Int64s]]:
+def expand(first: Int64s, last: Int64s, tick: Tick) -> Iterator[tuple[slice, Int64s, Int64s]]:
     """The samples of all windows one behind the other, in chunks of bounded memory.
 
     Yields (which windows, the window of each sample counted from the first of the chunk, the
@@ -137,6 +172,7 @@ def expand(first: Int64s, last: Int64s) -> Iterator[tuple[slice, Int64s, Int64s]
     ends = np.cumsum(counts)
     start = 0
     while start < len(counts):
+        tick()
         before = int(ends[start - 1]) if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + _CHUNK, side="right")))
         lengths = counts[start:stop]

@@ -14,11 +14,11 @@ MAX_BATCH_SAMPLES = 8_000_000
 
 
 def admit(
-    batch: SampleBatch, known: Head, floor_ms: int
+    batch: SampleBatch, known: Head, oldest_ms: int
 ) -> tuple[SampleBatch, tuple[RejectedSeries, ...]]:
     """The part of the batch to write, and the series left out with the reason.
 
-    A series in `known` has passed before. Of a series that reaches back behind `floor_ms` the
+    A series in `known` has passed before. Of a series that reaches back behind `oldest_ms` the
     younger samples are taken. Raises `InvalidInput` for a batch too large to be one write.
     """
     if len(batch.timestamps) > MAX_BATCH_SAMPLES:
@@ -30,7 +30,7 @@ def admit(
         reason = None if labels in known else why_refused(labels)
         if reason:
             reasons[i] = reason
-    keep = batch.timestamps >= floor_ms
+    keep = batch.timestamps >= oldest_ms
     strange = (batch.timestamps < MIN_TIMESTAMP_MS) | (batch.timestamps > MAX_TIMESTAMP_MS)
     if keep.all() and not strange.any() and not reasons:
         return batch, ()
@@ -39,7 +39,9 @@ def admit(
         reasons, _per_series(strange, batch.offsets) > 0, "a timestamp outside the years 1 to 9999"
     )
     kept = _per_series(keep, batch.offsets)
-    _note(reasons, (kept == 0) & (total > 0), "all its samples are older than what is retained")
+    _note(
+        reasons, (kept == 0) & (total > 0), "all its samples are older than the out-of-order window"
+    )
     return _without(batch, reasons, keep), tuple(
         RejectedSeries(batch.labels[i], reasons[i]) for i in sorted(reasons)
     )

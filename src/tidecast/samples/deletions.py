@@ -12,8 +12,6 @@ from tidecast.samples.index import find
 from tidecast.samples.matchers import Matcher, Matchers, MatchOp
 from tidecast.samples.segment import Segment
 
-NO_FLOOR = -(2**62)
-
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
@@ -38,9 +36,8 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """Nothing before `floor_ms` is read; deletions hide the rest; `issued` numbers were given."""
+    """The deletions that still hide something; `issued` numbers were given so far."""
 
-    floor_ms: int = NO_FLOOR
     issued: int = 0
     deletions: tuple[Deletion, ...] = ()
 
@@ -68,7 +65,6 @@ class Forgotten:
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
-            "floor_ms": self.floor_ms,
             "issued": self.issued,
             "deletions": [
                 {
@@ -86,7 +82,6 @@ class Forgotten:
     def from_json(body: dict[str, Any]) -> Forgotten:
         """What `to_json` gave."""
         return Forgotten(
-            body["floor_ms"],
             body["issued"],
             tuple(
                 Deletion(

@@ -35,7 +35,7 @@ def writing_in(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise SamplesUnavailable(
             f"cannot write in {directory}: {error.strerror}; "
-            "nothing acknowledged is lost, make room on the disk"
+            "nothing acknowledged is lost, check its free space and permissions"
         ) from error
 
 

@@ -12,16 +12,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from tidecast.samples.admission import admit
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.commit import GroupCommit
-from tidecast.samples.deletions import NO_FLOOR, Forgotten
+from tidecast.samples.deletions import Forgotten
 from tidecast.samples.durable import (
     CheckedJson,
     DamagedFile,
@@ -46,6 +46,7 @@ from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import SegmentFiles
+from tidecast.samples.validation import MIN_TIMESTAMP_MS
 from tidecast_collector.labels import Labels
 
 TWO_HOURS_MS = 7_200_000
@@ -89,7 +90,11 @@ class EmbeddedSamples(Samples):
 
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
-    `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called.
+    `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
+    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are).
+
+    Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
+    it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
     """
 
     def __init__(
@@ -98,28 +103,24 @@ class EmbeddedSamples(Samples):
         *,
         window_ms: int = TWO_HOURS_MS,
         flush_samples: int = 5_000_000,
+        out_of_order_window_ms: int | None = None,
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
     ) -> None:
         self._directory = directory
         self._window_ms = window_ms
         self._flush_samples = flush_samples
+        self._out_of_order_window_ms = out_of_order_window_ms
         self._clock = clock
         self._upkeep_lock = threading.RLock()
         self._memory_lock = threading.Lock()
         self._closed = False
-        segment_directory, log_directory = directory / "segments", directory / "log"
-        segment_directory.mkdir(parents=True, exist_ok=True)
-        log_directory.mkdir(exist_ok=True)
-        sync_directory(directory)
-        sync_directory(directory.parent)
-        self._files = SegmentFiles(segment_directory)
-        self._lock_descriptor = lock_directory(directory)
-        try:
-            self._open(directory, log_directory)
-        except BaseException:
-            os.close(self._lock_descriptor)
-            raise
+        with ExitStack() as undo, writing_in(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock_descriptor = lock_directory(directory)
+            undo.callback(os.close, self._lock_descriptor)
+            self._open(directory)
+            undo.pop_all()
         self._opened_ms = clock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -129,7 +130,13 @@ class EmbeddedSamples(Samples):
         if upkeep_seconds is not None:
             self._upkeep.start()
 
-    def _open(self, directory: Path, log_directory: Path) -> None:
+    def _open(self, directory: Path) -> None:
+        segment_directory, log_directory = directory / "segments", directory / "log"
+        segment_directory.mkdir(exist_ok=True)
+        log_directory.mkdir(exist_ok=True)
+        sync_directory(directory)
+        sync_directory(directory.parent)
+        self._files = SegmentFiles(segment_directory)
         self._forgotten_file = CheckedJson(directory / "forgotten.json")
         body, problems = self._forgotten_file.load()
         forgotten = Forgotten.from_json(body) if body else Forgotten()
@@ -148,12 +155,7 @@ class EmbeddedSamples(Samples):
     def __enter__(self) -> EmbeddedSamples:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -169,31 +171,36 @@ class EmbeddedSamples(Samples):
             self._log.close()
             os.close(self._lock_descriptor)
 
-    # Writing
-
     def append(self, batch: SampleBatch) -> AppendReport:
         """Writes the batch; returns once it would survive a power cut.
 
         Duplicates are counted among samples not yet in segments. Series that break the rules of
         `validation`, and samples older than what is retained, are left out and named.
         """
-        admitted, rejected = admit(batch, self._head, self._view.forgotten.floor_ms)
+        admitted, rejected = admit(batch, self._head, self._oldest_ms())
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
         duplicates = self._commits.submit(admitted)
         return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
 
+    def _oldest_ms(self) -> int:
+        window_ms = self._out_of_order_window_ms
+        return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
+
     def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
         """Logs the batches, then takes them into the head; returns the duplicates of each."""
-        if self._closed:
-            raise SamplesUnavailable("the samples store is closed")
+        self._require_open()
         with self._memory_lock:
             number = self._head.number
             entries = [LogEntry([number(labels) for labels in b.labels], b) for b in batches]
         self._log.write(entries)
         with self._memory_lock:
             return [self._take(entry) for entry in entries]
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise SamplesUnavailable(f"the samples store in {self._directory} is closed")
 
     def _take(self, entry: LogEntry) -> int:
         batch = entry.batch
@@ -213,8 +220,6 @@ class EmbeddedSamples(Samples):
     def metadata(self) -> dict[str, MetricMetadata]:
         """What is known of each metric name."""
         return self._metadata.all()
-
-    # Reading
 
     def select(
         self,
@@ -267,9 +272,8 @@ class EmbeddedSamples(Samples):
             )
 
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
-        """The range, less what is no longer retained, within what arrays can compare."""
-        floor_ms = self._view.forgotten.floor_ms
-        return max(start_ms, floor_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
+        """The range within what arrays can compare."""
+        return max(start_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
         with self._memory_lock:
@@ -288,8 +292,6 @@ class EmbeddedSamples(Samples):
             except DamagedFile as error:
                 with self._upkeep_lock:
                     self._put_aside(error)
-
-    # Upkeep
 
     def maintain(self, now_ms: int) -> None:
         """Flushes the head when that is due, and joins segments where that is worth while."""
@@ -322,14 +324,9 @@ class EmbeddedSamples(Samples):
             return met
 
     def retain(self, before_ms: int) -> None:
-        """Forgets all samples older than this, for good; whole segments older than it go now."""
+        """Removes the segments whose samples are all older than this."""
         with self._upkeep_lock:
-            forgotten = self._view.forgotten
-            floor_ms = max(before_ms, forgotten.floor_ms, NO_FLOOR)
-            if floor_ms > forgotten.floor_ms:
-                self._remember(replace(forgotten, floor_ms=floor_ms))
-            old = [s for s in self._view.segments if s.meta.last_ms < floor_ms]
-            self._exchange(old, [])
+            self._exchange([s for s in self._view.segments if s.meta.last_ms < before_ms], [])
 
     def _flush_due(self, now_ms: int) -> bool:
         window_ms = self._window_ms
@@ -340,6 +337,7 @@ class EmbeddedSamples(Samples):
         if self._sealed is not None:
             self._write_sealed(self._sealed, now_ms)
         with self._commits.paused():
+            self._require_open()
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.

@@ -13,6 +13,7 @@ from tidecast.samples.merge import Run, ascending, last_write_wins
 from tidecast_collector.labels import Labels
 
 _FIRST_CAPACITY = 16
+_BEFORE_ALL_MS = -(2**63)
 
 
 class _Series:
@@ -22,33 +23,35 @@ class _Series:
     run once handed out stays as it was.
     """
 
-    __slots__ = ("count", "labels", "last_ms", "timestamps", "values")
+    __slots__ = ("capacity", "count", "labels", "last_ms", "timestamps", "values")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.count = 0
-        self.last_ms: int | None = None
+        self.capacity = _FIRST_CAPACITY
+        self.last_ms = _BEFORE_ALL_MS
         self.timestamps: Int64s = np.empty(_FIRST_CAPACITY, dtype=np.int64)
         self.values: Float64s = np.empty(_FIRST_CAPACITY, dtype=np.float64)
 
     def run(self) -> Run:
         return self.timestamps[: self.count], self.values[: self.count]
 
-    def extend(self, timestamps: Int64s, values: Float64s) -> None:
-        """Adds an ascending run that begins after the last sample."""
+    def extend(self, timestamps: Int64s, values: Float64s, last_ms: int) -> None:
+        """Adds an ascending run that begins after the last sample and ends at `last_ms`."""
         end = self.count + len(timestamps)
-        if end > len(self.timestamps):
-            capacity = max(end, 2 * len(self.timestamps))
-            self.timestamps = np.concatenate(
-                [self.timestamps[: self.count], np.empty(capacity - self.count, dtype=np.int64)]
-            )
-            self.values = np.concatenate(
-                [self.values[: self.count], np.empty(capacity - self.count, dtype=np.float64)]
-            )
+        if end > self.capacity:
+            self._grow(max(end, 2 * self.capacity))
         self.timestamps[self.count : end] = timestamps
         self.values[self.count : end] = values
         self.count = end
-        self.last_ms = int(timestamps[-1])
+        self.last_ms = last_ms
+
+    def _grow(self, capacity: int) -> None:
+        more = capacity - self.count
+        timestamps, values = self.run()
+        self.timestamps = np.concatenate([timestamps, np.empty(more, dtype=np.int64)])
+        self.values = np.concatenate([values, np.empty(more, dtype=np.float64)])
+        self.capacity = capacity
 
     def insert(self, timestamps: Int64s, values: Float64s) -> int:
         """Adds samples in any order and returns how many were there before with the same bits."""
@@ -57,7 +60,7 @@ class _Series:
         self.timestamps, self.values = last_write_wins(
             np.concatenate([own_timestamps, timestamps]), np.concatenate([own_values, values])
         )
-        self.count = len(self.timestamps)
+        self.count = self.capacity = len(self.timestamps)
         self.last_ms = int(self.timestamps[-1])
         return duplicates
 
@@ -124,20 +127,24 @@ class Head:
         if not len(timestamps):
             return 0
         bounds = offsets.tolist()
-        duplicates = 0
+        ends = np.maximum(offsets[1:] - 1, 0)
+        firsts = timestamps[np.minimum(offsets[:-1], ends)].tolist()
+        lasts = timestamps[ends].tolist()
+        duplicates = added = 0
         whole_ascends = _ascends_within(offsets, timestamps)
-        for number, low, high in zip(numbers, bounds, bounds[1:], strict=False):
+        for i, number in enumerate(numbers):
+            low, high = bounds[i], bounds[i + 1]
             if low == high:
                 continue
             series = self._series[number]
             before = series.count
             part = timestamps[low:high]
-            later = series.last_ms is None or part[0] > series.last_ms
-            if later and (whole_ascends or ascending(part)):
-                series.extend(part, values[low:high])
+            if firsts[i] > series.last_ms and (whole_ascends or ascending(part)):
+                series.extend(part, values[low:high], lasts[i])
             else:
                 duplicates += series.insert(part, values[low:high])
-            self.samples += series.count - before
+            added += series.count - before
+        self.samples += added
         return duplicates
 
 

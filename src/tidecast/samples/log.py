@@ -100,8 +100,8 @@ class LogWriter:
             path = self._path
             self._give_up()
             raise SamplesUnavailable(
-                f"cannot write {path}: {error.strerror}; what was acknowledged is safe, "
-                "make room and send the samples again"
+                f"cannot write {path}: {error.strerror}; nothing acknowledged is lost, "
+                "check the disk's free space and send the samples again"
             ) from error
         self._end += len(data)
         self._defined |= defined

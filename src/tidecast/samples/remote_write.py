@@ -25,6 +25,7 @@ import numpy as np
 
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import MetricMetadata
+from tidecast.samples.usual_write import decode_usual
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import Labels, make_labels
 
@@ -87,6 +88,12 @@ def decode_body(body: bytes, max_bytes: int = MAX_DECODED_BYTES) -> WriteRequest
 
 def decode_message(message: bytes) -> WriteRequest:
     """What an uncompressed `WriteRequest` holds; raises `InvalidInput` with the byte's offset."""
+    batch = decode_usual(message, _labels)
+    return decode_strictly(message) if batch is None else WriteRequest(batch, {})
+
+
+def decode_strictly(message: bytes) -> WriteRequest:
+    """The same for a message of any form, with every byte looked at."""
     return _Decoder(message).request()
 
 
@@ -111,6 +118,17 @@ class _Collected:
     metadata: dict[str, MetricMetadata] = field(default_factory=dict)
     exemplars: int = 0
     histograms: int = 0
+
+
+def _labels(chunk: bytes, at: int) -> Labels:
+    """The labels that a run of label fields at this place means."""
+    labels = _remembered.get(chunk)
+    if labels is None:
+        labels = _Decoder(chunk, at).label_pairs()
+        if len(_remembered) >= _MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[chunk] = labels
+    return labels
 
 
 class _Decoder:
@@ -148,17 +166,10 @@ class _Decoder:
         before = len(found.timestamps)
         at = start
         while at < end:
-            tag = data[at]
-            # Labels and samples below 128 bytes, nearly all there are, need no general field.
-            if tag in (0x0A, 0x12) and at + 1 < end and data[at + 1] < 0x80:
-                body, following = at + 2, at + 2 + data[at + 1]
-                if following > end:
-                    raise self._refusal(at, "a field reaches past the end of its message")
-                number = tag >> 3
-            else:
-                number, wire_type, body, following = self._field(at, end)
-                if number in (1, 2, 3, 4):
-                    self._expect(wire_type, _LENGTH, at, "a field of a series")
+            self._spend_field(at)
+            number, wire_type, body, following = self._field(at, end)
+            if number in (1, 2, 3, 4):
+                self._expect(wire_type, _LENGTH, at, "a field of a series")
             if number == 2:
                 self._sample(body, following)
             elif number == 1:
@@ -168,48 +179,22 @@ class _Decoder:
                 found.exemplars += 1
             elif number == 4:
                 found.histograms += 1
-            self._spend_field(at)
             at = following
         if len(found.timestamps) > before:
             found.counts.append(len(found.timestamps) - before)
-            found.labels.append(self._labels(b"".join(labels), labels_at))
+            found.labels.append(_labels(b"".join(labels), labels_at))
 
     def _sample(self, start: int, end: int) -> None:
-        data = self._data
-        found = self._found
-        # The form in which nearly every sample comes: a value, then a timestamp of six bytes.
-        if end - start == 16 and data[start] == 0x09 and data[start + 9] == 0x10:
-            time = data[start + 10 : end]
-            if time[5] < 0x80 and min(time[:5]) >= 0x80:
-                found.value_bits.append(_DOUBLE_BITS.unpack_from(data, start + 1)[0])
-                found.timestamps.append(
-                    (time[0] & 0x7F)
-                    | (time[1] & 0x7F) << 7
-                    | (time[2] & 0x7F) << 14
-                    | (time[3] & 0x7F) << 21
-                    | (time[4] & 0x7F) << 28
-                    | time[5] << 35
-                )
-                return
         bits = timestamp = 0
         for number, wire_type, body, _ in self._fields(start, end):
             if number == 1:
                 self._expect(wire_type, _FIXED64, body, "a sample's value")
-                bits = _DOUBLE_BITS.unpack_from(data, body)[0]
+                bits = _DOUBLE_BITS.unpack_from(self._data, body)[0]
             elif number == 2:
                 self._expect(wire_type, _VARINT, body, "a sample's timestamp")
                 timestamp = _signed(self._varint(body, end)[0])
-        found.value_bits.append(bits)
-        found.timestamps.append(timestamp)
-
-    def _labels(self, chunk: bytes, at: int) -> Labels:
-        labels = _remembered.get(chunk)
-        if labels is None:
-            labels = _Decoder(chunk, at).label_pairs()
-            if len(_remembered) >= _MAX_REMEMBERED:
-                _remembered.clear()
-            _remembered[chunk] = labels
-        return labels
+        self._found.value_bits.append(bits)
+        self._found.timestamps.append(timestamp)
 
     def label_pairs(self) -> Labels:
         """The labels in a run of label fields."""

@@ -1,10 +1,10 @@
-"""Which series the store takes: Prometheus' rules for names, and limits on what they may weigh."""
+"""Which series the store takes: any UTF-8 names, as Prometheus 3 does, within limits."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from tidecast_collector.labels import LABEL_NAME, METRIC_NAME, NAME, Labels, label_value
+from tidecast_collector.labels import NAME, Labels, label_value
 
 MAX_LABELS = 64
 MAX_NAME_BYTES = 1024
@@ -20,8 +20,6 @@ def why_refused(labels: Labels) -> str | None:
     metric = label_value(labels, NAME)
     if not metric:
         return "it has no metric name"
-    if not METRIC_NAME.fullmatch(metric):
-        return f"invalid metric name {metric[:80]!r}"
     if len(labels) > MAX_LABELS:
         return f"{len(labels)} labels, at most {MAX_LABELS} are taken"
     names = [name for name, _ in labels]
@@ -35,16 +33,16 @@ def why_refused(labels: Labels) -> str | None:
 
 
 def _why_pair_refused(name: str, value: str) -> str | None:
-    if not LABEL_NAME.fullmatch(name):
-        return f"invalid label name {name[:80]!r}"
-    if len(name) > MAX_NAME_BYTES:
-        return f"label name {name[:80]!r}... is longer than {MAX_NAME_BYTES} bytes"
+    if not name:
+        return "a label has no name"
     if not value:
         return f"label {name[:80]!r} has no value"
     try:
-        size = len(value.encode())
+        name_bytes, size = len(name.encode()), len(value.encode())
     except UnicodeEncodeError:
-        return f"the value of label {name[:80]!r} is not valid UTF-8"
+        return f"name or value of label {name[:80]!r} is not valid UTF-8"
+    if name_bytes > MAX_NAME_BYTES:
+        return f"label name {name[:80]!r}... is longer than {MAX_NAME_BYTES} bytes"
     limit = MAX_NAME_BYTES if name == NAME else MAX_VALUE_BYTES
     if size > limit:
         return f"the value of label {name[:80]!r} has {size} bytes, at most {limit} are taken"

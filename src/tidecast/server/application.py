@@ -29,6 +29,8 @@ from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
 
 OWN_WINDOW_MS = 30 * 24 * HOUR_MS
+OWN_FLUSH_SAMPLES = 1_000_000
+"""Its log is else written out only when a month is over; this keeps reopening quick."""
 
 
 class CannotOpen(TidecastError):
@@ -46,8 +48,15 @@ class Application:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
-        self.raw = EmbeddedSamples(settings.data_dir / "samples" / "raw")
-        self.own = EmbeddedSamples(settings.data_dir / "samples" / "own", window_ms=OWN_WINDOW_MS)
+        self.raw = EmbeddedSamples(
+            settings.data_dir / "samples" / "raw",
+            out_of_order_window_ms=settings.out_of_order_window_ms,
+        )
+        self.own = EmbeddedSamples(
+            settings.data_dir / "samples" / "own",
+            window_ms=OWN_WINDOW_MS,
+            flush_samples=OWN_FLUSH_SAMPLES,
+        )
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
         self.engine = Engine(self.samples)

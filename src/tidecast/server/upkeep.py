@@ -32,6 +32,8 @@ from tidecast_analytics.forecasting import forecast
 log = logging.getLogger(__name__)
 
 OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
+ENDED_MS = 8 * 24 * HOUR_MS
+"""A resource without a usage record for so long says nothing of now: it has no such series."""
 LATE_HOURS_AT_ONCE = 24 * 7
 
 
@@ -131,13 +133,18 @@ class Upkeep:
             forecasts = unit.forecasts.latest(bands=False)
             resources = unit.resources.all()
             incidents = unit.alerting.incidents(limit=10_000)
-        retired = {(r.host, r.resource, r.item) for r in resources if r.retired}
-        living = [f for f in forecasts if (f.host, f.resource, f.item) not in retired]
+        since_ms = self._clock.now_ms() - ENDED_MS
+        living = {
+            (r.host, r.resource, r.item)
+            for r in resources
+            if not r.retired and r.last_seen_ms > since_ms
+        }
+        current = [f for f in forecasts if (f.host, f.resource, f.item) in living]
         counts = {str(state): 0 for state in IncidentState}
         for each in incidents:
             counts[each.state] += 1
         return [
-            *forecast_points(living, lead, self._clock.now_ms()),
+            *forecast_points(current, lead, self._clock.now_ms()),
             *fast_path_points(self._app.full_in),
             *incident_points(counts),
         ]

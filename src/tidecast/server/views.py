@@ -30,13 +30,13 @@ from tidecast_reports.ranking import rank
 SHOWN_MS = 90 * 24 * HOUR_MS
 SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
 SILENT_MS = 180_000
-KEPT_SECONDS = 10
+KEPT_SECONDS = 5
 OPEN_STATES = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
 class Views:
-    """Answers for people; the capacity report is made at most every ten seconds.
+    """Answers for people; the capacity report is made at most every five seconds.
 
     Unless something changed what it must say: an import, a retirement, new forecasts.
     """
@@ -59,14 +59,12 @@ class Views:
         """Every living resource, what runs out first at the top."""
         with self._lock:
             now = self._app.clock.now_ms()
-            changes = self._app.changes
-            if (
-                self._report is None
-                or changes != self._changes
-                or not 0 <= now - self._report.made_ms < KEPT_SECONDS * 1000
-            ):
-                self._report, self._changes = self._capacity(now), changes
-            return self._report
+            kept, changes = self._report, self._app.changes
+            fresh = kept is not None and 0 <= now - kept.made_ms < KEPT_SECONDS * 1000
+            if kept is None or not fresh or not kept.outlooks or changes != self._changes:
+                kept = self._report = self._capacity(now)
+                self._changes = changes
+            return kept
 
     def _capacity(self, now: int) -> CapacityReport:
         outlooks = self._outlooks(now, (), SHOWN_MS)
@@ -82,7 +80,11 @@ class Views:
             latest = unit.forecasts.latest()
             known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
         forecasts = {ResourceKey(f.host, f.resource, f.item): f for f in latest}
-        histories = read_usage(self._app.own, now - shown_ms, now, narrow)
+        histories = dict(read_usage(self._app.own, now - shown_ms, now, narrow))
+        ended = [k for k, r in known.items() if k not in histories and not r.retired]
+        for key in ended:  # its last days, however long ago they were
+            until = known[key].last_seen_ms
+            histories |= read_usage(self._app.own, until - shown_ms, until, _exactly(key))
         running = {m.key: m for m in self._running_hour(now)}
         wanted = dict.fromkeys([*histories, *running])
         return [
@@ -195,8 +197,7 @@ class Views:
         """One resource with its whole history and its ledger, None where it is not known."""
         now = self._app.clock.now_ms()
         key = ResourceKey(host, resource, item)
-        narrow = [Matcher(name, MatchOp.EQUAL, value) for name, value in key.labels().items()]
-        found = self._outlooks(now, narrow, SHOWN_WHOLE_MS)
+        found = self._outlooks(now, _exactly(key), SHOWN_WHOLE_MS)
         if not found:
             return None
         with self._app.records.reading() as unit:
@@ -235,6 +236,10 @@ class Views:
     def resolve(self, incident_id: int, by: str, comment: str) -> None:
         """Says that it is over."""
         self._app.alerts.resolve(incident_id, by, comment)
+
+
+def _exactly(key: ResourceKey) -> list[Matcher]:
+    return [Matcher(name, MatchOp.EQUAL, value) for name, value in key.labels().items()]
 
 
 def _passes(narrow: Sequence[Matcher], key: ResourceKey) -> bool:

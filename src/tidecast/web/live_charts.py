@@ -50,8 +50,8 @@ def instance_matcher(host: str) -> str:
 
 _HOST = "$host"
 _FILESYSTEMS = _HOST + ',fstype!~"tmpfs|devtmpfs|overlay|squashfs|ramfs|iso9660"'
-_DISKS = _HOST + ',device!~"(loop|ram|dm-|sr|fd).*"'
-_LINKS = _HOST + ',device!~"lo|veth.*|docker.*|br-.*"'
+_DISKS = _HOST + ',device!~"(loop|z?ram|dm-|sr|fd).*"'
+_LINKS = _HOST + ',device!~"lo|veth.*|docker.*|br-.*|ifb.*"'
 
 _CHARTS = (
     LiveChart(

@@ -15,7 +15,9 @@ from tidecast_collector.errors import TidecastError
 from tidecast_reports.capacity import ResourceOutlook
 from tidecast_reports.environment import make_environment
 
-CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 """All that the pages need: no inline script or style, nothing from elsewhere."""
 
 _TITLES = {

@@ -125,7 +125,11 @@ def incident(request: Request, data: PageData) -> Response:
     incident_id = _incident_id(request)
     view = data.incident(incident_id)
     if view is None:
-        raise Refused(404, f"There is no incident INC-{incident_id}", "Was the number right?")
+        raise Refused(
+            404,
+            f"There is no incident INC-{incident_id}",
+            "The page Incidents lists those there are.",
+        )
     return render(
         request,
         "incident.html",
@@ -157,7 +161,11 @@ def _action(data: PageData, act: Action) -> Callable[[Request], Awaitable[Respon
             incident_id = _incident_id(request)
             by, comment = await _form(request)
             if await run_in_threadpool(data.incident, incident_id) is None:
-                raise Refused(404, f"There is no incident INC-{incident_id}", "Was it right?")
+                raise Refused(
+                    404,
+                    f"There is no incident INC-{incident_id}",
+                    "The page Incidents lists those there are.",
+                )
             await run_in_threadpool(act, incident_id, by, comment)
         except Refused as refused:
             return error_page(request, refused.status, str(refused), refused.advice)

@@ -5,6 +5,7 @@
 (() => {
   const POLL_SECONDS = 15;
   const CONCURRENT = 4;
+  const SHORTEST = 20; // steps
   const GUTTER = 56; // as in base.css
   const PALETTE = {
     light: ["#0a6c8f", "#c2571a", "#3d7a3a", "#7a4fb0", "#a83262", "#6b6f1f", "#33475b", "#8a5a2b"],
@@ -51,7 +52,7 @@
   };
   const roomFor = (plot, at) => {
     const x = plot.valToPos(at, "x", true) / devicePixelRatio;
-    return x > 22 && x < plot.width - 22;
+    return x > plot.bbox.left / devicePixelRatio + 18 && x < plot.width - 18;
   };
   const inUtc = (seconds) => uPlot.tzDate(utc(seconds), "Etc/UTC");
 
@@ -86,7 +87,7 @@
     const relative = data.unit !== "ratio" && data.limit > 0;
     const scale = relative ? data.limit : 1;
     const unit = relative ? "ratio" : data.unit;
-    const columns = data.columns.map((column, index) =>
+    const columns = joined(data.history, data.forecast ?? []).map((column, index) =>
       index === 0 ? column : column.map((value) => (value == null ? null : value / scale)));
     const mark = data.mark == null ? null : data.mark / scale;
     const top = ceiling(columns, mark, relative || unit === "ratio" ? 1 : null);
@@ -129,6 +130,13 @@
     drawing.setAttribute("hidden", "");
     return { plot, drawing, height };
   };
+
+  // One table of both: the past knows no forecast, and the forecast no usage.
+  const joined = ([times, usage], [ahead = [], ...edges]) => [
+    [...times, ...ahead],
+    [...usage, ...ahead.map(() => null)],
+    ...edges.map((edge) => [...times.map(() => null), ...edge]),
+  ];
 
   const range = (low, high, unit) => (low == null ? "–" : `${told(low, unit)} to ${told(high, unit)}`);
 
@@ -232,7 +240,15 @@
         columns.push(column);
       }
     });
-    return { names, columns };
+    return { names, columns: sinceFirst(columns) };
+  };
+
+  // A host that reports since a minute shows that minute large, not an empty hour.
+  const sinceFirst = (columns) => {
+    const lengths = columns.slice(1).map((column) => column.findIndex((value) => value != null));
+    const first = Math.min(...lengths.filter((index) => index >= 0), columns[0].length);
+    const from = Math.max(Math.min(first - 1, columns[0].length - SHORTEST), 0);
+    return from > 0 ? columns.map((column) => column.slice(from)) : columns;
   };
 
   const note = (chart, text) => {
