@@ -229,12 +229,17 @@ def test_as_a_process_too_there_is_no_traceback() -> None:
         (["server", "--retention=soon"], "not a duration"),
         (["server", "--listen=70000"], "is not HOST:PORT"),
         (["up", "--interval-seconds=0"], "0"),
+        (["server", "--webhook-url=http://a/b", "--webhook-url=ftp://a/secret"], "number 2 is not"),
+        (["server", "--webhook-url=https://[::1/secret"], "number 1 is not a URL"),
+        (["server", "--webhook-url=https://host:99999/secret"], "number 1 is not a URL"),
+        (["server", "--webhook-url=https://ho st/secret"], "number 1 is not a URL"),
     ],
 )
 def test_usage_errors_end_with_two(arguments: list[str], why: str) -> None:
     done = run(*arguments)
     assert done.exit_code == 2
     assert why in done.stderr
+    assert "secret" not in done.stderr
 
 
 # --- rules, tokens: no server ---

@@ -159,6 +159,34 @@ def test_imported_usage_is_forecast_and_shown(server: Server) -> None:
     assert len(whole["forecast"]["times_ms"]) == len(whole["forecast"]["hi95"]) > 168
 
 
+def test_late_samples_become_usage_records_again_and_again(server: Server) -> None:
+    """The hour is closed long ago: its samples are late, and so are those that correct it."""
+    hour = now_ms() // HOUR_MS * HOUR_MS - 5 * HOUR_MS
+    labels = {"instance": "late-1:9100", "mountpoint": "/data", "fstype": "ext4", "device": "sdb"}
+    size = series("node_filesystem_size_bytes", **labels)
+    free = series("node_filesystem_avail_bytes", **labels)
+
+    def recorded() -> dict[str, float]:
+        found = server.query('{__name__=~"tidecast_.*",instance="late-1",item="/data"}[1d]')
+        return {
+            each["metric"].get("stat", each["metric"]["__name__"]): float(value)
+            for each in found
+            for at, value in each["values"]
+            if at * 1000 == hour
+        }
+
+    minutes = [hour - i * 60_000 for i in range(60)]
+    server.write((size, [(at, 1000.0) for at in minutes]))
+    server.write((free, [(at, 900.0) for at in minutes]))
+    expected = {"mean": 100, "p95": 100, "max": 100, "tidecast_limit": 1000, "tidecast_mark": 900}
+    eventually(lambda: recorded() == expected, 30, "60 minutes with 100 of 1000 used")
+    server.write((free, [(at, 300.0) for at in minutes[:15]]))
+    # 15 minutes with 700 and 45 with 100: the mean is 250; a quarter is more than 5 %.
+    corrected = {**expected, "mean": 250, "p95": 700, "max": 700}
+    eventually(lambda: recorded() == corrected, 30, "the hour is computed again")
+    assert capacity(server, "late-1")[0]["item"] == "/data"
+
+
 def test_a_refused_import_changes_nothing(server: Server) -> None:
     bad = usage("half-1", hours=3)
     bad["series"].append({**bad["series"][0], "unit": 5})
@@ -229,6 +257,7 @@ def test_an_incident_is_acknowledged_and_resolved_by_name(server: Server) -> Non
 
 
 def test_what_is_retired_leaves_and_what_is_heard_of_again_returns(server: Server) -> None:
+    hour_end = now_ms() // HOUR_MS * HOUR_MS + HOUR_MS
     send(server, "POST", "/usage", usage("gone-1", hours=5))
     server.write((series("oapi_broken", instance="gone-1"), [(now_ms(), 1.0)]))
     eventually(lambda: capacity(server, "gone-1"), 20, "it is known")
@@ -244,6 +273,7 @@ def test_what_is_retired_leaves_and_what_is_heard_of_again_returns(server: Serve
     assert server.query('tidecast_usage{instance="gone-1",stat="mean"}[2d]'), "its history stays"
     # Old history is no sign of life, and neither is the hour in which it was retired.
     send(server, "POST", "/usage", usage("gone-1", hours=5))
+    send(server, "POST", "/usage", usage("gone-1", hours=1, timestamps_ms=[hour_end]))
     assert send(server, "POST", "/hosts/retire", {"host": "gone-1"})[0] == 404
     later = now_ms() // HOUR_MS * HOUR_MS + 2 * HOUR_MS
     again = usage("gone-1", hours=1, timestamps_ms=[later])

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -27,6 +28,21 @@ def _address(context: click.Context, option: click.Parameter, text: str) -> Addr
         return Address.parse(text)
     except InvalidSettings as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _web_urls(
+    context: click.Context, option: click.Parameter, urls: tuple[str, ...]
+) -> tuple[str, ...]:
+    for number, url in enumerate(urls, 1):
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not url.isascii() or not url.isprintable() or " " in url:
+            # The URL is not repeated: its path often holds a secret.
+            raise click.BadParameter(f"number {number} is not a URL such as https://host/path")
+    return urls
 
 
 _OPTIONS = [
@@ -51,6 +67,7 @@ _OPTIONS = [
     click.option("--database-url", default="", envvar="TIDECAST_DATABASE_URL",
                  help="PostgreSQL for the records (postgresql+psycopg://...); else SQLite."),
     click.option("--webhook-url", "webhook_urls", multiple=True, metavar="URL",
+                 callback=_web_urls,
                  help="Tell this receiver of incidents, in Alertmanager's webhook format."),
     click.option("--external-url", default="", metavar="URL",
                  help="How people reach this server; for links in notifications."),
