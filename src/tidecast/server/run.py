@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -56,6 +57,9 @@ def serve(settings: ServerSettings) -> None:
     policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
     _check_certificate(settings)
     listening = _listen(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn stops on them and then raises them again, which must not end us before we close.
+        signal.signal(number, lambda *_: None)
     with listening:
         application = Application(settings, tokens)
         upkeep = Upkeep(application)
