@@ -22,7 +22,7 @@ LIVE_MS = HOUR_MS
 
 
 class LateHours:
-    """Closed hours whose usage records have to be computed again.
+    """Closed hours whose usage records have to be computed, mostly again.
 
     They are written down before the late samples are: after a crash an hour may be computed once
     too often, but never stays wrong.
@@ -37,14 +37,24 @@ class LateHours:
 
     @property
     def watermark_ms(self) -> int | None:
-        """The last hour end up to which usage records were computed."""
+        """The end of the last closed hour; None before the first."""
         return self._watermark
 
-    def advance(self, watermark_ms: int) -> None:
-        """All hours up to this one are computed."""
-        with self._lock, self._records.unit() as unit:
-            unit.usage.set_watermark(watermark_ms)
-            self._watermark = watermark_ms
+    def close(self, until_ms: int) -> set[int]:
+        """Closes the hours up to this one; returns those that are new and are now to be computed.
+
+        They are closed before they are computed: a sample that comes in between is late for them.
+        """
+        with self._lock:
+            first = until_ms if self._watermark is None else self._watermark
+            hours = set(range(first + HOUR_MS, until_ms + 1, HOUR_MS))
+            if hours or self._watermark is None:
+                with self._records.unit() as unit:
+                    unit.usage.mark_dirty(hours)
+                    unit.usage.set_watermark(until_ms)
+                self._watermark = until_ms
+                self._marked |= hours
+            return hours
 
     def note(self, timestamps: Int64s) -> None:
         """Marks the closed hours that these samples fall into."""
@@ -63,7 +73,10 @@ class LateHours:
     def take(self, limit: int) -> list[int]:
         """The oldest marked hours; those that get samples from now on are marked anew."""
         with self._lock:
-            hours = sorted(self._marked)[:limit]
+            if not self._marked:
+                return []
+            with self._records.unit() as unit:
+                hours = unit.usage.dirty_hours(limit)
             self._marked.difference_update(hours)
             return hours
 
@@ -154,6 +167,8 @@ class Ingest:
         kept = SampleBatch.of(foreign) if dropped else batch
         self._late.note(kept.timestamps)
         report = self._samples.append(kept)
+        # An hour that was computed while this was being written has missed it.
+        self._late.note(kept.timestamps)
         self._hosts.note(kept, now_ms)
         return IngestReport(report, dropped)
 

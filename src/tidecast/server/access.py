@@ -85,7 +85,7 @@ class AccessMiddleware:
         if (
             method not in ("GET", "HEAD")
             and origin
-            and urlsplit(origin).netloc.lower() != host.lower()
+            and origin.partition("://")[2].lower() != host.lower()
         ):
             return 403, f"a page of {(origin or '')[:200]!r} may not change anything here"
         if self._policy.verify is None:
@@ -120,4 +120,9 @@ def presented_token(authorization: str) -> str | None:
 
 
 def _without_port(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or "" if "@" not in host and "/" not in host else ""
+    if "@" in host or "/" in host:
+        return ""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

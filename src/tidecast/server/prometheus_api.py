@@ -15,10 +15,10 @@ import tidecast_collector
 from tidecast.clock import SystemClock
 from tidecast.promql.encode import encode_result
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import QueryError, QueryTimeout
+from tidecast.promql.errors import ParseError, QueryError, QueryTimeout
 from tidecast.promql.parser import parse
 from tidecast.promql.result import QueryResult
-from tidecast.promql.tree import VectorSelector
+from tidecast.promql.tree import Node, ValueType, VectorSelector
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.protocol import Samples, SamplesUnavailable
 from tidecast.server.parameters import (
@@ -32,6 +32,7 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
+from tidecast.server.problems import Problem
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import InvalidInput, TidecastError
@@ -84,12 +85,18 @@ class PrometheusApi:
         step = duration_ms(required(parameters, "step"), "step")
         if end < start:
             raise InvalidParameter(
-                'invalid parameter "end": end timestamp must not be before start'
+                'invalid parameter "end": end timestamp must not be before start time'
             )
         if (end - start) // step > MAX_POINTS:
             raise InvalidParameter(
                 "exceeded maximum resolution of 11,000 points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)"
+            )
+        kind = _parsed(text, "query").type
+        if kind not in (ValueType.SCALAR, ValueType.VECTOR):
+            raise InvalidParameter(
+                f'invalid parameter "query": invalid expression type "{kind.value}" for range '
+                "query, must be Scalar or instant Vector"
             )
         return await self._answer(
             parameters, lambda wait: self._engine.range(text, start, end, step, **wait)
@@ -102,7 +109,10 @@ class PrometheusApi:
         wait = {"timeout_seconds": duration_ms(timeout, "timeout") / 1000} if timeout else {}
 
         def run() -> bytes:
-            result = ask(wait)
+            try:
+                result = ask(wait)
+            except ParseError as error:
+                raise _invalid("query", error) from error
             notes = {"warnings": list(result.warnings), "infos": list(result.infos)}
             return _success(encode_result(result), notes)
 
@@ -194,10 +204,21 @@ def _matchers(parameters: Parameters) -> list[Matchers]:
 
 
 def _selector(text: str) -> Matchers:
-    tree = parse(text)
+    tree = _parsed(text, "match[]")
     if not isinstance(tree, VectorSelector):
         raise InvalidParameter(f'invalid parameter "match[]": {text[:100]!r} is not a selector')
     return tree.all_matchers
+
+
+def _parsed(text: str, name: str) -> Node:
+    try:
+        return parse(text)
+    except ParseError as error:
+        raise _invalid(name, error) from error
+
+
+def _invalid(name: str, error: ParseError) -> InvalidParameter:
+    return InvalidParameter(f'invalid parameter "{name}": {error}')
 
 
 def _limited(found: Sequence[object], parameters: Parameters) -> bytes:
@@ -228,7 +249,9 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 def _failure(error: TidecastError) -> Response:
     status, kind = 422, "execution"
-    if isinstance(error, QueryTimeout):
+    if isinstance(error, Problem):
+        status, kind = error.status, "bad_data"
+    elif isinstance(error, QueryTimeout):
         status, kind = 503, "timeout"
     elif isinstance(error, SamplesUnavailable):
         status, kind = 503, "unavailable"

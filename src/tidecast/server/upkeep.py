@@ -86,7 +86,7 @@ class Upkeep:
     def start(self) -> None:
         """Sets it all going."""
         if self._app.late.watermark_ms is None:
-            self._app.late.advance(last_closed_hour(self._clock.now_ms()))
+            self._app.late.close(last_closed_hour(self._clock.now_ms()))
         every = self._tasks.every
         if self._app.tokens is not None:
             every(1, "tokens", self._app.tokens.reload_if_changed)
@@ -151,13 +151,8 @@ class Upkeep:
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
-        late, closed = self._app.late, last_closed_hour(self._clock.now_ms())
-        watermark = late.watermark_ms
-        assert watermark is not None
-        if closed > watermark:
-            self._keep_usage(range(watermark + HOUR_MS, closed + 1, HOUR_MS))
-            late.advance(closed)
-            self._due.note(self._clock.now_ms(), everything=False)
+        late = self._app.late
+        closed = late.close(last_closed_hour(self._clock.now_ms()))
         while hours := late.take(LATE_HOURS_AT_ONCE):
             try:
                 self._keep_usage(hours)
@@ -165,8 +160,10 @@ class Upkeep:
                 late.put_back(hours)
                 raise
             late.done(hours)
-            self._late_ms = self._clock.now_ms()
-            self._due.note(self._late_ms, everything=True)
+            again = not closed.issuperset(hours)
+            now = self._clock.now_ms()
+            self._late_ms = now if again else self._late_ms
+            self._due.note(now, everything=again)
 
     def _keep_usage(self, hours: Sequence[int]) -> None:
         for records in usage_records(self._app.engine, self._app.definitions, hours):
@@ -194,6 +191,7 @@ class Upkeep:
         except BaseException:
             self._due.note(now, everything=everything)
             raise
+        self._app.changes += 1
         log.info("published %d forecasts", count)
         self._write_own_series()
 
