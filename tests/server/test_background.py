@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from prometheus_client import generate_latest
-from tests.scenario.driver import eventually, free_port, webhook_sink
+from tests.scenario.driver import eventually, webhook_sink
 
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import DeliveryFailed, webhook_sender
@@ -132,7 +132,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -159,7 +159,7 @@ def test_whatever_is_not_2xx_is_a_failure_that_keeps_the_urls_secret(
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        (f"http://127.0.0.1:{free_port()}/secret", "127.0.0.1 cannot be reached"),
+        ("http://127.0.0.1:1/secret", "127.0.0.1 cannot be reached"),
         ("file:///etc/passwd", "neither http nor https"),
         ("nonsense", "neither http nor https"),
         ("http://127.0.0.1:99999/secret", "cannot"),
