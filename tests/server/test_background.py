@@ -132,7 +132,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

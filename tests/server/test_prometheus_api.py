@@ -30,7 +30,9 @@ def server(shared: Server) -> Server:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("at", [AT + 60, f"{AT + 60}.000", RFC3339])
+@pytest.mark.parametrize(
+    "at", [AT + 60, f"{AT + 60}.000", RFC3339], ids=["seconds", "fraction", "rfc3339"]
+)
 def test_an_instant_query(server: Server, method: str, at: object) -> None:
     status, answer = api(server, "query", method, query="sum(papi_value)", time=at)
     assert status == 200
