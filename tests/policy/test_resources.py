@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tidecast.journeys.measure_usage import measure
-from tidecast.policy.documents import InvalidPolicy, parse_duration_seconds
+from tidecast.policy.documents import InvalidPolicy
 from tidecast.policy.resources import ResourceDefinition, load_resources, parse_resources
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
@@ -104,21 +104,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_resources(CHECK, tmp_path / "binary")
     (tmp_path / "good").write_text(GOOD)
     assert list(load_resources(CHECK, tmp_path / "good")) == ["tape"]
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("14d", 14 * 86400),
-        ("1y2w", 379 * 86400),
-        ("0s", 0),
-        ("", None),
-        ("5", None),
-        ("1m1h", None),
-    ],
-)
-def test_durations_are_spelt_as_in_prometheus(text: str, seconds: int | None) -> None:
-    assert parse_duration_seconds(text) == seconds
 
 
 # --- the default file ---

@@ -13,6 +13,7 @@ from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.protocol import Samples
 from tidecast.samples.validation import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 from tidecast_collector.errors import InvalidInput
+from tidecast_collector.labels import host_of_instance
 
 MAX_TEXT = 1024
 
@@ -47,7 +48,7 @@ def _records(value: object, where: str, source: str) -> tuple[UsageRecords, str]
     if not isinstance(value, dict):
         raise InvalidUsage(f"{where} must be an object")
     key = ResourceKey(
-        _text(value, "instance", where),
+        host_of_instance(_text(value, "instance", where)),
         _text(value, "resource", where),
         _text(value, "item", where, ""),
     )

@@ -15,8 +15,8 @@ from tidecast.policy.documents import (
     InvalidPolicy,
     compose,
     entries,
-    parse_duration_seconds,
 )
+from tidecast_collector.durations import parse_duration_ms
 from tidecast_collector.errors import InvalidInput
 
 STATISTICS = ("mean", "p95", "max")
@@ -145,10 +145,10 @@ def _mark_ratio(value: str, _check: CheckExpression) -> float:
 
 
 def _duration(value: str, _check: CheckExpression) -> int:
-    seconds = parse_duration_seconds(value)
-    if seconds is None:
-        raise ValueError(f"{value!r} is not a duration such as 14d or 12h")
-    return seconds
+    try:
+        return parse_duration_ms(value) // 1000
+    except InvalidInput as error:
+        raise ValueError(str(error)) from error
 
 
 def _flag(value: str, _check: CheckExpression) -> bool:
