@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
+OWN_SERIES_SECONDS = 240
+"""A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
 
 
@@ -92,7 +94,7 @@ class Upkeep:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
-        every(60, "own-series", self._write_own_series)
+        every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(5, "usage", self._measure)
         every(2, "forecasts", self._forecast)
         every(60, "fast-path", self._watch_fast_path)
@@ -115,8 +117,8 @@ class Upkeep:
 
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
-        points = [*host_points(self._app.hosts.all()), *self._own_points()]
-        return batch_at(points, self._clock.now_ms())
+        hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
+        return batch_at([*hosts, *full_in, *self._own_points()], self._clock.now_ms())
 
     def _write_hosts(self) -> None:
         hosts = host_points(self._app.hosts.all())
@@ -145,7 +147,6 @@ class Upkeep:
             counts[each.state] += 1
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
-            *fast_path_points(self._app.full_in),
             *incident_points(counts),
         ]
 
@@ -200,6 +201,7 @@ class Upkeep:
             self._app.engine, self._app.definitions, self._clock.now_ms()
         )
         self._app.full_in = found
+        self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
 
     def _notify(self) -> None:
         deliver_due(self._app.records.alerting_unit, webhook_sender, self._clock)
