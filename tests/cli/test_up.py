@@ -58,6 +58,7 @@ def test_the_page_shows_this_machine_and_a_signal_ends_all(up: Up) -> None:
     eventually(lambda: {"memory", "filesystem", "cpu"} <= with_usage(), 30, "with its resources")
     eventually(lambda: up.query("node_time_seconds"), 10)
     assert f"open   {up.url}" in up.process.output()
+    eventually(lambda: f" on {HOST} has too little history yet" in up.process.output(), 30)
     children = up.children()
     assert len(children) >= 2
     up.process.stop()
