@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from tidecast.cli.client import TidecastServer
+from tidecast.cli.client import HttpError, TidecastServer
 from tidecast.cli.server import settings_options
 from tidecast.config import DAY_MS, Address, ServerSettings
 from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
@@ -160,7 +160,8 @@ def _import_sysstat(settings: ServerSettings, environment: dict[str, str]) -> No
 
 def _tell_first_answer(settings: ServerSettings, children: Children) -> None:
     """Prints what runs out first, once the server has an answer for the newest samples."""
-    with TidecastServer(_local_url(settings)) as server:
+    # The pages tell it too: should it not be had here, that is no reason to stop everything.
+    with suppress(HttpError), TidecastServer(_local_url(settings)) as server:
         for _ in range(ANSWER_SECONDS):
             children.check()
             time.sleep(1)
