@@ -37,6 +37,27 @@ _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Bands:
+    """The 80 % and 95 % bands of one series, each edge [horizon]."""
+
+    lo80: Float64s
+    hi80: Float64s
+    lo95: Float64s
+    hi95: Float64s
+
+    @classmethod
+    def of_paths(cls, paths: Float64s, mean: Float64s) -> Bands:
+        """The quantiles of paths [paths, horizon], widened where `mean` lies outside them."""
+        low95, low80, high80, high95 = np.quantile(paths, [0.025, 0.1, 0.9, 0.975], axis=0)
+        return cls(
+            np.minimum(low80, mean),
+            np.maximum(high80, mean),
+            np.minimum(low95, mean),
+            np.maximum(high95, mean),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class HalfWidths:
     """Half the width of the 80 % and 95 % bands, each [series, horizon].
 
@@ -47,6 +68,11 @@ class HalfWidths:
     of80: Float64s
     of95: Float64s
     shape: Float64s
+
+    def around(self, mean: Float64s, row: int) -> Bands:
+        """The bands of one series around its mean."""
+        of80, of95 = self.of80[row], self.of95[row]
+        return Bands(mean - of80, mean + of80, mean - of95, mean + of95)
 
 
 def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths:

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics import jumps
 from tidecast_analytics.robust import (
     MAD_TO_SIGMA,
     dejumped_slope,
@@ -221,6 +222,10 @@ def _drift(rows: Rows, horizon: int) -> Float64s:
     return _structured(rows, horizon, _best_profile(rows), growth)
 
 
+def _in_jumps(rows: Rows, horizon: int) -> Float64s:
+    return jumps.typical(rows.values, horizon)
+
+
 _BLOCK_DAYS = 28
 
 
@@ -289,3 +294,5 @@ DAILY = _named(
         Member("drift + season", 7, _drift),
     ]
 )
+JUMPY = _named([LAST_VALUE, Member("growth in jumps", 2, _in_jumps)])
+"""Who speaks for a daily history that moves in rare jumps: nobody who draws a line."""

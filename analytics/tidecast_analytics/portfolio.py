@@ -8,13 +8,13 @@ member, that naive member is used alone, and the choice says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.members import DAILY, HOURLY, Member, Rows
+from tidecast_analytics.members import Member, Rows
 
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -67,14 +67,16 @@ def plan(steps: int, horizon: int, period: int, per_day: int) -> Plan:
     return Plan([steps - ahead - stride * back for back in range(count)][::-1], ahead)
 
 
-def choose(values: Float64s, horizon: int, *, period: int, per_day: int) -> Choice:
+def choose(
+    values: Float64s, horizon: int, pool: Mapping[str, Member], *, period: int, per_day: int
+) -> Choice:
     """Forecasts of `horizon` steps for rows [series, steps] that lie within -1 and 1.
 
-    Rows are without holes and at least as long as one day (hourly) or two values (daily).
+    Those of `pool` speak whose least history is there at the first origin. Rows are without
+    holes and at least as long as one day (hourly) or two values (daily).
     """
     steps = values.shape[1]
     test = plan(steps, horizon, period, per_day)
-    pool = HOURLY if per_day > 1 else DAILY
     members = [m for m in pool.values() if m.least_steps <= test.origins[0]]
     errors = _backtest(values, members, test, period, per_day)
     mae = np.abs(errors).mean(axis=3)

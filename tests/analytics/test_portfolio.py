@@ -73,10 +73,10 @@ def test_a_random_walk_is_left_to_the_naive_member_and_a_season_is_not():
     walk /= np.abs(walk).max(axis=1, keepdims=True)
     season = np.tile(DAY, (20, 1)) * 0.8
     season += np.random.default_rng(3).normal(0, 0.1, season.shape)
-    chosen = choose(walk, 48, period=24, per_day=24)
+    chosen = choose(walk, 48, HOURLY, period=24, per_day=24)
     assert chosen.naive_only.mean() > 0.3
     assert (chosen.mae <= chosen.naive_mae).all()
-    seasonal = choose(season, 48, period=24, per_day=24)
+    seasonal = choose(season, 48, HOURLY, period=24, per_day=24)
     assert not seasonal.naive_only.any()
     # A naive forecast has the noise twice: its error is sqrt(2) times the least possible.
     assert (seasonal.mae / seasonal.naive_mae).mean() < 0.82
@@ -84,8 +84,8 @@ def test_a_random_walk_is_left_to_the_naive_member_and_a_season_is_not():
 
 def test_weights_sum_to_one_and_batching_changes_nothing():
     values = np.clip(np.random.default_rng(4).normal(0, 0.3, (5, 400)), -1, 1)
-    together = choose(values, 100, period=24, per_day=24)
-    alone = choose(values[2:3], 100, period=24, per_day=24)
+    together = choose(values, 100, HOURLY, period=24, per_day=24)
+    alone = choose(values[2:3], 100, HOURLY, period=24, per_day=24)
     assert together.weights.sum(axis=1) == pytest.approx(1.0)
     assert together.mean[2] == pytest.approx(alone.mean[0])
 
@@ -93,7 +93,7 @@ def test_weights_sum_to_one_and_batching_changes_nothing():
 def test_members_are_kept_from_diverging():
     spike = np.zeros((1, 60))
     spike[0, -2:] = 1.0
-    chosen = choose(spike, 17_520, period=24, per_day=24)
+    chosen = choose(spike, 17_520, HOURLY, period=24, per_day=24)
     assert np.abs(chosen.mean).max() <= 1 + (1 + 2 * 17_520 / 60)
 
 
