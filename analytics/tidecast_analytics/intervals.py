@@ -32,7 +32,7 @@ _LEAST_SCORE = 0.05
 # 1/2. What the back-test shows is believed to three quarters, and within these bounds.
 _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
-_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 1.0, 2.4
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.8, 1.4
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
 
 

@@ -7,6 +7,7 @@ counted from the end of the rows: step 1 of the forecast has phase 0.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics import jumps
+from tidecast_analytics import autoregression, jumps
 from tidecast_analytics.robust import (
     MAD_TO_SIGMA,
     dejumped_slope,
@@ -30,6 +31,12 @@ _DAY_HALF_LIFE, _WEEK_HALF_LIFE = 14.0, 4.0
 _DEVIATION_HALF_LIFE_STEPS = 12.0
 _DAMPING_PER_DAY = 0.9
 _RECENT_DAYS, _SHORT_DAYS, _LONG_DAYS = 14, 28, 365
+# The newest days or weeks as they were, older ones counting less.
+_SAME_DAY_HALF_LIFE, _SAME_WEEK_HALF_LIFE = 3.0, 2.0
+# What an autoregression knows has died away after two weeks.
+_MEMORY_HOURS = 14 * 24
+_DAY_LAGS = (1, 2, 24, 25)
+_WEEK_LAGS = (1, 2, 3, 23, 24, 25, 48, 144, 168)
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,22 @@ def _flat_week(rows: Rows, horizon: int) -> Float64s:
     return _structured(rows, horizon, rows.week_profile, none)
 
 
+def _usual(period: int, half_life: float, rows: Rows, horizon: int) -> Float64s:
+    """The mean of what was one period ago, two periods ago, ..., older ones counting less."""
+    cycles = rows.steps // period
+    folded = rows.values[:, -cycles * period :].reshape(-1, cycles, period)
+    weights = 0.5 ** (np.arange(cycles)[::-1] / half_life)
+    return _tiled(np.einsum("c,scp->sp", weights / weights.sum(), folded), horizon)
+
+
+def _day_autoregression(rows: Rows, horizon: int) -> Float64s:
+    return autoregression.continued(rows.values, horizon, _DAY_LAGS, 24)
+
+
+def _week_autoregression(rows: Rows, horizon: int) -> Float64s:
+    return autoregression.continued(rows.values, horizon, _WEEK_LAGS, 24)
+
+
 def _typical(rows: Rows, horizon: int) -> Float64s:
     """The median of the last four weeks, where what goes up has always come down."""
     profile = _best_profile(rows)
@@ -249,12 +272,16 @@ def unexplained(rows: Rows) -> Float64s:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A way to forecast: `least_steps` of history must be there; `naive` ones are the yardstick."""
+    """A way to forecast: `least_steps` of history must be there; `naive` ones are the yardstick.
+
+    It is not asked for more than `most_ahead` steps.
+    """
 
     name: str
     least_steps: int
     forecast: Callable[[Rows, int], Float64s]
     naive: bool = False
+    most_ahead: int = sys.maxsize
 
 
 def _named(members: list[Member]) -> Mapping[str, Member]:
@@ -278,6 +305,10 @@ HOURLY = _named(
         Member("robust line + season", 30, _pairs_line),
         Member("long line + season", 28 * 24, _long_line),
         Member("drift + season", 30, _drift),
+        Member("usual day", 48, lambda r, h: _usual(24, _SAME_DAY_HALF_LIFE, r, h)),
+        Member("usual week", 336, lambda r, h: _usual(168, _SAME_WEEK_HALF_LIFE, r, h)),
+        Member("day autoregression", 99, _day_autoregression, most_ahead=_MEMORY_HOURS),
+        Member("week autoregression", 300, _week_autoregression, most_ahead=_MEMORY_HOURS),
     ]
 )
 DAILY = _named(

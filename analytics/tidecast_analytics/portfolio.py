@@ -55,10 +55,12 @@ def plan(steps: int, horizon: int, period: int, per_day: int) -> Plan:
     """Origins over the newer two thirds of a history of `steps`, looking up to `horizon` ahead.
 
     The look ahead is at most a quarter of the history; at the first origin two seasons are known
-    where the history allows, and two weeks from four weeks on.
+    where the history allows, eight days from two weeks on, and two weeks from four weeks on.
     """
     ahead = max(min(horizon, steps // 4), 1)
     first = max(steps // 3, min(2 * period, steps - ahead - 3), 1)
+    if steps >= 2 * 7 * per_day:
+        first = max(first, min(8 * per_day, steps - ahead))
     if steps >= 4 * 7 * per_day:
         first = max(first, 2 * 7 * per_day)
     room = steps - ahead - first
@@ -77,7 +79,11 @@ def choose(
     """
     steps = values.shape[1]
     test = plan(steps, horizon, period, per_day)
-    members = [m for m in pool.values() if m.least_steps <= test.origins[0]]
+    members = [
+        member
+        for member in pool.values()
+        if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
+    ]
     errors = _backtest(values, members, test, period, per_day)
     mae = np.abs(errors).mean(axis=3)
     mixed = _left_out_mixture(errors, mae)
