@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, reasons
-from tidecast_analytics.intervals import Bands, HalfWidths, half_widths, with_changing_trend
+from tidecast_analytics.intervals import (
+    Bands,
+    HalfWidths,
+    half_widths,
+    with_changing_trend,
+    with_disagreement,
+)
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.portfolio import Choice, choose, plan
@@ -143,6 +149,7 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     widths = with_changing_trend(
         half_widths(choice.residuals, horizon, windows), choice.mean, values.shape[1], period
     )
+    widths = with_disagreement(widths, choice.disagreement)
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)

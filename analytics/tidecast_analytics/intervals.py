@@ -116,6 +116,18 @@ def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: 
     )
 
 
+def with_disagreement(widths: HalfWidths, disagreement: Float64s) -> HalfWidths:
+    """The half-widths with one standard deviation more where mixtures disagree by so much.
+
+    A curve and a line may both have fitted so far: the band holds both.
+    """
+    return HalfWidths(
+        np.hypot(widths.of80, NORMAL_80 * disagreement),
+        np.hypot(widths.of95, NORMAL_95 * disagreement),
+        widths.shape,
+    )
+
+
 def _edges(tested: int) -> list[int]:
     """Bands of the horizon: 1, 2, 3, 5, 7, 11, ... each half as long again as the one before."""
     edges = [0, 1]
