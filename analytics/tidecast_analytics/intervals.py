@@ -32,8 +32,29 @@ _LEAST_SCORE = 0.05
 # 1/2. What the back-test shows is believed to three quarters, and within these bounds.
 _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
-_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 1.0, 2.4
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.8, 1.4
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """The 80 % and 95 % bands of one series, each edge [horizon]."""
+
+    lo80: Float64s
+    hi80: Float64s
+    lo95: Float64s
+    hi95: Float64s
+
+    @classmethod
+    def of_paths(cls, paths: Float64s, mean: Float64s) -> Bands:
+        """The quantiles of paths [paths, horizon], widened where `mean` lies outside them."""
+        low95, low80, high80, high95 = np.quantile(paths, [0.025, 0.1, 0.9, 0.975], axis=0)
+        return cls(
+            np.minimum(low80, mean),
+            np.maximum(high80, mean),
+            np.minimum(low95, mean),
+            np.maximum(high95, mean),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,11 @@ class HalfWidths:
     of80: Float64s
     of95: Float64s
     shape: Float64s
+
+    def around(self, mean: Float64s, row: int) -> Bands:
+        """The bands of one series around its mean."""
+        of80, of95 = self.of80[row], self.of95[row]
+        return Bands(mean - of80, mean + of80, mean - of95, mean + of95)
 
 
 def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths:
@@ -86,6 +112,18 @@ def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: 
     return HalfWidths(
         np.hypot(widths.of80, NORMAL_80 * deviation),
         np.hypot(widths.of95, NORMAL_95 * deviation),
+        widths.shape,
+    )
+
+
+def with_disagreement(widths: HalfWidths, disagreement: Float64s) -> HalfWidths:
+    """The half-widths with one standard deviation more where mixtures disagree by so much.
+
+    A curve and a line may both have fitted so far: the band holds both.
+    """
+    return HalfWidths(
+        np.hypot(widths.of80, NORMAL_80 * disagreement),
+        np.hypot(widths.of95, NORMAL_95 * disagreement),
         widths.shape,
     )
 

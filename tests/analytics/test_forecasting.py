@@ -143,6 +143,18 @@ class TestFilling:
         assert inside >= 0.7 * len(truths)
         assert early <= 0.2 * len(truths)
 
+    def test_accelerating_growth_is_within_its_dates(self):
+        rng = np.random.default_rng(14)
+        inside = 0
+        for doubling_days in (15, 20, 25, 30, 40, 50):
+            values = 10 * 2 ** (HOURS / 24 / doubling_days) + rng.normal(0, 0.2, HOURS.size)
+            mark = values[-1] * 2 ** (20 / doubling_days)
+            outlook = one(values, mark=mark, days=90)
+            early, late = hours_to(outlook, outlook.p10_ms), outlook.p90_ms
+            inside += early <= 480 and (late is None or hours_to(outlook, late) >= 480)
+            assert outlook.state is OutlookState.IN_HORIZON
+        assert inside >= 5
+
 
 class TestBands:
     def test_coverage_on_a_seasonal_process_with_known_noise(self):
