@@ -75,8 +75,8 @@ def test_our_own_series_come_back_to_nothing(shared: Server) -> None:
         ({"Content_Type": "application/json"}, "Content-Type must be application/x-protobuf"),
         ({"Content_Type": ""}, "Content-Type must be"),
         (
-            {"Content_Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
-            "io.prometheus.write.v2.Request is not supported here; send prometheus.WriteRequest",
+            {"Content_Type": "application/x-protobuf;proto=io.prometheus.write.v3.Request"},
+            "'io.prometheus.write.v3.Request' is not supported here; send prometheus.WriteRequest",
         ),
         ({"Content_Encoding": "gzip"}, "Content-Encoding must be snappy"),
     ],

@@ -19,13 +19,14 @@ from tidecast.server.body import read_body
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.problems import Problem
 from tidecast_collector.errors import InvalidInput
+from tidecast_collector.labels import NAME, Labels, label_value
 
 MAX_BODY_BYTES = 32 << 20
 MAX_PENDING_BYTES = 512 << 20
 """Bodies in memory at once; Prometheus retries after a 429 only where it is told to."""
 MEDIA_TYPE = "application/x-protobuf"
 _MOST_NAMED = 10
-_NAMED_CHARACTERS = 500
+_NAMED_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,15 @@ def _refusal(decoded: WriteRequest, report: IngestReport) -> str:
     rejected = report.appended.rejected
     if rejected:
         named = "; ".join(
-            f"{dict(each.labels)}: {each.reason}"[:_NAMED_CHARACTERS]
+            f"{_named(each.labels)}: {each.reason[:_NAMED_CHARACTERS]}"
             for each in rejected[:_MOST_NAMED]
         )
         reasons.append(f"{len(rejected)} series refused, the rest kept: {named}")
     return "\n".join(reasons)
+
+
+def _named(labels: Labels) -> str:
+    """The series as PromQL writes it, cut where it is long."""
+    others = ", ".join(f"{name}={value!r}" for name, value in labels if name != NAME)
+    text = f"{label_value(labels, NAME)}{{{others}}}"
+    return text if len(text) <= _NAMED_CHARACTERS else f"{text[:_NAMED_CHARACTERS]}...}}"
