@@ -21,6 +21,7 @@ from tidecast_analytics.intervals import (
     half_widths,
     with_changing_trend,
     with_disagreement,
+    within_swings,
 )
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
@@ -146,9 +147,8 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    widths = with_changing_trend(
-        half_widths(choice.residuals, horizon, windows), choice.mean, values.shape[1], period
-    )
+    widths = within_swings(half_widths(choice.residuals, horizon, windows), values, per_day)
+    widths = with_changing_trend(widths, choice.mean, values.shape[1], period)
     widths = with_disagreement(widths, choice.disagreement)
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)

@@ -33,6 +33,8 @@ _LEAST_SCORE = 0.05
 _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
 _FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.8, 1.4
+_SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16
+_YOUNG_DAYS = 28
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
 
 
@@ -97,6 +99,36 @@ def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths
     of80 = wide * q80 * (1 + _FEW_WINDOWS_80 / looks)
     of95 = wide * q95 * (1 + _FEW_WINDOWS_95 / looks)
     return HalfWidths(of80, np.maximum(of95, of80), shape)
+
+
+def within_swings(widths: HalfWidths, values: Float64s, per_day: int) -> HalfWidths:
+    """The half-widths, no wider than what the histories [series, steps] have done in so much time.
+
+    The 95 % band reaches 1.25 times, the 80 % band 0.8 times as far as the largest change between
+    two values at most so far apart. Beyond half of the history, where hardly two such pairs are
+    independent, that reach grows as the cube root of the horizon: a back-test of a few days with
+    one clean-up in it does not open the band without end. From four weeks on the back-test is
+    believed more and more, and the reach grows with the length of the history.
+    """
+    believed = max(1.0, values.shape[1] / (_YOUNG_DAYS * per_day))
+    reach = believed * _largest_changes(values, widths.of80.shape[1])
+    of80 = np.minimum(widths.of80, _SWINGS_80 * reach)
+    return HalfWidths(
+        of80, np.maximum(np.minimum(widths.of95, _SWINGS_95 * reach), of80), widths.shape
+    )
+
+
+def _largest_changes(values: Float64s, horizon: int) -> Float64s:
+    """The largest change within each number of steps of the horizon, [series, horizon]."""
+    half = max(values.shape[1] // 2, 1)
+    lags = np.unique(np.geomspace(1, half, _SWING_LAGS).astype(np.intp))
+    largest = np.stack(
+        [np.abs(values[:, lag:] - values[:, :-lag]).max(axis=1) for lag in lags], axis=1
+    )
+    largest = np.maximum.accumulate(largest, axis=1)
+    steps = np.arange(1, horizon + 1)
+    parts = np.stack([np.interp(steps, lags, one) for one in np.eye(lags.size)])
+    return np.asarray(largest @ parts * np.maximum(steps / half, 1.0) ** _SWING_GROWTH)
 
 
 def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: int) -> HalfWidths:

@@ -194,6 +194,16 @@ class TestBands:
         below_zero = one(noise(7, 1))
         assert below_zero.lo95.min() < 0
 
+    def test_one_log_rotation_in_nine_days_does_not_open_the_band_without_end(self):
+        hours = np.arange(9 * 24)
+        values = 40 + 0.2 * hours - np.where(hours >= 120, 25, 0) + noise(15, 0.1, hours.size)
+        outlook = one(values, mark=90, limit=100.0, days=90)
+        week = 7 * 24 - 1
+        assert outlook.hi95[week] - outlook.lo95[week] < 80
+        assert outlook.hi80[week] - outlook.lo80[week] < 50
+        # It swings by 25 a rotation: that much may happen again within a day or two.
+        assert outlook.hi95[47] - outlook.lo95[47] > 25
+
     def test_bands_are_nested_and_widen(self):
         outlook = one(50 + noise(8, 1).cumsum() * 0.1 + 3 * DAY)
         assert (outlook.lo95 <= outlook.lo80).all()

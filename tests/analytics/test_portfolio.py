@@ -8,6 +8,7 @@ from tidecast_analytics.intervals import (
     half_widths,
     with_changing_trend,
     with_disagreement,
+    within_swings,
 )
 from tidecast_analytics.members import DAILY, HOURLY, Rows
 from tidecast_analytics.portfolio import choose, plan
@@ -160,3 +161,21 @@ def test_disagreement_widens_by_its_own_size():
     wider = with_disagreement(widths, np.full((1, 10), 2.0))
     assert wider.of80 == pytest.approx(np.full((1, 10), 2 * 1.2816))
     assert wider.of95 == pytest.approx(np.full((1, 10), 2 * 1.96))
+
+
+def test_bands_reach_no_further_than_the_history_has_swung():
+    # A saw-tooth of ten steps: the largest change is 9, within one step and within any more.
+    saw = (np.arange(100.0) % 10)[None, :]
+    endless = half_widths(np.full((1, 4, 25), 50.0), 400, 100)
+    bound = within_swings(endless, saw, 24)
+    assert bound.of95[0, :50] == pytest.approx(np.full(50, 1.25 * 9))
+    assert bound.of80[0, :50] == pytest.approx(np.full(50, 0.8 * 9))
+    # Eight times half of the history ahead: twice as far.
+    assert bound.of95[0, -1] == pytest.approx(2 * 1.25 * 9)
+    assert (bound.of95 >= bound.of80).all()
+
+
+def test_a_long_history_is_believed_in_what_its_back_test_shows():
+    values = np.random.default_rng(9).normal(size=(3, 120 * 24))
+    widths = half_widths(np.random.default_rng(10).normal(0, 1, (3, 8, 200)), 400, 1800)
+    assert within_swings(widths, values, 24).of95 == pytest.approx(widths.of95)
