@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidecast.promql.duration_tree import DurationLiteral
 from tidecast.promql.errors import ParseError
 from tidecast.promql.functions import NOT_SUPPORTED
 from tidecast.promql.lexer import MAX_QUERY_CHARACTERS
 from tidecast.promql.parser import MAX_DEPTH, parse, selectors
 from tidecast.promql.tree import (
     Binary,
-    DurationLiteral,
     NumberLiteral,
     Subquery,
     VectorSelector,

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tidecast.promql.errors import ParseError, QueryError, QueryTimeout, line_and_column
-from tidecast.promql.settings import QueryLimits
-from tidecast.promql.tree import (
+from tidecast.promql.duration_tree import (
     At,
     Duration,
     DurationCall,
@@ -18,8 +16,10 @@ from tidecast.promql.tree import (
     DurationNumber,
     DurationOperation,
     DurationParen,
-    Span,
 )
+from tidecast.promql.errors import ParseError, QueryError, QueryTimeout, line_and_column
+from tidecast.promql.settings import QueryLimits
+from tidecast.promql.tree import Span
 from tidecast.samples.batch import Int64s
 from tidecast.samples.protocol import LimitExceeded, Samples
 

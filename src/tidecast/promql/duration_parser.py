@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from tidecast.promql.durations import MAX_DURATION_MS
-from tidecast.promql.errors import ParseError
-from tidecast.promql.lexer import Token, TokenKind
-from tidecast.promql.numbers import parse_number
-from tidecast.promql.tree import (
+from tidecast.promql.duration_tree import (
     Duration,
     DurationCall,
     DurationLiteral,
@@ -14,6 +10,10 @@ from tidecast.promql.tree import (
     DurationOperation,
     DurationParen,
 )
+from tidecast.promql.durations import MAX_DURATION_MS
+from tidecast.promql.errors import ParseError
+from tidecast.promql.lexer import Token, TokenKind
+from tidecast.promql.numbers import parse_number
 
 MAX_NESTING = 100
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}

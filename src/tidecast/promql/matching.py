@@ -11,7 +11,8 @@ import numpy as np
 
 from tidecast.promql.block import Block, Bools, concatenate, empty_block, merge_equal
 from tidecast.promql.errors import QueryError
-from tidecast.promql.tree import Matching, quote
+from tidecast.promql.spelling import quote
+from tidecast.promql.tree import Matching
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, Labels, label_value, make_labels
 

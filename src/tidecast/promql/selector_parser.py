@@ -6,19 +6,11 @@ import math
 from dataclasses import replace
 
 from tidecast.promql.duration_parser import DurationParser
+from tidecast.promql.duration_tree import At, Duration
 from tidecast.promql.errors import ParseError
 from tidecast.promql.lexer import Token, TokenKind
 from tidecast.promql.numbers import parse_number
-from tidecast.promql.tree import (
-    At,
-    Duration,
-    MatrixSelector,
-    Node,
-    Span,
-    Subquery,
-    ValueType,
-    VectorSelector,
-)
+from tidecast.promql.tree import MatrixSelector, Node, Span, Subquery, ValueType, VectorSelector
 from tidecast.samples.matchers import InvalidRegex, Matcher, MatchOp, compile_regex
 from tidecast_collector.labels import NAME
 

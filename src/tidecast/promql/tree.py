@@ -6,15 +6,15 @@ PromQL that parses back to an equal tree.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from tidecast.promql.durations import format_duration
+from tidecast.promql.duration_tree import At, Duration, format_modifiers
+from tidecast.promql.spelling import format_label, format_number, quote
 from tidecast.samples.matchers import Matcher, MatchOp
-from tidecast_collector.labels import LABEL_NAME, NAME
+from tidecast_collector.labels import NAME
 
 
 class ValueType(Enum):
@@ -35,80 +35,6 @@ class Span:
 
 
 NOWHERE = Span(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class DurationLiteral:
-    """A fixed duration; a bare number counts seconds."""
-
-    milliseconds: int
-
-    def __str__(self) -> str:
-        return format_duration(self.milliseconds)
-
-
-@dataclass(frozen=True, slots=True)
-class DurationNumber:
-    """A number inside a duration expression: a factor, or seconds where a duration is due."""
-
-    value: float
-
-    def __str__(self) -> str:
-        return format_number(self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class DurationCall:
-    """`step()`, `range()`, `min(a, b)` or `max(a, b)` inside a duration expression."""
-
-    function: str
-    arguments: tuple[Duration, ...]
-
-    def __str__(self) -> str:
-        return f"{self.function}({', '.join(map(str, self.arguments))})"
-
-
-@dataclass(frozen=True, slots=True)
-class DurationOperation:
-    """Arithmetic on durations; `left` is None for a sign."""
-
-    op: str
-    left: Duration | None
-    right: Duration
-
-    def __str__(self) -> str:
-        if self.left is None:
-            return f"{self.op}{self.right}"
-        return f"{self.left} {self.op} {self.right}"
-
-
-@dataclass(frozen=True, slots=True)
-class DurationParen:
-    """A duration expression in parentheses."""
-
-    inner: Duration
-
-    def __str__(self) -> str:
-        return f"({self.inner})"
-
-
-Duration: TypeAlias = (
-    DurationLiteral | DurationNumber | DurationCall | DurationOperation | DurationParen
-)
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """The `@` modifier: `kind` is "time", "start" or "end"; `ms` is set for "time"."""
-
-    kind: str
-    ms: int | None = None
-
-    def __str__(self) -> str:
-        if self.ms is None:
-            return f"@ {self.kind}()"
-        sign, (seconds, rest) = "-" if self.ms < 0 else "", divmod(abs(self.ms), 1000)
-        return f"@ {sign}{seconds}.{rest:03d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,32 +291,3 @@ def walk(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         yield node
         waiting.extend(reversed(children(node)))
-
-
-def format_modifiers(offset: Duration | None, at: At | None) -> str:
-    """The text of the modifiers behind a selector, each with a space before it."""
-    text = "" if at is None else f" {at}"
-    return text if offset is None else f"{text} offset {offset}"
-
-
-def format_label(name: str) -> str:
-    """A label name, quoted where PromQL asks for it."""
-    return name if LABEL_NAME.fullmatch(name) else quote(name)
-
-
-def format_number(value: float) -> str:
-    """The shortest text that parses back to this number."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    return text.removesuffix(".0")
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-
-
-def quote(text: str) -> str:
-    """The text as a PromQL string in double quotes."""
-    return f'"{text.translate(_ESCAPES)}"'
