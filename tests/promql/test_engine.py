@@ -166,7 +166,7 @@ def test_durations_that_depend_on_the_query_are_checked_when_it_runs() -> None:
         engine.instant("sum_over_time(m[step()])", 20_000)
     value = engine.range("sum_over_time(m[range()])", 0, 20_000, 20_000).value
     assert labelled(value) == {(("i", "a"),): [1, 5]}
-    with pytest.raises(QueryError, match="duration expression cannot be computed"):
+    with pytest.raises(QueryError, match="division by zero"):
         engine.instant("m[5m / 0]", 0)
 
 

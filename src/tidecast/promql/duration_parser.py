@@ -28,6 +28,7 @@ class DurationParser:
         self.tokens = tokens
         self.index = 0
         self.nesting = 0
+        self.may_match_all = False
 
     def peek(self, ahead: int = 0) -> Token:
         """The token at the cursor, or so many behind it."""

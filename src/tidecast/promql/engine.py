@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tidecast.promql.block import Block, drop_names, one_series
 from tidecast.promql.context import MAX_TIME_MS, Context
 from tidecast.promql.errors import InvalidRange
 from tidecast.promql.evaluator import Evaluator
+from tidecast.promql.extended_ranges import boundary_samples
 from tidecast.promql.fetch import samples_of
 from tidecast.promql.parser import parse
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
@@ -25,6 +26,8 @@ from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
 
+MAX_NOTES = 10
+"""How many warnings, and how many infos, are told."""
 _quiet = np.errstate(all="ignore")
 """Infinities and NaN are values in PromQL, not accidents to warn of."""
 
@@ -146,7 +149,14 @@ class Engine:
 
 
 def _result(value: Scalar | String | Vector | Matrix, context: Context) -> QueryResult:
-    return QueryResult(value, tuple(context.warnings), tuple(context.infos))
+    return QueryResult(value, _told(context.warnings, "warning"), _told(context.infos, "info"))
+
+
+def _told(notes: Mapping[str, None], kind: str) -> tuple[str, ...]:
+    told = tuple(notes)
+    if len(told) <= MAX_NOTES:
+        return told
+    return (*told[:MAX_NOTES], f"{len(told) - MAX_NOTES} more {kind} annotations omitted")
 
 
 def _sorted(block: Block) -> Block:
@@ -161,6 +171,8 @@ def _matrix(batch: SampleBatch) -> Matrix:
 
 def _samples_within(windows: Windows) -> Matrix:
     """The samples of the only window of each series; series without any go."""
+    if windows.boundary:
+        return _matrix(boundary_samples(windows))
     first, last = windows.first[:, 0], windows.last[:, 0]
     rows = np.flatnonzero(last > first)
     offsets = np.concatenate(([0], np.cumsum((last - first)[rows])))

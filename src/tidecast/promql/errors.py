@@ -39,6 +39,7 @@ class QueryTimeout(TidecastError):
 
 
 def line_and_column(query: str, position: int) -> tuple[int, int]:
-    """The line and column, both from 1, of a character offset."""
+    """The line and column, both from 1, of a character offset; columns count bytes of UTF-8."""
     before = query[:position]
-    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
+    line = before[before.rfind("\n") + 1 :]
+    return before.count("\n") + 1, len(line.encode(errors="surrogatepass")) + 1

@@ -69,12 +69,16 @@ class StringLiteral:
 
 @dataclass(frozen=True, slots=True)
 class VectorSelector:
-    """An instant selector; `name` is what stands before the braces, `matchers` what is in them."""
+    """An instant selector; `name` is what stands before the braces, `matchers` what is in them.
+
+    `boundary` is "", "anchored" or "smoothed": how values at the ends of a range are found.
+    """
 
     name: str | None
     matchers: tuple[Matcher, ...] = ()
     offset: Duration | None = None
     at: At | None = None
+    boundary: str = ""
     span: Span = field(default=NOWHERE, compare=False)
 
     @property
@@ -97,7 +101,12 @@ class VectorSelector:
         return f"{self.name or ''}{braces}"
 
     def __str__(self) -> str:
-        return self.without_modifiers() + format_modifiers(self.offset, self.at)
+        return self.without_modifiers() + self.modifiers()
+
+    def modifiers(self) -> str:
+        """What stands behind the selector, each with a space before it."""
+        boundary = f" {self.boundary}" if self.boundary else ""
+        return boundary + format_modifiers(self.offset, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +122,7 @@ class MatrixSelector:
         return ValueType.MATRIX
 
     def __str__(self) -> str:
-        modifiers = format_modifiers(self.vector.offset, self.vector.at)
-        return f"{self.vector.without_modifiers()}[{self.range}]{modifiers}"
+        return f"{self.vector.without_modifiers()}[{self.range}]{self.vector.modifiers()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +226,30 @@ class Matching:
     """How the two sides of a binary operation find each other.
 
     `labels` with `on`: only these must agree; else all but these. `group` is "", "left" (many on
-    the left) or "right"; `include` are the labels copied from the "one" side.
+    the left) or "right"; `include` are the labels copied from the "one" side. `fill_left` and
+    `fill_right` stand in for a side that has no match.
     """
 
     on: bool = False
     labels: tuple[str, ...] = ()
     group: str = ""
     include: tuple[str, ...] = ()
+    fill_left: float | None = None
+    fill_right: float | None = None
+
+    @property
+    def fills(self) -> bool:
+        """Whether any side is filled in."""
+        return self.fill_left is not None or self.fill_right is not None
 
     def __str__(self) -> str:
         word = "on" if self.on else "ignoring"
         text = f"{word} ({', '.join(map(format_label, self.labels))})"
         if self.group:
             text += f" group_{self.group} ({', '.join(map(format_label, self.include))})"
+        for side, value in (("left", self.fill_left), ("right", self.fill_right)):
+            if value is not None:
+                text += f" fill_{side} ({format_number(value)})"
         return text
 
 
