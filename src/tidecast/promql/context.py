@@ -17,7 +17,13 @@ from tidecast.promql.duration_tree import (
     DurationOperation,
     DurationParen,
 )
-from tidecast.promql.errors import ParseError, QueryError, QueryTimeout, line_and_column
+from tidecast.promql.errors import (
+    ParseError,
+    QueryCancelled,
+    QueryError,
+    QueryTimeout,
+    line_and_column,
+)
 from tidecast.promql.settings import QueryLimits
 from tidecast.promql.tree import Span
 from tidecast.samples.batch import Int64s
@@ -42,14 +48,17 @@ class Context:
     monotonic: Callable[[], float]
     timeout_seconds: float
     deadline: float
+    cancelled: Callable[[], bool]
     warnings: dict[str, None] = field(default_factory=dict)
     infos: dict[str, None] = field(default_factory=dict)
 
     def check_time(self) -> None:
-        """Raises `QueryTimeout` when the query's time is up."""
+        """Raises `QueryTimeout` when time is up, `QueryCancelled` when nobody waits any more."""
+        if self.cancelled():
+            raise QueryCancelled("query was canceled in query execution")
         if self.monotonic() > self.deadline:
             raise QueryTimeout(
-                f"query timed out after {self.timeout_seconds:g} seconds; "
+                f"query timed out in query execution after {self.timeout_seconds:g} seconds; "
                 "ask for less time, fewer series or a longer step"
             )
 

@@ -1,7 +1,7 @@
 """What a query can be refused for.
 
 Prometheus' API calls the first two `bad_data` (400), QueryError and LimitExceeded
-`execution` (422), QueryTimeout `timeout` (503).
+`execution` (422), QueryTimeout `timeout` (503), QueryCancelled `canceled` (499).
 
 InvalidInput
 ├── ParseError       the text is not PromQL, or its types do not fit; says line and column
@@ -9,6 +9,7 @@ InvalidInput
 └── QueryError       the data does not allow the operation (e.g. many-to-many matching)
 TidecastError
 ├── QueryTimeout     the query took longer than it was given
+├── QueryCancelled   nobody waits for the answer any more
 └── LimitExceeded    (of the samples room) too many series, samples or points
 """
 
@@ -36,6 +37,10 @@ class QueryError(InvalidInput):
 
 class QueryTimeout(TidecastError):
     """A query that was stopped because its time was up."""
+
+
+class QueryCancelled(TidecastError):
+    """A query that was stopped because nobody waits for its answer."""
 
 
 def line_and_column(query: str, position: int) -> tuple[int, int]:
