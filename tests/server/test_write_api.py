@@ -55,7 +55,7 @@ def test_of_a_partly_bad_write_the_good_series_are_kept_and_the_bad_ones_named(
     assert status == 400
     assert why.startswith("2 series refused, the rest kept: ")
     assert "wapi_bad{" in why
-    assert "{'instance': 'web-8'}: it has no metric name" in why
+    assert "{instance='web-8'}: it has no metric name" in why
     assert len(why) < 5000, "a name of any length is cut short"
     assert len(shared.query("wapi_partly")) == 1
 

@@ -24,7 +24,13 @@ from tidecast.server.problems import problem_response
 
 OPEN_PATHS = ("/-/healthy", "/-/ready")
 INGEST_PATHS = ("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")
-READING_POSTS = ("/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels")
+READING_POSTS = tuple(
+    f"/api/v1/{path}"
+    for path in (
+        *("query", "query_range", "query_exemplars", "format_query", "parse_query"),
+        *("series", "labels"),
+    )
+)
 CHALLENGE = 'Basic realm="Tidecast: any name, a token as the password", charset="UTF-8"'
 
 
