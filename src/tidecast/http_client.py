@@ -9,10 +9,13 @@ HttpError
 
 from __future__ import annotations
 
+import functools
 import http.client
 import os
+import threading
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +29,7 @@ DEFAULT_SERVER = "http://127.0.0.1:9797"
 TIMEOUT_SECONDS = 60.0
 MAX_ANSWER_BYTES = 256 << 20
 MAX_TOKEN_BYTES = 4096
+MAX_IDLE_CONNECTIONS = 8
 
 
 class HttpError(TidecastError):
@@ -120,9 +124,13 @@ class HttpClient:
 
     def post_form(self, path: str, form: Sequence[tuple[str, str]]) -> Any:
         """What the server answers to this form, read from JSON."""
+        return self._json(self.send_form(path, form), path)
+
+    def send_form(self, path: str, form: Sequence[tuple[str, str]]) -> bytes:
+        """The body of the answer to this form, whatever it is."""
         body = urllib.parse.urlencode(form).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._json(self.request("POST", path, body, headers), path)
+        return self.request("POST", path, body, headers)
 
     def _send_json(self, method: str, path: str, value: Any) -> Any:
         body = value if isinstance(value, bytes) else orjson.dumps(value)
@@ -201,6 +209,39 @@ class HttpClient:
 
 class _Plain(http.client.HTTPConnection):
     """Plain HTTP; exists so that both kinds are made in the same way."""
+
+
+class HttpPool:
+    """Connections to one server for several threads: each request has one to itself."""
+
+    def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
+        self._make = functools.partial(HttpClient, url, token, timeout_seconds)
+        self._idle = [self._make()]
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def client(self) -> Iterator[HttpClient]:
+        """A client that nobody else uses meanwhile."""
+        with self._lock:
+            client = self._idle.pop() if self._idle else self._make()
+        try:
+            yield client
+        finally:
+            with self._lock:
+                kept = not self._closed and len(self._idle) < MAX_IDLE_CONNECTIONS
+                if kept:
+                    self._idle.append(client)
+            if not kept:
+                client.close()
+
+    def close(self) -> None:
+        """Closes what is idle; what is in use is closed when it comes back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()
 
 
 def reason_of(answer: bytes) -> str:

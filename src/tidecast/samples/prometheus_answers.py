@@ -9,6 +9,7 @@ import numpy as np
 
 from tidecast.samples.batch import STALE_NAN, Float64s, Int64s, SampleBatch
 from tidecast.samples.matchers import Matchers
+from tidecast.samples.protocol import MetricMetadata
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import Labels, make_labels
 
@@ -68,3 +69,30 @@ def _series(each: Any, start_ms: int, end_ms: int) -> tuple[Labels, Int64s, Floa
     values = np.array([float(value) for _, value in pairs], dtype=np.float64)
     inside = (start_ms <= times) & (times <= end_ms)
     return make_labels(each["metric"]), times[inside], values[inside]
+
+
+def texts(data: Any) -> list[str]:
+    """The names or values in a list of them; raises `InvalidAnswer`."""
+    if not isinstance(data, list) or not all(isinstance(each, str) for each in data):
+        raise InvalidAnswer(f"expected a list of texts, got {str(data)[:200]}")
+    return data
+
+
+def label_sets(data: Any) -> list[Labels]:
+    """The label sets in the data of a series request; raises `InvalidAnswer`."""
+    try:
+        return [make_labels(each) for each in data]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidAnswer(f"expected label sets, got {str(data)[:200]}") from error
+
+
+def metric_metadata(data: Any) -> dict[str, MetricMetadata]:
+    """Metadata by metric name, the first where targets disagree; raises `InvalidAnswer`."""
+    try:
+        return {
+            name: MetricMetadata(told[0]["type"], told[0]["help"], told[0].get("unit", ""))
+            for name, told in data.items()
+            if told
+        }
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise InvalidAnswer(f"expected metric metadata, got {str(data)[:200]}") from error

@@ -8,6 +8,7 @@ import numpy as np
 
 from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
+from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import definition_of
@@ -18,9 +19,12 @@ from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
+from tidecast.promql.push_down import PushDownEngine
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.records import KnownResource, Records
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast_alerts.engine import AlertEngine
@@ -31,6 +35,18 @@ OWN_FLUSH_SAMPLES = 1_000_000
 """Its log is else written out only when a month is over; this keeps reopening quick."""
 
 
+def open_raw(settings: ServerSettings) -> EmbeddedSamples | PrometheusSamples:
+    """Where all but our own series are: in a directory, or in an engine that is there already."""
+    directory = settings.data_dir / "samples"
+    if settings.samples_backend == "embedded":
+        window_ms = settings.out_of_order_window_ms
+        return EmbeddedSamples(directory / "raw", out_of_order_window_ms=window_ms)
+    token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
+    address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
+    directory.mkdir(exist_ok=True)
+    return PrometheusSamples(address, directory / "engine-metadata.json")
+
+
 class Application:
     """Opens the rooms and joins them; `Upkeep` is what keeps them going."""
 
@@ -39,18 +55,21 @@ class Application:
         self.clock = SystemClock()
         self.tokens = tokens
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self.raw = EmbeddedSamples(
-            settings.data_dir / "samples" / "raw",
-            out_of_order_window_ms=settings.out_of_order_window_ms,
-        )
+        self.raw = open_raw(settings)
         self.own = EmbeddedSamples(
             settings.data_dir / "samples" / "own",
             window_ms=OWN_WINDOW_MS,
             flush_samples=OWN_FLUSH_SAMPLES,
         )
+        self.embedded = {"own": self.own}
+        if isinstance(self.raw, EmbeddedSamples):
+            self.embedded["raw"] = self.raw
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        self.engine = Engine(self.samples)
+        local = Engine(self.samples)
+        self.engine: QueryEngine = local
+        if isinstance(self.raw, PrometheusSamples):
+            self.engine = PushDownEngine(local, self.raw, self.own)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.metrics = ServerMetrics()

@@ -14,9 +14,9 @@ from starlette.routing import Route
 import tidecast_collector
 from tidecast.clock import SystemClock
 from tidecast.promql.encode import encode_result
-from tidecast.promql.engine import Engine
 from tidecast.promql.errors import QueryError, QueryTimeout
 from tidecast.promql.parser import parse
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import QueryResult
 from tidecast.promql.tree import VectorSelector
 from tidecast.samples.matchers import Matchers
@@ -47,7 +47,7 @@ class PrometheusApi:
     """The handlers, over the engine, the samples and the alerts they ask."""
 
     def __init__(
-        self, engine: Engine, samples: Samples, alerts: AlertEngine, clock: SystemClock
+        self, engine: QueryEngine, samples: Samples, alerts: AlertEngine, clock: SystemClock
     ) -> None:
         self._engine, self._samples, self._alerts, self._clock = engine, samples, alerts, clock
 
