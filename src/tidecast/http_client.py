@@ -30,6 +30,7 @@ TIMEOUT_SECONDS = 60.0
 MAX_ANSWER_BYTES = 256 << 20
 MAX_TOKEN_BYTES = 4096
 MAX_IDLE_CONNECTIONS = 8
+_PIECE_BYTES = 1 << 20
 
 
 class HttpError(TidecastError):
@@ -155,9 +156,7 @@ class HttpClient:
         Raises `Unreachable` or `Refused`; a kept connection that the server has closed meanwhile is
         opened again once.
         """
-        sent = {"Accept": "application/json", "User-Agent": "tidecast", **(headers or {})}
-        if self._token:
-            sent["Authorization"] = f"Bearer {self._token}"
+        sent = {**self._headers(), **(headers or {})}
         fresh = self._connection is None
         try:
             status, answer = self._exchange(method, path, body, sent)
@@ -172,14 +171,46 @@ class HttpClient:
             raise Refused(status, self._explain(status, path, answer))
         return answer
 
+    def stream(self, path: str) -> Iterator[bytes]:
+        """The body of a successful answer, of any size, piece by piece.
+
+        Raises `Unreachable` or `Refused`.
+        """
+        self.close()
+        connection = self._connect()
+        try:
+            connection.request("GET", self._address.prefix + path, headers=self._headers())
+            response = connection.getresponse()
+            if response.status != 200:
+                answer = response.read(MAX_ANSWER_BYTES)
+                raise Refused(response.status, self._explain(response.status, path, answer))
+            while chunk := response.read(_PIECE_BYTES):
+                yield chunk
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+
+    def wait_up_to(self, seconds: float) -> None:
+        """Lets what is asked from now on take longer (or less long) than before."""
+        self.close()
+        self._timeout_seconds = seconds
+
+    def _headers(self) -> dict[str, str]:
+        sent = {"Accept": "application/json", "User-Agent": "tidecast"}
+        if self._token:
+            sent["Authorization"] = f"Bearer {self._token}"
+        return sent
+
+    def _connect(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._address.secure else _Plain
+        return kind(self._address.host, self._address.port, timeout=self._timeout_seconds)
+
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
         if self._connection is None:
-            kind = http.client.HTTPSConnection if self._address.secure else _Plain
-            self._connection = kind(
-                self._address.host, self._address.port, timeout=self._timeout_seconds
-            )
+            self._connection = self._connect()
         try:
             self._connection.request(method, self._address.prefix + path, body, dict(headers))
             response = self._connection.getresponse()

@@ -39,7 +39,8 @@ class TidecastServer(HttpClient):
 def _scope_of(path: str) -> str:
     if path.startswith(("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")):
         return "ingest"
-    return "operate" if path.startswith("/api/tidecast/v1/settings") else "read"
+    operated = ("/api/tidecast/v1/settings", "/api/tidecast/v1/backups")
+    return "operate" if path.startswith(operated) else "read"
 
 
 def explain_errors(command: Callable[P, R]) -> Callable[P, R]:

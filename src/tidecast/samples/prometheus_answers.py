@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tidecast.samples.batch import STALE_NAN, Float64s, Int64s, SampleBatch
-from tidecast.samples.matchers import Matchers
+from tidecast.samples.matchers import Matcher, Matchers, MatchOp
 from tidecast.samples.protocol import MetricMetadata
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import Labels, make_labels
@@ -21,6 +21,15 @@ class InvalidAnswer(InvalidInput):
 def selector_text(matchers: Matchers) -> str:
     """The matchers as a selector in PromQL."""
     return f"{{{','.join(map(str, matchers))}}}"
+
+
+def series_text(labels: Labels) -> str:
+    """The series as the selector that finds it alone.
+
+    >>> series_text((("__name__", "up"), ("job", "node")))
+    '{__name__="up",job="node"}'
+    """
+    return selector_text([Matcher(name, MatchOp.EQUAL, value) for name, value in labels])
 
 
 def seconds_text(time_ms: int) -> str:

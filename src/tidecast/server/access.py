@@ -24,6 +24,7 @@ from tidecast.server.problems import problem_response
 
 OPEN_PATHS = ("/-/healthy", "/-/ready")
 INGEST_PATHS = ("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")
+BACKUPS_PATH = "/api/tidecast/v1/backups"
 READING_POSTS = ("/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels")
 CHALLENGE = 'Basic realm="Tidecast: any name, a token as the password", charset="UTF-8"'
 
@@ -50,6 +51,8 @@ def required_scope(method: str, path: str) -> TokenScope:
     """The scope that a request needs."""
     if path in INGEST_PATHS:
         return TokenScope.INGEST
+    if path.startswith(BACKUPS_PATH):
+        return TokenScope.OPERATE  # a backup holds everything, hashed tokens among it
     if method in ("GET", "HEAD", "OPTIONS") or path in READING_POSTS:
         return TokenScope.READ
     return TokenScope.OPERATE

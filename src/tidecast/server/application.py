@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -27,8 +28,11 @@ from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
+from tidecast.server.store_metrics import StoreHealth
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
+
+log = logging.getLogger(__name__)
 
 OWN_WINDOW_MS = 30 * 24 * HOUR_MS
 OWN_FLUSH_SAMPLES = 1_000_000
@@ -73,6 +77,8 @@ class Application:
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.metrics = ServerMetrics()
+        self.metrics.registry.register(StoreHealth(self.embedded))
+        self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
@@ -87,6 +93,19 @@ class Application:
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
         self.usage_imported: Callable[[], None] = lambda: None
+
+    def _tell_of_damage(self) -> None:
+        for name, store in self.embedded.items():
+            problems = store.stats().problems
+            if problems:
+                log.error(
+                    "the samples store %r was opened with damage in %d places, the rest is served; "
+                    "the first: %s. `tidecast verify-store %s` says what is missing",
+                    name,
+                    len(problems),
+                    problems[0],
+                    self.settings.data_dir,
+                )
 
     def close(self) -> None:
         """Closes the rooms."""

@@ -22,6 +22,7 @@ from tidecast.config import ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
+from tidecast.server.backup_api import BackupApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.tidecast_api import TidecastApi
@@ -104,6 +105,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             Route("/metrics", _metrics(application)),
             *write.routes(),
             *prometheus.routes(),
+            *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *page_routes(views),
         ],
