@@ -276,9 +276,7 @@ def test_an_agent_pushes_through_us_and_rules_fire_and_resolve(
         assert not named("open")
 
 
-def test_an_engine_that_is_away_costs_nothing_that_was_acknowledged(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_an_engine_that_is_away_is_told_and_our_own_goes_on(tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     options = ("--samples-backend=prometheus", f"--samples-read-url={away}")
     with Server(tmp_path / "s", *options, f"--samples-write-url={away}/api/v1/write") as server:
