@@ -6,6 +6,7 @@ missing=
 need() { [ -x "$1" ] || missing="$missing $2"; }
 need /usr/bin/prometheus prometheus
 need /usr/bin/prometheus-node-exporter prometheus-node-exporter
+need /usr/bin/victoria-metrics victoria-metrics
 need /usr/bin/chromium chromium
 need /usr/bin/sadf sysstat
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"

@@ -60,6 +60,10 @@ class ServerSettings:
     webhook_urls: tuple[str, ...] = ()
     external_url: str = ""
     horizon_ms: int = 90 * DAY_MS
+    samples_backend: str = "embedded"
+    samples_read_url: str = ""
+    samples_write_url: str = ""
+    samples_token_file: Path | None = None
 
     @property
     def scheme(self) -> str:
@@ -70,6 +74,19 @@ class ServerSettings:
     def records_url(self) -> str:
         """Where the records are: the given database, or SQLite in the data directory."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'records.sqlite3'}"
+
+    def check_samples(self) -> None:
+        """Raises `InvalidSettings` unless it is clear where samples are kept."""
+        foreign = self.samples_backend == "prometheus"
+        urls = self.samples_read_url, self.samples_write_url
+        if foreign and not all(urls):
+            raise InvalidSettings(
+                "--samples-backend prometheus needs --samples-read-url (the base of the engine's "
+                "API, as http://127.0.0.1:9090) and --samples-write-url (as "
+                "http://127.0.0.1:9090/api/v1/write)"
+            )
+        if not foreign and (any(urls) or self.samples_token_file):
+            raise InvalidSettings("the --samples-* options go with --samples-backend prometheus")
 
     def check_access(self, listens_on_loopback: bool) -> None:
         """Raises `InvalidSettings` where strangers could reach the server unasked."""

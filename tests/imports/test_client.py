@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from tidecast.cli.client import HttpClient, HttpError, Refused, TidecastServer, read_token
+from tidecast.cli.client import TidecastServer
+from tidecast.http_client import HttpClient, HttpError, Refused, read_token
 from tidecast_collector.errors import TidecastError
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tidecast.cli.client import HttpClient, HttpError
-from tidecast.cli.import_prometheus import WRITE_HEADERS
-from tidecast.journeys.imports.remote_write import write_requests
+from tidecast.http_client import HttpClient, HttpError
 from tidecast.samples.batch import STALE_NAN, STALE_NAN_BITS, SampleBatch
+from tidecast.samples.write_requests import WRITE_HEADERS, write_requests
 from tidecast_collector.labels import make_labels
 
 pytestmark = pytest.mark.servers

@@ -10,25 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidecast.journeys.imports.prometheus import (
-    DAY_MS,
-    Chunk,
-    InvalidAnswer,
-    answer_data,
-    is_ours,
-    matrix_samples,
-    plan_chunks,
-    range_query,
-)
-from tidecast.journeys.imports.remote_read import (
-    InvalidReadResponse,
-    read_request,
-    read_response,
-)
-from tidecast.journeys.imports.remote_write import MAX_SAMPLES_A_REQUEST, write_requests
+from tidecast.journeys.imports.prometheus import DAY_MS, Chunk, plan_chunks
 from tidecast.journeys.imports.selector import parse_selector
 from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.matchers import Matcher, MatchOp
+from tidecast.samples.prometheus_answers import (
+    InvalidAnswer,
+    answer_data,
+    matrix_samples,
+    range_query,
+)
+from tidecast.samples.remote_read import InvalidReadResponse, read_request, read_response
+from tidecast.samples.routed import is_own
+from tidecast.samples.write_requests import MAX_SAMPLES_A_REQUEST, write_requests
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import make_labels
 
@@ -219,7 +213,7 @@ def test_a_chunk_narrows_the_selector_to_its_metrics():
     [("tidecast_usage", True), ("tidecast_agent_cycles_total", False), ("node_load1", False)],
 )
 def test_what_a_server_writes_itself_is_not_imported(name, ours):
-    assert is_ours(name) is ours
+    assert is_own(name) is ours
 
 
 def test_a_matrix_is_cut_to_its_span():

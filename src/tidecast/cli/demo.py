@@ -18,22 +18,15 @@ from types import FrameType
 import click
 import numpy as np
 
-from tidecast.cli.client import (
-    HttpError,
-    Refused,
-    TidecastServer,
-    Unreachable,
-    explain_errors,
-    read_token,
-)
-from tidecast.cli.import_prometheus import WRITE_HEADERS
+from tidecast.cli.client import TidecastServer, explain_errors
 from tidecast.cli.send_history import USAGE_PATH
+from tidecast.http_client import HttpError, Refused, Unreachable, read_token
 from tidecast.journeys.demo_curves import HOUR_MS, MINUTE_MS
 from tidecast.journeys.demo_feed import DemoFeed
 from tidecast.journeys.demo_fleet import DemoFleet
-from tidecast.journeys.imports.remote_write import write_requests
 from tidecast.journeys.imports.usage import usage_requests
 from tidecast.samples.batch import Int64s
+from tidecast.samples.write_requests import WRITE_HEADERS, write_requests
 
 SOURCE = "demo"
 RAW_HOURS = 6

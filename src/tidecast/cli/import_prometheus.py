@@ -10,37 +10,21 @@ from typing import TypeAlias
 
 import click
 
-from tidecast.cli.client import HttpClient, Refused, TidecastServer, read_token, server_options
+from tidecast.cli.client import TidecastServer, server_options
 from tidecast.cli.send_history import ImportProgress
+from tidecast.http_client import HttpClient, Refused, read_token
 from tidecast.journeys.imports.csv_rows import parse_timestamp_ms
-from tidecast.journeys.imports.prometheus import (
-    DAY_MS,
-    Chunk,
-    answer_data,
-    is_ours,
-    matrix_samples,
-    plan_chunks,
-    range_query,
-)
-from tidecast.journeys.imports.remote_read import ReadSamples, read_request, read_response
-from tidecast.journeys.imports.remote_write import write_requests
+from tidecast.journeys.imports.prometheus import DAY_MS, Chunk, plan_chunks
 from tidecast.journeys.imports.selector import parse_selector
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.matchers import Matcher, Matchers, MatchOp
+from tidecast.samples.prometheus_answers import answer_data, seconds_text, selector_text
+from tidecast.samples.raw_reading import find_way, read_raw
+from tidecast.samples.remote_read import ReadSamples
+from tidecast.samples.routed import is_own
+from tidecast.samples.write_requests import WRITE_HEADERS, write_requests
 from tidecast_collector.labels import NAME
 
-READ_HEADERS = {
-    "Content-Encoding": "snappy",
-    "Content-Type": "application/x-protobuf",
-    "X-Prometheus-Remote-Read-Version": "0.1.0",
-    "Accept": "application/x-protobuf",
-}
-WRITE_HEADERS = {
-    "Content-Encoding": "snappy",
-    "Content-Type": "application/x-protobuf",
-    "X-Prometheus-Remote-Write-Version": "0.1.0",
-}
-NO_REMOTE_READ = (400, 404, 405, 501)
 EVERYTHING: Matchers = [Matcher(NAME, MatchOp.NOT_EQUAL, "")]
 
 Fetch: TypeAlias = Callable[[Chunk], ReadSamples]
@@ -72,67 +56,35 @@ class PrometheusSource:
     def __init__(self, http: HttpClient, selectors: Sequence[Matchers]) -> None:
         self._http = http
         self._selectors = selectors
-        self._nan_is_stale = False
         self.ours = 0
 
     def series_counts(self, start_ms: int, end_ms: int) -> dict[str, int]:
         """How many series each wanted metric has in that time; our own are counted apart."""
-        span = [("start", _seconds(start_ms)), ("end", _seconds(end_ms))]
-        matches = [("match[]", _text(each)) for each in self._selectors]
+        span = [("start", seconds_text(start_ms)), ("end", seconds_text(end_ms))]
+        matches = [("match[]", selector_text(each)) for each in self._selectors]
         answer = self._http.get_json("/api/v1/label/__name__/values", [*span, *matches])
         counts: dict[str, int] = {}
         for name in answer_data(answer):
             chunk = Chunk((name,), start_ms, end_ms)
-            narrowed = [("match[]", _text(chunk.matchers(each))) for each in self._selectors]
+            narrowed = [
+                ("match[]", selector_text(chunk.matchers(each))) for each in self._selectors
+            ]
             found = len(answer_data(self._http.post_form("/api/v1/series", [*span, *narrowed])))
-            if is_ours(name):
+            if is_own(name):
                 self.ours += found
             else:
                 counts[name] = found
         return counts
 
-    def fetcher(self, end_ms: int) -> Fetch:
-        """Remote-read where the server has it, otherwise range selectors."""
-        try:
-            self._read(Chunk(("up",), end_ms, end_ms))
-        except Refused as error:
-            if error.status not in NO_REMOTE_READ:
-                raise
-            self._nan_is_stale = self._is_victoria()
-            return self._query
-        return self._read
+    def fetcher(self) -> Fetch:
+        """What reads a chunk, in the way this server offers."""
+        way = find_way(self._http)
 
-    def _is_victoria(self) -> bool:
-        """Whether it is a VictoriaMetrics: it alone exports, and keeps NaN only as a marker."""
-        probe = "/api/v1/export?match[]=up&start=1&end=1"
-        try:
-            self._http.request("GET", probe)
-        except Refused:
-            return False
-        return True
+        def fetch(chunk: Chunk) -> ReadSamples:
+            selectors = [chunk.matchers(each) for each in self._selectors]
+            return read_raw(self._http, way, selectors, chunk.start_ms, chunk.end_ms)
 
-    def _read(self, chunk: Chunk) -> ReadSamples:
-        selectors = [chunk.matchers(each) for each in self._selectors]
-        request = read_request(selectors, chunk.start_ms, chunk.end_ms)
-        return read_response(self._http.request("POST", "/api/v1/read", request, READ_HEADERS))
-
-    def _query(self, chunk: Chunk) -> ReadSamples:
-        found = {}
-        for each in self._selectors:
-            query = range_query(chunk.matchers(each), chunk.start_ms, chunk.end_ms)
-            form = [("query", query), ("time", _seconds(chunk.end_ms))]
-            data = answer_data(self._http.post_form("/api/v1/query", form))
-            for part in matrix_samples(data, chunk.start_ms, chunk.end_ms, self._nan_is_stale):
-                found[part[0]] = part
-        return ReadSamples(SampleBatch.of(found.values()), 0)
-
-
-def _seconds(time_ms: int) -> str:
-    return f"{time_ms // 1000}.{time_ms % 1000:03d}"
-
-
-def _text(matchers: Matchers) -> str:
-    return f"{{{','.join(map(str, matchers))}}}"
+        return fetch
 
 
 def import_samples(
@@ -142,8 +94,8 @@ def import_samples(
     source = PrometheusSource(http, selectors)
     chunks = list(plan_chunks(source.series_counts(*span), *span))
     result = ImportedSamples(ours=source.ours, chunks=len(chunks))
-    fetch = source.fetcher(span[1])
-    key = " ".join(["prometheus", http.url, *sorted(map(_text, selectors))])
+    fetch = source.fetcher()
+    key = " ".join(["prometheus", http.url, *sorted(map(selector_text, selectors))])
     progress = ImportProgress(server, key, f"prometheus:{http.url}")
     with click.progressbar(chunks, label=f"importing {http.url}") as bar:
         for chunk in bar:

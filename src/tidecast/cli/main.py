@@ -20,6 +20,12 @@ COMMANDS = {
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
     "report": ("tidecast.cli.report:report", "Documents for people."),
     "retire": ("tidecast.cli.retire:retire", "Say that a host or resource is gone for good."),
+    "backup": ("tidecast.cli.backup:backup", "Save all that a running server holds."),
+    "restore": ("tidecast.cli.backup:restore", "Put a backup into an empty data directory."),
+    "verify-store": (
+        "tidecast.cli.verify_store:verify_store",
+        "Whether the samples in a data directory are whole.",
+    ),
     "token": ("tidecast.cli.token:token", "Tokens for agents, Prometheus, Grafana and people."),
     "demo": ("tidecast.cli.demo:demo", "Try everything on a generated fleet."),
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import click
 
-from tidecast.cli.client import HttpError, TidecastServer
+from tidecast.cli.client import TidecastServer
+from tidecast.http_client import HttpError
 from tidecast.journeys.imports.usage import UsageSeries, usage_requests
 
 USAGE_PATH = "/api/tidecast/v1/usage"

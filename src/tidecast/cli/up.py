@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from tidecast.cli.client import HttpError, TidecastServer
+from tidecast.cli.client import TidecastServer
 from tidecast.cli.server import settings_options
 from tidecast.config import DAY_MS, Address, ServerSettings
+from tidecast.http_client import HttpError
 from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
 from tidecast_collector.errors import TidecastError
 
@@ -212,6 +213,7 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         "--tls-cert-file": settings.tls_cert_file,
         "--tls-key-file": settings.tls_key_file,
         "--resources-file": settings.resources_file,
+        "--samples-token-file": settings.samples_token_file,
     }
     flags = {"--require-auth": settings.require_auth, "--insecure-http": settings.insecure_http}
     return [
@@ -220,6 +222,9 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         f"--retention={_duration(settings.retention_ms)}",
         f"--out-of-order-window={_duration(settings.out_of_order_window_ms)}",
         f"--external-url={settings.external_url}",
+        f"--samples-backend={settings.samples_backend}",
+        f"--samples-read-url={settings.samples_read_url}",
+        f"--samples-write-url={settings.samples_write_url}",
         *(f"{option}={path}" for option, path in paths.items() if path),
         *(option for option, given in flags.items() if given),
         *(f"--rules-file={path}" for path in settings.rules_files),

@@ -9,7 +9,7 @@ import numpy as np
 from tidecast.journeys.measure_usage import STEP_MS, measure
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey
 from tidecast.policy.resources import ResourceDefinition
-from tidecast.promql.engine import Engine
+from tidecast.promql.query_engine import QueryEngine
 from tidecast_analytics.fastpath import full_in
 
 WINDOW_MS = 6 * HOUR_MS
@@ -19,7 +19,7 @@ FullIn = tuple[float, float, float]
 
 
 def watch_fast_path(
-    engine: Engine, definitions: Mapping[str, ResourceDefinition], now_ms: int
+    engine: QueryEngine, definitions: Mapping[str, ResourceDefinition], now_ms: int
 ) -> dict[ResourceKey, FullIn | None]:
     """For each resource that kills fast: when it is full if its last hours go on; None: not."""
     watched = [each for each in definitions.values() if each.fast_path]

@@ -10,7 +10,7 @@ import numpy as np
 
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import ResourceDefinition
-from tidecast.promql.engine import Engine
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import Matrix
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import host_of_instance, label_value
@@ -31,7 +31,7 @@ class MeasuredUsage:
 
 
 def measure(
-    engine: Engine,
+    engine: QueryEngine,
     definitions: Iterable[ResourceDefinition],
     start_ms: int,
     end_ms: int,
@@ -53,7 +53,7 @@ def measure(
 
 
 def _by_key(
-    engine: Engine, definition: ResourceDefinition, query: str, times: Int64s
+    engine: QueryEngine, definition: ResourceDefinition, query: str, times: Int64s
 ) -> dict[ResourceKey, Float64s]:
     step = int(times[1] - times[0]) if len(times) > 1 else STEP_MS
     matrix = engine.range(query, int(times[0]), int(times[-1]), step).value
@@ -73,7 +73,7 @@ def _by_key(
 
 
 def usage_records(
-    engine: Engine, definitions: Mapping[str, ResourceDefinition], hours_ms: Iterable[int]
+    engine: QueryEngine, definitions: Mapping[str, ResourceDefinition], hours_ms: Iterable[int]
 ) -> Iterator[list[UsageRecords]]:
     """The records of these hours (their ends), in lists that each cover a day at the most."""
     for run in _runs(sorted(set(hours_ms))):

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import re2
 
 from tidecast.promql.duration_tree import DurationLiteral
-from tidecast.promql.engine import Engine
 from tidecast.promql.errors import ParseError, QueryError
 from tidecast.promql.parser import parse, selectors
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import Matrix, Scalar, String
 from tidecast.promql.tree import ValueType, VectorSelector
 from tidecast.samples.batch import is_stale
@@ -23,9 +23,9 @@ _LOOKS_BACK_MS = (300_000, 3_600_000, EVIDENCE_MS)
 
 
 class AlertingPromQL:
-    """Implements `tidecast_alerts.ports.PromQL` over an `Engine`."""
+    """Implements `tidecast_alerts.ports.PromQL` over a `QueryEngine`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: QueryEngine) -> None:
         self._engine = engine
 
     def check(self, expression: str) -> None:

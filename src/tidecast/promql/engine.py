@@ -97,7 +97,7 @@ class Engine:
         `LimitExceeded`.
         """
         tree = parse(query)
-        self._check_range(tree, start_ms, end_ms, step_ms)
+        self.check_range(tree, start_ms, end_ms, step_ms)
         context = self._context(query, (start_ms, end_ms, step_ms), options)
         evaluator = Evaluator(context)
         times = start_ms + np.arange((end_ms - start_ms) // step_ms + 1) * step_ms
@@ -107,7 +107,8 @@ class Engine:
             block = drop_names(evaluator.vector(tree, times))
         return _result(_matrix(samples_of(_sorted(block), times)), context)
 
-    def _check_range(self, tree: Node, start_ms: int, end_ms: int, step_ms: int) -> None:
+    def check_range(self, tree: Node, start_ms: int, end_ms: int, step_ms: int) -> None:
+        """Raises `InvalidRange` where a range query cannot be asked so."""
         if step_ms <= 0:
             raise InvalidRange(
                 "zero or negative query resolution step widths are not accepted. "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -87,6 +89,26 @@ class Records:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def copy_to(self, path: Path) -> bool:
+        """Copies the records of one moment into a new SQLite file.
+
+        False where they are in PostgreSQL, which has its own ways. Raises `RecordsUnavailable`.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return False
+        connection = self._engine.raw_connection()
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+            with closing(sqlite3.connect(path)) as target:
+                source = connection.driver_connection
+                assert isinstance(source, sqlite3.Connection)
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise RecordsUnavailable(f"the records cannot be copied to {path}: {error}") from error
+        finally:
+            connection.close()
+        return True
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:

@@ -22,6 +22,7 @@ from tidecast.samples.admission import admit
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.commit import GroupCommit
+from tidecast.samples.copying import copy_store
 from tidecast.samples.deletions import Forgotten
 from tidecast.samples.durable import (
     CheckedJson,
@@ -215,6 +216,18 @@ class EmbeddedSamples(Samples):
             self.flush()
         elif self._head.samples >= self._flush_samples:
             self._wake.set()
+
+    def copy_to(self, target: Path) -> None:
+        """Copies the store, with all that is acknowledged by now, into that empty directory.
+
+        Appending goes on meanwhile, flushing does not. Raises `OSError` where the disk refuses.
+        """
+        with self._upkeep_lock:
+            with self._commits.paused():
+                self._require_open()
+                sizes = {p: p.stat().st_size for p in log_paths(self._directory / "log")}
+            segments = [segment.path for segment in self._view.segments]
+            copy_store(self._directory, target, sizes, segments)
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""

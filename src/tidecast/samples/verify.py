@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tidecast.samples.durable import CheckedJson, DamagedFile
 from tidecast.samples.log import LogReading, log_paths, read_log
 from tidecast.samples.segment import Segment, parse_segment_name
+from tidecast_collector.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A damaged file; samples in [start, end) may be missing (None: it is not known which)."""
+    """A damaged file; samples in [start, end) may be missing (None: it is not known which).
+
+    `series` are those concerned, none where that is not known.
+    """
 
     path: Path
     what: str
     start_ms: int | None = None
     end_ms: int | None = None
+    series: tuple[Labels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +72,39 @@ def _damage_of(path: Path) -> Iterator[Damage]:
         for problem in reading.problems:
             yield Damage(path, problem)
     else:
-        try:
-            Segment(path).check()
-        except DamagedFile as error:
-            yield Damage(path, str(error), *_window(path))
+        yield from _damage_of_segment(path)
+
+
+def _damage_of_segment(path: Path) -> Iterator[Damage]:
+    """One damage for all series of which something cannot be read."""
+    try:
+        segment = Segment(path)
+        columns = [segment.column(number) for number in range(len(segment))]
+    except DamagedFile as error:
+        yield Damage(path, str(error), *_window(path))
+        return
+    bad_columns = {
+        column: fault
+        for column in sorted(set(columns))
+        if (fault := _fault_of(partial(segment.timestamps, column)))
+    }
+    series, faults = [], dict.fromkeys(bad_columns.values())
+    for number, column in enumerate(columns):
+        fault = _fault_of(partial(segment.values, number))
+        if fault:
+            faults[fault] = None
+        if fault or column in bad_columns:
+            series.append(segment.labels(number))
+    if series:
+        yield Damage(path, "; ".join(faults), *_window(path), tuple(series))
+
+
+def _fault_of(reading: Callable[[], object]) -> str:
+    try:
+        reading()
+    except DamagedFile as error:
+        return str(error)
+    return ""
 
 
 def _damage_of_json(path: Path) -> Iterator[Damage]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
+from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import definition_of
@@ -18,15 +20,21 @@ from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
+from tidecast.promql.push_down import PushDownEngine
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.records import KnownResource, Records
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.problems import Problem
+from tidecast.server.store_metrics import StoreHealth
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
+
+log = logging.getLogger(__name__)
 
 OWN_WINDOW_MS = 30 * 24 * HOUR_MS
 OWN_FLUSH_SAMPLES = 1_000_000
@@ -35,6 +43,18 @@ OWN_FLUSH_SAMPLES = 1_000_000
 
 class CannotOpen(TidecastError):
     """The data directory cannot be used."""
+
+
+def open_raw(settings: ServerSettings) -> EmbeddedSamples | PrometheusSamples:
+    """Where all but our own series are: in a directory, or in an engine that is there already."""
+    directory = settings.data_dir / "samples"
+    if settings.samples_backend == "embedded":
+        window_ms = settings.out_of_order_window_ms
+        return EmbeddedSamples(directory / "raw", out_of_order_window_ms=window_ms)
+    token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
+    address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
+    directory.mkdir(exist_ok=True)
+    return PrometheusSamples(address, directory / "engine-metadata.json")
 
 
 class Application:
@@ -48,21 +68,26 @@ class Application:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
-        self.raw = EmbeddedSamples(
-            settings.data_dir / "samples" / "raw",
-            out_of_order_window_ms=settings.out_of_order_window_ms,
-        )
+        self.raw = open_raw(settings)
         self.own = EmbeddedSamples(
             settings.data_dir / "samples" / "own",
             window_ms=OWN_WINDOW_MS,
             flush_samples=OWN_FLUSH_SAMPLES,
         )
+        self.embedded = {"own": self.own}
+        if isinstance(self.raw, EmbeddedSamples):
+            self.embedded["raw"] = self.raw
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        self.engine = Engine(self.samples)
+        local = Engine(self.samples)
+        self.engine: QueryEngine = local
+        if isinstance(self.raw, PrometheusSamples):
+            self.engine = PushDownEngine(local, self.raw, self.own)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.metrics = ServerMetrics()
+        self.metrics.registry.register(StoreHealth(self.embedded))
+        self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
@@ -79,6 +104,19 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
+
+    def _tell_of_damage(self) -> None:
+        for name, store in self.embedded.items():
+            problems = store.stats().problems
+            if problems:
+                log.error(
+                    "the samples store %r was opened with damage in %d places, the rest is served; "
+                    "the first: %s. `tidecast verify-store %s` says what is missing",
+                    name,
+                    len(problems),
+                    problems[0],
+                    self.settings.data_dir,
+                )
 
     def close(self) -> None:
         """Closes the rooms."""

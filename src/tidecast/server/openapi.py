@@ -77,9 +77,15 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["source", "series"],
     },
     "Chunk": {**_object(key=TEXT, source=TEXT, chunk=TEXT), "required": ["key", "source", "chunk"]},
+    "Backup": _object(
+        name=TEXT, path=TEXT, made=TIME, files={"type": "integer"}, size_bytes={"type": "integer"},
+        left_out=_list(TEXT), damage=_list(TEXT),
+    ),
+    "BackupRequest": _object(name=TEXT),
     "Flag": {**_object(value={"type": "boolean"}), "required": ["value"]},
 }  # fmt: skip
 
+NAME: Schema = {"name": "name", "in": "path", "required": True, "schema": TEXT}
 ID: Schema = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
 
 
@@ -127,6 +133,8 @@ def _paths() -> dict[str, Schema]:
         "text/html": {"schema": TEXT},
         "text/csv": {"schema": TEXT},
     }
+    backup = _operation("The backup as a tar file", TEXT, [NAME])
+    backup["responses"]["200"]["content"] = {"application/x-tar": {"schema": TEXT}}
     return {
         "/openapi.json": {"get": _operation("This document", {"type": "object"})},
         "/status": {"get": _operation("What is still to be done", {"type": "object"})},
@@ -169,6 +177,11 @@ def _paths() -> dict[str, Schema]:
             "put": _operation("Whether the data is generated", _ref("Flag"), body="Flag")
         },
         "/reports/capacity": {"get": report},
+        "/backups": {
+            "get": _operation("Backups beside the data", _object(backups=_list(_ref("Backup")))),
+            "post": _operation("Make a backup", _ref("Backup"), body="BackupRequest"),
+        },
+        "/backups/{name}": {"get": backup, "delete": _operation("Remove it", {}, [NAME])},
     }
 
 

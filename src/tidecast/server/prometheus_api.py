@@ -15,9 +15,9 @@ from starlette.routing import Route
 import tidecast_collector
 from tidecast.clock import SystemClock
 from tidecast.promql.durations import format_duration
-from tidecast.promql.engine import Engine
 from tidecast.promql.errors import ParseError
 from tidecast.promql.parser import parse
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
 from tidecast.promql.settings import QueryOptions
 from tidecast.promql.tree import ValueType, VectorSelector
@@ -60,7 +60,7 @@ class PrometheusApi:
     """The handlers, over the engine, the samples and the alerts they ask."""
 
     def __init__(
-        self, engine: Engine, samples: Samples, alerts: AlertEngine, clock: SystemClock
+        self, engine: QueryEngine, samples: Samples, alerts: AlertEngine, clock: SystemClock
     ) -> None:
         self._engine, self._samples, self._alerts, self._clock = engine, samples, alerts, clock
         self._started_ms = clock.now_ms()

@@ -24,6 +24,7 @@ from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
+from tidecast.server.backup_api import BackupApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.tidecast_api import TidecastApi
@@ -52,6 +53,7 @@ def serve(settings: ServerSettings) -> None:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     loopback = is_loopback(settings.listen.host)
     settings.check_access(loopback)
+    settings.check_samples()
     tokens = TokenFile.load(settings.token_file) if settings.token_file else None
     asks = tokens is not None and (settings.require_auth or not loopback)
     policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
@@ -120,6 +122,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             Route("/metrics", _metrics(application)),
             *write.routes(),
             *prometheus.routes(),
+            *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *page_routes(views),
         ],

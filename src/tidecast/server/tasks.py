@@ -41,6 +41,10 @@ class Tasks:
             log.exception("the task %s failed; it is tried again", name)
         self._metrics.count_task(name, time.perf_counter() - began, failed)
 
+    def wait(self, seconds: float) -> None:
+        """Waits so long within a task, or until all are to end."""
+        self._stop.wait(seconds)
+
     def stop(self, timeout_seconds: float = 20) -> None:
         """Lets each finish its round."""
         self._stop.set()

@@ -21,6 +21,8 @@ from tidecast.journeys.own_series import (
 )
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
+from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.prometheus import SETTLE_SECONDS
 from tidecast.server.application import Application
 from tidecast.server.notify import webhook_sender
 from tidecast.server.tasks import Tasks
@@ -156,6 +158,8 @@ class Upkeep:
         closed = late.close(last_closed_hour(self._clock.now_ms()))
         while hours := late.take(LATE_HOURS_AT_ONCE):
             try:
+                if not isinstance(self._app.raw, EmbeddedSamples):
+                    self._tasks.wait(SETTLE_SECONDS)
                 self._keep_usage(hours)
             except BaseException:
                 late.put_back(hours)
@@ -215,5 +219,6 @@ class Upkeep:
         now = self._clock.now_ms()
         if len(self._app.late) or now - self._late_ms < HOUR_MS:
             return
-        self._app.raw.retain(now - self._app.settings.retention_ms)
+        if isinstance(self._app.raw, EmbeddedSamples):
+            self._app.raw.retain(now - self._app.settings.retention_ms)
         self._app.own.retain(now - OWN_RETENTION_MS)

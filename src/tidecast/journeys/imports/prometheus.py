@@ -1,18 +1,13 @@
-"""An import from Prometheus planned in chunks of series and time, and its JSON answers read."""
+"""An import from Prometheus, planned in chunks of series and time."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from tidecast.samples.batch import STALE_NAN, Float64s, Int64s, SampleBatch
 from tidecast.samples.matchers import Matcher, Matchers, MatchOp
-from tidecast_collector.errors import InvalidInput
-from tidecast_collector.labels import NAME, Labels, make_labels
+from tidecast_collector.labels import NAME
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -22,10 +17,6 @@ SAMPLES_A_MINUTE = 4
 SAMPLES_A_CHUNK = 1_000_000
 NAMES_A_CHUNK = 200
 _ESCAPED_IN_REGEX = frozenset(r"\.+*?()|[]{}^$")
-
-
-class InvalidAnswer(InvalidInput):
-    """An answer that does not read as the Prometheus HTTP API says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +43,6 @@ class Chunk:
 
 def _quoted(name: str) -> str:
     return "".join(f"\\{each}" if each in _ESCAPED_IN_REGEX else each for each in name)
-
-
-def is_ours(name: str) -> bool:
-    """Whether a metric is one that only a Tidecast server writes, and so is never imported."""
-    return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
 
 
 def plan_chunks(series_of: Mapping[str, int], start_ms: int, end_ms: int) -> Iterator[Chunk]:
@@ -93,42 +79,3 @@ def _span_ms(series: int) -> int:
         if series * SAMPLES_A_MINUTE * span // MINUTE_MS <= SAMPLES_A_CHUNK:
             return span
     return SPANS_MS[-1]
-
-
-def range_query(matchers: Matchers, start_ms: int, end_ms: int) -> str:
-    """The range selector that, at `end_ms`, covers [start, end]; its lower end is open."""
-    return f"{{{','.join(map(str, matchers))}}}[{end_ms - start_ms + 1}ms]"
-
-
-def answer_data(answer: Any) -> Any:
-    """The `data` of a successful answer of the Prometheus HTTP API; raises `InvalidAnswer`."""
-    if not isinstance(answer, dict) or answer.get("status") != "success" or "data" not in answer:
-        raise InvalidAnswer(f"no answer of the Prometheus HTTP API: {str(answer)[:200]}")
-    return answer["data"]
-
-
-def matrix_samples(
-    data: Any, start_ms: int, end_ms: int, nan_is_stale: bool = False
-) -> SampleBatch:
-    """The samples of a matrix that lie in [start, end]; raises `InvalidAnswer`.
-
-    `nan_is_stale`: the server keeps no NaN but staleness markers, and shows those as NaN.
-    """
-    try:
-        if data["resultType"] != "matrix":
-            raise InvalidAnswer(f"expected a matrix, got a {data['resultType']}")
-        parts = [_series(each, start_ms, end_ms) for each in data["result"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidAnswer(f"the matrix does not read as one: {error!r}") from error
-    if nan_is_stale:
-        for _, _, values in parts:
-            values[np.isnan(values)] = STALE_NAN
-    return SampleBatch.of(part for part in parts if len(part[1]))
-
-
-def _series(each: Any, start_ms: int, end_ms: int) -> tuple[Labels, Int64s, Float64s]:
-    pairs: Sequence[tuple[float, str]] = each.get("values", ())
-    times = np.array([round(time * 1000) for time, _ in pairs], dtype=np.int64)
-    values = np.array([float(value) for _, value in pairs], dtype=np.float64)
-    inside = (start_ms <= times) & (times <= end_ms)
-    return make_labels(each["metric"]), times[inside], values[inside]

@@ -11,6 +11,11 @@ from tidecast.samples.batch import Float64s, Int64s, SampleBatch
 from tidecast_collector.remote_write import encode_labels, encode_request, encode_samples
 
 MAX_SAMPLES_A_REQUEST = 50_000
+WRITE_HEADERS = {
+    "Content-Encoding": "snappy",
+    "Content-Type": "application/x-protobuf",
+    "X-Prometheus-Remote-Write-Version": "0.1.0",
+}
 _SIX_BYTES_FROM, _SIX_BYTES_TO = 1 << 35, 1 << 42
 """Times whose varint is six bytes long: milliseconds of the years 1971 to 2109."""
 

@@ -1,0 +1,56 @@
+"""What answers PromQL: the one door for rules, usage records, the fast path and the API."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tidecast.promql.result import QueryResult
+from tidecast.promql.settings import DEFAULT_OPTIONS, QueryLimits, QueryOptions
+from tidecast.samples.protocol import Samples
+
+
+class QueryEngine(Protocol):
+    """Answers PromQL queries; safe to use from several threads."""
+
+    @property
+    def samples(self) -> Samples:
+        """Where the raw samples of every selector are."""
+        ...
+
+    @property
+    def limits(self) -> QueryLimits:
+        """What one query may cost."""
+        ...
+
+    @property
+    def lookback_ms(self) -> int:
+        """How far back an instant selector looks for a sample."""
+        ...
+
+    @property
+    def subquery_step_ms(self) -> int:
+        """The step of subqueries that name none."""
+        ...
+
+    def instant(
+        self, query: str, at_ms: int, options: QueryOptions = DEFAULT_OPTIONS
+    ) -> QueryResult:
+        """The query's value at one time.
+
+        Raises `ParseError`, `QueryError`, `QueryTimeout`, `LimitExceeded` or `SamplesUnavailable`.
+        """
+        ...
+
+    def range(
+        self,
+        query: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        options: QueryOptions = DEFAULT_OPTIONS,
+    ) -> QueryResult:
+        """The query's values at start, start + step, ... up to end, as a `Matrix`.
+
+        Raises as `instant` does, and `InvalidRange`.
+        """
+        ...
