@@ -216,7 +216,9 @@ class Head:
         """Which series rise within the batch and from what they had before."""
         ends = np.cumsum(counts)
         rising: npt.NDArray[np.bool_] = timestamps[ends - counts] > self._last_ms[numbers]
-        falls = np.flatnonzero(timestamps[1:] <= timestamps[:-1]) + 1
+        if len(timestamps) == len(numbers):
+            return rising
+        falls = (timestamps[1:] <= timestamps[:-1]).nonzero()[0] + 1
         if len(falls):
             owners = np.searchsorted(ends, falls, side="right")
             inner = falls != (ends - counts)[owners]

@@ -158,7 +158,7 @@ class _Numbers:
         largest = int(numbers.max(initial=0))
         if largest >= len(self._in):
             self._in = np.concatenate([self._in, np.zeros(largest + 1, dtype=np.bool_)])
-        places: Int64s = np.flatnonzero(~self._in[numbers])
+        places: Int64s = (~self._in[numbers]).nonzero()[0]
         self._in[numbers] = True
         return places
 
