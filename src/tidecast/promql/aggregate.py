@@ -44,9 +44,10 @@ def group(block: Block, grouping: Grouping | None) -> Groups:
     """The series by the labels they are grouped by."""
     found: dict[tuple[Labels, bool], int] = {}
     ids = np.empty(len(block.labels), dtype=np.int64)
+    names_stay = grouping is not None and not grouping.without and NAME in grouping.labels
     for row, (labels, drop) in enumerate(zip(block.labels, block.drop_name.tolist(), strict=True)):
         kept = _group_labels(labels, grouping)
-        key = (kept, drop and any(name == NAME for name, _ in kept))
+        key = (kept, drop and names_stay)
         ids[row] = found.setdefault(key, len(found))
     order = np.argsort(ids, kind="stable")
     drops = np.array([drop for _, drop in found], dtype=bool)
