@@ -37,7 +37,7 @@ lock: ## Resolve the dependencies anew (versions and hashes, no download address
 	deploy/lock.sh
 
 screenshots: $(VENV)/.dev ## Take the pages' screenshots anew
-	$(PYTHON) tests/web/screenshot.py docs/images
+	PYTHONPATH=. $(PYTHON) -m tests.web.documentation_images
 
 clean: ## Forget the environments and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

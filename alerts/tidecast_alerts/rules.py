@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tidecast_alerts.durations import parse_duration_ms
 from tidecast_alerts.ports import PromQL
 from tidecast_alerts.template_syntax import InvalidTemplate
 from tidecast_alerts.templates import Template
 from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
+from tidecast_collector.durations import parse_duration_ms
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import LABEL_NAME, METRIC_NAME, NAME, Labels, make_labels
 

@@ -113,5 +113,5 @@ def read_yaml(text: str, problems: Problems) -> Field | None:
 
 def _what(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
-        return f"{node.value!r}" if node.value else "nothing"
+        return f"{node.value[:80]!r}" if node.value else "nothing"
     return "a mapping" if isinstance(node, yaml.MappingNode) else "a list"

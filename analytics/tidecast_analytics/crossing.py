@@ -82,6 +82,14 @@ def first_passages(
     paths += level.astype(np.float32) * by_step
     # What the path must reach at each step, as one row: the mark less the mean.
     over = paths >= (mark - mean).astype(np.float32)
+    return passages(over, run)
+
+
+def passages(over: Bools, run: int) -> Int64s:
+    """The first step of `run` consecutive ones over the mark on each path, ascending.
+
+    `over` is [paths, horizon]; a path that never crosses gives the horizon.
+    """
     return np.asarray(np.sort(_first_run(over, run)))
 
 

@@ -14,9 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics import crossing, reasons
-from tidecast_analytics.intervals import HalfWidths, half_widths, with_changing_trend
-from tidecast_analytics.members import Rows, unexplained
+from tidecast_analytics import crossing, jumps, reasons
+from tidecast_analytics.intervals import (
+    Bands,
+    HalfWidths,
+    half_widths,
+    with_changing_trend,
+    with_disagreement,
+    within_swings,
+)
+from tidecast_analytics.members import DAILY, HOURLY, JUMPY, Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.robust import rises, sustained_slope
@@ -69,6 +76,7 @@ class _Case:
     scale: _Scale
     inner: Float64s
     shifts: Sequence[Shift] = ()
+    jumpy: bool = False
 
     @property
     def run(self) -> int:
@@ -92,17 +100,18 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     if not 0 < horizon_ms <= MAX_HORIZON_MS:
         raise ValueError(f"horizon of {horizon_ms} ms: it must lie between 0 and two years")
     answers: dict[int, Outlook] = {}
-    batches: dict[tuple[int, int], list[_Case]] = defaultdict(list)
+    batches: dict[tuple[int, int, bool], list[_Case]] = defaultdict(list)
     for place, history in enumerate(histories):
         case = _prepared(place, history)
         if case.inner.size < _LEAST_STEPS:
             answers[place] = _withheld(case)
         else:
-            batches[case.grid.step_ms, case.inner.size].append(case)
-    for cases in batches.values():
+            batches[case.grid.step_ms, case.inner.size, case.jumpy].append(case)
+    for (_, _, jumpy), cases in batches.items():
+        outlooks = _jumpy_outlooks if jumpy else _outlooks
         for first in range(0, len(cases), _CHUNK):
             chunk = cases[first : first + _CHUNK]
-            for case, outlook in zip(chunk, _outlooks(chunk, horizon_ms), strict=True):
+            for case, outlook in zip(chunk, outlooks(chunk, horizon_ms), strict=True):
                 answers[case.place] = outlook
     return [answers[place] for place in range(len(histories))]
 
@@ -115,7 +124,9 @@ def _prepared(place: int, history: History) -> _Case:
         return _Case(place, history, grid, _Scale(1.0, 0.0, 1.0), grid.values)
     size = float(np.nanmax(np.abs(grid.values))) or 1.0
     shares = filled(replace(grid, values=grid.values / size))
-    shifts = upward_shifts(shares, grid.steps_per_day)
+    jumpy = grid.step_ms == DAY_MS and bool(jumps.jumpy(shares[None, :])[0])
+    # Where growth comes in jumps, a step is no exception to it.
+    shifts = () if jumpy else upward_shifts(shares, grid.steps_per_day)
     shares = without_shifts(shares, shifts)
     centre = float(np.median(shares))
     reach = float(np.abs(shares - centre).max())
@@ -123,7 +134,7 @@ def _prepared(place: int, history: History) -> _Case:
         scale, inner = _Scale(size, centre, 1.0), np.zeros(shares.size)
     else:
         scale, inner = _Scale(size, centre, reach), (shares - centre) / reach
-    return _Case(place, history, grid, scale, inner, shifts)
+    return _Case(place, history, grid, scale, inner, shifts, jumpy)
 
 
 def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
@@ -132,12 +143,13 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     values = np.stack([case.inner for case in cases])
     horizon = -(-horizon_ms // grid.step_ms)
     period, per_day = grid.season_steps, grid.steps_per_day
-    choice = choose(values, horizon, period=period, per_day=per_day)
+    pool = HOURLY if per_day > 1 else DAILY
+    choice = choose(values, horizon, pool, period=period, per_day=per_day)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    widths = with_changing_trend(
-        half_widths(choice.residuals, horizon, windows), choice.mean, values.shape[1], period
-    )
+    widths = within_swings(half_widths(choice.residuals, horizon, windows), values, per_day)
+    widths = with_changing_trend(widths, choice.mean, values.shape[1], period)
+    widths = with_disagreement(widths, choice.disagreement)
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)
@@ -145,7 +157,7 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     return [
         _judged(
             case,
-            _banded(case, choice, widths, row, horizon, test.steps),
+            _banded(case, choice, widths.around(choice.mean[row], row), row, test.steps),
             passages=_passages(case, choice, widths, blocks, row),
             growing=bool(growing[row]),
             rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
@@ -154,9 +166,32 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     ]
 
 
-def _banded(
-    case: _Case, choice: Choice, widths: HalfWidths, row: int, horizon: int, tested: int
-) -> Outlook:
+def _jumpy_outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
+    """The outlooks of daily cases of one length that move in rare jumps."""
+    values = np.stack([case.inner for case in cases])
+    horizon = -(-horizon_ms // DAY_MS)
+    choice = choose(values, horizon, JUMPY, period=7, per_day=1)
+    tested = plan(values.shape[1], horizon, 7, 1).steps
+    outlooks = []
+    for row, case in enumerate(cases):
+        paths = jumps.paths(values[row], horizon)
+        mark = _mark(case)
+        rise = float(values[row, -1] - values[row, 0]) / (values.shape[1] - 1)
+        outlooks.append(
+            _judged(
+                case,
+                _banded(case, choice, Bands.of_paths(paths, choice.mean[row]), row, tested),
+                passages=None
+                if mark is None or not case.enough
+                else crossing.passages(paths >= case.scale.inner(mark), case.run),
+                growing=False,
+                rise_per_day=rise * case.scale.reach * case.scale.size,
+            )
+        )
+    return outlooks
+
+
+def _banded(case: _Case, choice: Choice, bands: Bands, row: int, tested: int) -> Outlook:
     """The outlook without its answer: bands within physical bounds, and how it was made."""
     floor, ceiling = _bounds(case)
     mean = choice.mean[row]
@@ -179,12 +214,12 @@ def _banded(
     )
     step_ms = case.grid.step_ms
     return Outlook(
-        times_ms=case.grid.end_ms + step_ms * np.arange(1, horizon + 1, dtype=np.int64),
+        times_ms=case.grid.end_ms + step_ms * np.arange(1, mean.size + 1, dtype=np.int64),
         mean=outer(mean),
-        lo80=outer(mean - widths.of80[row]),
-        hi80=outer(mean + widths.of80[row]),
-        lo95=outer(mean - widths.of95[row]),
-        hi95=outer(mean + widths.of95[row]),
+        lo80=outer(bands.lo80),
+        hi80=outer(bands.hi80),
+        lo95=outer(bands.lo95),
+        hi95=outer(bands.hi95),
         step_ms=step_ms,
         method=next(iter(backtest.weights)),
         reasons=(

@@ -32,8 +32,31 @@ _LEAST_SCORE = 0.05
 # 1/2. What the back-test shows is believed to three quarters, and within these bounds.
 _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
-_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 1.0, 2.4
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.8, 1.4
+_SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16
+_YOUNG_DAYS = 28
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """The 80 % and 95 % bands of one series, each edge [horizon]."""
+
+    lo80: Float64s
+    hi80: Float64s
+    lo95: Float64s
+    hi95: Float64s
+
+    @classmethod
+    def of_paths(cls, paths: Float64s, mean: Float64s) -> Bands:
+        """The quantiles of paths [paths, horizon], widened where `mean` lies outside them."""
+        low95, low80, high80, high95 = np.quantile(paths, [0.025, 0.1, 0.9, 0.975], axis=0)
+        return cls(
+            np.minimum(low80, mean),
+            np.maximum(high80, mean),
+            np.minimum(low95, mean),
+            np.maximum(high95, mean),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +70,11 @@ class HalfWidths:
     of80: Float64s
     of95: Float64s
     shape: Float64s
+
+    def around(self, mean: Float64s, row: int) -> Bands:
+        """The bands of one series around its mean."""
+        of80, of95 = self.of80[row], self.of95[row]
+        return Bands(mean - of80, mean + of80, mean - of95, mean + of95)
 
 
 def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths:
@@ -73,6 +101,36 @@ def half_widths(residuals: Float64s, horizon: int, windows: float) -> HalfWidths
     return HalfWidths(of80, np.maximum(of95, of80), shape)
 
 
+def within_swings(widths: HalfWidths, values: Float64s, per_day: int) -> HalfWidths:
+    """The half-widths, no wider than what the histories [series, steps] have done in so much time.
+
+    The 95 % band reaches 1.25 times, the 80 % band 0.8 times as far as the largest change between
+    two values at most so far apart. Beyond half of the history, where hardly two such pairs are
+    independent, that reach grows as the cube root of the horizon: a back-test of a few days with
+    one clean-up in it does not open the band without end. From four weeks on the back-test is
+    believed more and more, and the reach grows with the length of the history.
+    """
+    believed = max(1.0, values.shape[1] / (_YOUNG_DAYS * per_day))
+    reach = believed * _largest_changes(values, widths.of80.shape[1])
+    of80 = np.minimum(widths.of80, _SWINGS_80 * reach)
+    return HalfWidths(
+        of80, np.maximum(np.minimum(widths.of95, _SWINGS_95 * reach), of80), widths.shape
+    )
+
+
+def _largest_changes(values: Float64s, horizon: int) -> Float64s:
+    """The largest change within each number of steps of the horizon, [series, horizon]."""
+    half = max(values.shape[1] // 2, 1)
+    lags = np.unique(np.geomspace(1, half, _SWING_LAGS).astype(np.intp))
+    largest = np.stack(
+        [np.abs(values[:, lag:] - values[:, :-lag]).max(axis=1) for lag in lags], axis=1
+    )
+    largest = np.maximum.accumulate(largest, axis=1)
+    steps = np.arange(1, horizon + 1)
+    parts = np.stack([np.interp(steps, lags, one) for one in np.eye(lags.size)])
+    return np.asarray(largest @ parts * np.maximum(steps / half, 1.0) ** _SWING_GROWTH)
+
+
 def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: int) -> HalfWidths:
     """The half-widths with what a trend may change, however straight it was so far.
 
@@ -86,6 +144,18 @@ def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: 
     return HalfWidths(
         np.hypot(widths.of80, NORMAL_80 * deviation),
         np.hypot(widths.of95, NORMAL_95 * deviation),
+        widths.shape,
+    )
+
+
+def with_disagreement(widths: HalfWidths, disagreement: Float64s) -> HalfWidths:
+    """The half-widths with one standard deviation more where mixtures disagree by so much.
+
+    A curve and a line may both have fitted so far: the band holds both.
+    """
+    return HalfWidths(
+        np.hypot(widths.of80, NORMAL_80 * disagreement),
+        np.hypot(widths.of95, NORMAL_95 * disagreement),
         widths.shape,
     )
 

@@ -7,6 +7,7 @@ counted from the end of the rows: step 1 of the forecast has phase 0.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics import autoregression, jumps
 from tidecast_analytics.robust import (
     MAD_TO_SIGMA,
     dejumped_slope,
@@ -29,6 +31,15 @@ _DAY_HALF_LIFE, _WEEK_HALF_LIFE = 14.0, 4.0
 _DEVIATION_HALF_LIFE_STEPS = 12.0
 _DAMPING_PER_DAY = 0.9
 _RECENT_DAYS, _SHORT_DAYS, _LONG_DAYS = 14, 28, 365
+# The newest days or weeks as they were, older ones counting less.
+_SAME_DAY_HALF_LIFE, _SAME_WEEK_HALF_LIFE = 3.0, 2.0
+# An accelerating pace grows at most so much from one third of the days to the next, and fades
+# over three of them.
+_MOST_BEND, _BEND_FADES, _BEND_DAYS = 3.0, 3.0, 42
+# What an autoregression knows has died away after two weeks.
+_MEMORY_HOURS = 14 * 24
+_DAY_LAGS = (1, 2, 24, 25)
+_WEEK_LAGS = (1, 2, 3, 23, 24, 25, 48, 144, 168)
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,22 @@ def _flat_week(rows: Rows, horizon: int) -> Float64s:
     return _structured(rows, horizon, rows.week_profile, none)
 
 
+def _usual(period: int, half_life: float, rows: Rows, horizon: int) -> Float64s:
+    """The mean of what was one period ago, two periods ago, ..., older ones counting less."""
+    cycles = rows.steps // period
+    folded = rows.values[:, -cycles * period :].reshape(-1, cycles, period)
+    weights = 0.5 ** (np.arange(cycles)[::-1] / half_life)
+    return _tiled(np.einsum("c,scp->sp", weights / weights.sum(), folded), horizon)
+
+
+def _day_autoregression(rows: Rows, horizon: int) -> Float64s:
+    return autoregression.continued(rows.values, horizon, _DAY_LAGS, 24)
+
+
+def _week_autoregression(rows: Rows, horizon: int) -> Float64s:
+    return autoregression.continued(rows.values, horizon, _WEEK_LAGS, 24)
+
+
 def _typical(rows: Rows, horizon: int) -> Float64s:
     """The median of the last four weeks, where what goes up has always come down."""
     profile = _best_profile(rows)
@@ -221,6 +248,43 @@ def _drift(rows: Rows, horizon: int) -> Float64s:
     return _structured(rows, horizon, _best_profile(rows), growth)
 
 
+def _bending(days: int, rows: Rows, horizon: int) -> Float64s:
+    """Growth whose pace itself grows, or slows, by the same factor in equal times.
+
+    The means of the thirds of the last `days` give two rises: where both point the same way, their
+    ratio is the factor. An accelerating pace fades into a line and at most doubles.
+    """
+    levels, spacing = rows.newest_levels(days), rows.levels[1]
+    third = levels.shape[1] // 3
+    means = levels[:, levels.shape[1] - 3 * third :].reshape(-1, 3, third).mean(axis=2)
+    before, after = means[:, 1] - means[:, 0], means[:, 2] - means[:, 1]
+    steady = before * after > 0
+    ratio = np.where(steady, after / np.where(steady, before, 1.0), 1.0)
+    bend = np.log(np.clip(ratio, 1 / _MOST_BEND, _MOST_BEND))[:, None]
+    # Of e^(b x) the last rise is e^b (e^b - 1)^2 / b, the pace at its end b e^(3 b).
+    exact = np.abs(bend) > 1e-6
+    scale = np.where(exact, bend / np.where(exact, -np.expm1(-bend), 1.0), 1.0)
+    pace = np.where(steady, after, 0.0)[:, None] * scale**2
+    unit = third * spacing * rows.per_day
+    ahead = np.arange(1, horizon + 1) / unit
+    fading = _BEND_FADES * -np.expm1(-ahead / _BEND_FADES)
+    power = np.where(bend > 0, np.minimum(bend * fading, np.log(2)), bend * ahead)
+    growth = (pace * np.exp(power)).cumsum(axis=1) / unit
+    return _structured(rows, horizon, _best_profile(rows), growth)
+
+
+def _long_bend(rows: Rows, horizon: int) -> Float64s:
+    return _bending(_LONG_DAYS, rows, horizon)
+
+
+def _short_bend(rows: Rows, horizon: int) -> Float64s:
+    return _bending(_BEND_DAYS, rows, horizon)
+
+
+def _in_jumps(rows: Rows, horizon: int) -> Float64s:
+    return jumps.typical(rows.values, horizon)
+
+
 _BLOCK_DAYS = 28
 
 
@@ -244,12 +308,18 @@ def unexplained(rows: Rows) -> Float64s:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A way to forecast: `least_steps` of history must be there; `naive` ones are the yardstick."""
+    """A way to forecast: `least_steps` of history must be there; `naive` ones are the yardstick.
+
+    It is not asked for more than `most_ahead` steps. One that `bends` follows a curve that need
+    not go on: it never speaks without those who draw straight lines.
+    """
 
     name: str
     least_steps: int
     forecast: Callable[[Rows, int], Float64s]
     naive: bool = False
+    most_ahead: int = sys.maxsize
+    bends: bool = False
 
 
 def _named(members: list[Member]) -> Mapping[str, Member]:
@@ -273,6 +343,12 @@ HOURLY = _named(
         Member("robust line + season", 30, _pairs_line),
         Member("long line + season", 28 * 24, _long_line),
         Member("drift + season", 30, _drift),
+        Member("long bend + season", 14 * 24, _long_bend, bends=True),
+        Member("short bend + season", 14 * 24, _short_bend, bends=True),
+        Member("usual day", 48, lambda r, h: _usual(24, _SAME_DAY_HALF_LIFE, r, h)),
+        Member("usual week", 336, lambda r, h: _usual(168, _SAME_WEEK_HALF_LIFE, r, h)),
+        Member("day autoregression", 99, _day_autoregression, most_ahead=_MEMORY_HOURS),
+        Member("week autoregression", 300, _week_autoregression, most_ahead=_MEMORY_HOURS),
     ]
 )
 DAILY = _named(
@@ -287,5 +363,9 @@ DAILY = _named(
         Member("robust line + season", 7, _pairs_line),
         Member("long line + season", 56, _long_line),
         Member("drift + season", 7, _drift),
+        Member("long bend + season", 28, _long_bend, bends=True),
+        Member("short bend + season", 28, _short_bend, bends=True),
     ]
 )
+JUMPY = _named([LAST_VALUE, Member("growth in jumps", 2, _in_jumps)])
+"""Who speaks for a daily history that moves in rare jumps: nobody who draws a line."""

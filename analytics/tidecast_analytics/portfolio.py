@@ -8,13 +8,13 @@ member, that naive member is used alone, and the choice says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.members import DAILY, HOURLY, Member, Rows
+from tidecast_analytics.members import Member, Rows
 
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -23,6 +23,9 @@ MAX_ORIGINS = 8
 _POWER = 10.0
 # A member at less than this share of the weight is left out.
 _LEAST_WEIGHT = 0.03
+# The mixture of all members counts so much, that of those who do not bend the rest: a curve that
+# fitted best so far need not go on.
+_BENT_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Choice:
 
     `mean` is [series, horizon]; `weights` [series, members]; `residuals` (actual less forecast,
     with leave-one-origin-out weights) [series, origins, back-tested steps]; `mae` and `naive_mae`
-    [series]; `naive_only` is True where only a naive member was good enough.
+    [series]; `naive_only` is True where only a naive member was good enough. `disagreement`
+    [series, horizon] is how far the mixture of all lies from that of those who do not bend.
     """
 
     names: Sequence[str]
@@ -41,6 +45,7 @@ class Choice:
     mae: Float64s
     naive_mae: Float64s
     naive_only: Bools
+    disagreement: Float64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,12 @@ def plan(steps: int, horizon: int, period: int, per_day: int) -> Plan:
     """Origins over the newer two thirds of a history of `steps`, looking up to `horizon` ahead.
 
     The look ahead is at most a quarter of the history; at the first origin two seasons are known
-    where the history allows, and two weeks from four weeks on.
+    where the history allows, eight days from two weeks on, and two weeks from four weeks on.
     """
     ahead = max(min(horizon, steps // 4), 1)
     first = max(steps // 3, min(2 * period, steps - ahead - 3), 1)
+    if steps >= 2 * 7 * per_day:
+        first = max(first, min(8 * per_day, steps - ahead))
     if steps >= 4 * 7 * per_day:
         first = max(first, 2 * 7 * per_day)
     room = steps - ahead - first
@@ -67,18 +74,27 @@ def plan(steps: int, horizon: int, period: int, per_day: int) -> Plan:
     return Plan([steps - ahead - stride * back for back in range(count)][::-1], ahead)
 
 
-def choose(values: Float64s, horizon: int, *, period: int, per_day: int) -> Choice:
+def choose(
+    values: Float64s, horizon: int, pool: Mapping[str, Member], *, period: int, per_day: int
+) -> Choice:
     """Forecasts of `horizon` steps for rows [series, steps] that lie within -1 and 1.
 
-    Rows are without holes and at least as long as one day (hourly) or two values (daily).
+    Those of `pool` speak whose least history is there at the first origin. Rows are without
+    holes and at least as long as one day (hourly) or two values (daily).
     """
     steps = values.shape[1]
     test = plan(steps, horizon, period, per_day)
-    pool = HOURLY if per_day > 1 else DAILY
-    members = [m for m in pool.values() if m.least_steps <= test.origins[0]]
+    members = [
+        member
+        for member in pool.values()
+        if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
+    ]
     errors = _backtest(values, members, test, period, per_day)
     mae = np.abs(errors).mean(axis=3)
-    mixed = _left_out_mixture(errors, mae)
+    straight = np.array([not member.bends for member in members])
+    everyone = np.ones(len(members), dtype=np.bool_)
+    mixed = _BENT_SHARE * _left_out_mixture(errors, mae, everyone)
+    mixed += (1 - _BENT_SHARE) * _left_out_mixture(errors, mae, straight)
     mixed_mae = np.abs(mixed).mean(axis=(1, 2))
     total = mae.mean(axis=1)
     naive = np.flatnonzero([m.naive for m in members])
@@ -86,17 +102,21 @@ def choose(values: Float64s, horizon: int, *, period: int, per_day: int) -> Choi
     row = np.arange(values.shape[0])
     naive_mae = total[row, best_naive]
     naive_only = mixed_mae >= naive_mae
-    weights = np.where(naive_only[:, None], np.eye(len(members))[best_naive], _weights(total))
+    alone = np.eye(len(members))[best_naive]
+    by_all = np.where(naive_only[:, None], alone, _weights(total, everyone))
+    by_straight = np.where(naive_only[:, None], alone, _weights(total, straight))
     residuals = np.where(naive_only[:, None, None], errors[row, :, best_naive], mixed)
-    mean = _mixture(values, members, weights, horizon, period, per_day)
+    weights = np.stack((by_all, by_straight))
+    bent, unbent = _mixtures(values, members, weights, horizon, period, per_day)
     return Choice(
         names=[m.name for m in members],
-        mean=mean,
-        weights=weights,
+        mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
+        weights=_BENT_SHARE * by_all + (1 - _BENT_SHARE) * by_straight,
         residuals=residuals,
         mae=np.minimum(mixed_mae, naive_mae),
         naive_mae=naive_mae,
         naive_only=naive_only,
+        disagreement=np.abs(bent - unbent),
     )
 
 
@@ -125,23 +145,24 @@ def _clamped(member: Member, known: Rows, horizon: int) -> Float64s:
     return np.asarray(np.clip(member.forecast(known, horizon), low - reach, high + reach))
 
 
-def _weights(mae: Float64s) -> Float64s:
-    """Inverse tenth powers of the errors along the last axis, summing to one."""
-    relative = (mae + 1e-12) / (mae.min(axis=-1, keepdims=True) + 1e-12)
-    weights = relative**-_POWER
+def _weights(mae: Float64s, who: Bools) -> Float64s:
+    """Inverse tenth powers of the errors along the last axis, summing to one; only for `who`."""
+    relative = (mae + 1e-12) / (mae[..., who].min(axis=-1, keepdims=True) + 1e-12)
+    weights = np.where(who, relative, np.inf) ** -_POWER
     weights /= weights.sum(axis=-1, keepdims=True)
     weights = np.where(weights < _LEAST_WEIGHT, 0.0, weights)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def _left_out_mixture(errors: Float64s, mae: Float64s) -> Float64s:
+def _left_out_mixture(errors: Float64s, mae: Float64s, who: Bools) -> Float64s:
     """Residuals of the mixture at each origin, weighted by the errors at all other origins."""
     count = mae.shape[1]
     others = (mae.sum(axis=1, keepdims=True) - mae) / (count - 1) if count > 1 else mae
-    return np.asarray(np.einsum("som,somh->soh", _weights(np.maximum(others, 0.0)), errors))
+    weights = _weights(np.maximum(others, 0.0), who)
+    return np.asarray(np.einsum("som,somh->soh", weights, errors))
 
 
-def _mixture(
+def _mixtures(
     values: Float64s,
     members: Sequence[Member],
     weights: Float64s,
@@ -149,11 +170,13 @@ def _mixture(
     period: int,
     per_day: int,
 ) -> Float64s:
+    """The means of several mixtures [mixtures, series, horizon], `weights` [mixtures, series,
+    members]."""
     known = Rows(values, period, per_day)
-    mean = np.zeros((values.shape[0], horizon))
+    means = np.zeros((weights.shape[0], values.shape[0], horizon))
     for which, member in enumerate(members):
-        used = weights[:, which] > 0
+        used = (weights[:, :, which] > 0).any(axis=0)
         if used.any():
             some = known if used.all() else Rows(values[used], period, per_day)
-            mean[used] += weights[used, which, None] * _clamped(member, some, horizon)
-    return mean
+            means[:, used] += weights[:, used, which, None] * _clamped(member, some, horizon)
+    return means

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidecast_alerts.durations import parse_duration_ms
 from tidecast_alerts.fakes import FakePromQL
 from tidecast_alerts.rules import AlertingRule, InvalidRule, RecordingRule, load_rules
+from tidecast_collector.durations import parse_duration_ms
 from tidecast_collector.errors import InvalidInput
 
 GOOD = """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -212,12 +210,3 @@ def test_hostile_templates_are_refused_or_expanded(text: str) -> None:
 @given(st.text(max_size=40), st.lists(st.one_of(st.integers(), st.floats(), st.text(), st.none())))
 def test_printf_takes_any_pattern(pattern: str, values: list[object]) -> None:
     assert isinstance(sprintf(pattern, values), str)
-
-
-@pytest.mark.parametrize(
-    "module", ["go_format", "template_functions", "templates", "durations", "times", "causes"]
-)
-def test_the_examples_in_the_docstrings_hold(module: str) -> None:
-    tried = doctest.testmod(importlib.import_module(f"tidecast_alerts.{module}"))
-    assert tried.failed == 0
-    assert tried.attempted > 0

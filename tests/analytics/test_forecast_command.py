@@ -62,9 +62,10 @@ def test_bands_by_the_hour_and_dates_for_a_filling_disk(tmp_path):
     assert list(row) == ["series", "state", "p10", "p50", "p90", "method"]
     assert row["state"] == "in_horizon"
     # 50 + 0.05 i reaches 90 at i = 800: 2026-02-03 08:00.
-    likely = datetime.fromisoformat(row["p50"])
+    likely = datetime.fromisoformat(row["p50"]).replace(tzinfo=UTC)
+    assert len(row["p50"]) == len("2026-02-03")
     assert abs(likely - (START + timedelta(hours=800))) < timedelta(days=2)
-    assert row["p10"] < row["p50"] < row["p90"]
+    assert row["p10"] <= row["p50"] <= row["p90"]
 
 
 def test_daily_input_gives_daily_steps(tmp_path):
@@ -107,7 +108,7 @@ def test_the_last_limit_given_is_the_mark_and_without_one_there_is_no_row(tmp_pa
     assert result.exit_code == 0, result.output
     (row,) = rows(summary)
     assert (row["series"], row["state"]) == ("web-3:/var", "over_now")
-    assert row["p50"] == iso(101)
+    assert row["p50"] == iso(101)[:10]
     assert {band["series"] for band in rows(output)} == {"web-3:/var", "plain"}
 
 

@@ -143,6 +143,18 @@ class TestFilling:
         assert inside >= 0.7 * len(truths)
         assert early <= 0.2 * len(truths)
 
+    def test_accelerating_growth_is_within_its_dates(self):
+        rng = np.random.default_rng(14)
+        inside = 0
+        for doubling_days in (15, 20, 25, 30, 40, 50):
+            values = 10 * 2 ** (HOURS / 24 / doubling_days) + rng.normal(0, 0.2, HOURS.size)
+            mark = values[-1] * 2 ** (20 / doubling_days)
+            outlook = one(values, mark=mark, days=90)
+            early, late = hours_to(outlook, outlook.p10_ms), outlook.p90_ms
+            inside += early <= 480 and (late is None or hours_to(outlook, late) >= 480)
+            assert outlook.state is OutlookState.IN_HORIZON
+        assert inside >= 5
+
 
 class TestBands:
     def test_coverage_on_a_seasonal_process_with_known_noise(self):
@@ -181,6 +193,16 @@ class TestBands:
         assert outlook.hi95.max() <= 6.0
         below_zero = one(noise(7, 1))
         assert below_zero.lo95.min() < 0
+
+    def test_one_log_rotation_in_nine_days_does_not_open_the_band_without_end(self):
+        hours = np.arange(9 * 24)
+        values = 40 + 0.2 * hours - np.where(hours >= 120, 25, 0) + noise(15, 0.1, hours.size)
+        outlook = one(values, mark=90, limit=100.0, days=90)
+        week = 7 * 24 - 1
+        assert outlook.hi95[week] - outlook.lo95[week] < 80
+        assert outlook.hi80[week] - outlook.lo80[week] < 50
+        # It swings by 25 a rotation: that much may happen again within a day or two.
+        assert outlook.hi95[47] - outlook.lo95[47] > 25
 
     def test_bands_are_nested_and_widen(self):
         outlook = one(50 + noise(8, 1).cumsum() * 0.1 + 3 * DAY)

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from tidecast_analytics.intervals import SHAPE_AT, half_widths, with_changing_trend
+from tidecast_analytics.intervals import (
+    SHAPE_AT,
+    half_widths,
+    with_changing_trend,
+    with_disagreement,
+    within_swings,
+)
 from tidecast_analytics.members import DAILY, HOURLY, Rows
 from tidecast_analytics.portfolio import choose, plan
 
@@ -45,6 +51,36 @@ def test_a_damped_trend_bends():
     assert (np.diff(forecast) >= 0).all()
 
 
+@pytest.mark.parametrize("name", ["long bend + season", "short bend + season"])
+def test_bending_growth_continues_lines_and_curves(name):
+    hours = np.arange(60 * 24)
+    line = HOURLY[name].forecast(hourly(0.01 * hours), 240)[0]
+    assert line == pytest.approx(0.01 * (hours[-1] + 1 + np.arange(240)), abs=0.05)
+    # Doubles every 30 days: in ten days more by a factor of 2 ** (1 / 3).
+    curve = HOURLY[name].forecast(hourly(2 ** (hours / 720)), 240)[0]
+    assert curve[-1] == pytest.approx(2 ** ((hours[-1] + 240) / 720), rel=0.02)
+
+
+def test_a_bend_fades_and_a_slowing_one_goes_on_slowing():
+    days = np.arange(120.0)
+    quick = DAILY["long bend + season"].forecast(Rows(np.exp(days / 20)[None, :], 7, 1), 2000)[0]
+    pace = np.diff(quick)
+    assert pace[-1] == pytest.approx(2 * pace[0], rel=0.1)
+    slow = DAILY["long bend + season"].forecast(Rows(1 - np.exp(-days / 40)[None, :], 7, 1), 400)[0]
+    assert slow[-1] == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_curve_never_speaks_alone_and_its_doubt_is_told():
+    days = np.arange(120.0)
+    rows = np.stack((np.exp(days / 60) / 8, days / 120))
+    chosen = choose(rows, 90, DAILY, period=7, per_day=1)
+    bends = np.array([DAILY[name].bends for name in chosen.names])
+    assert (chosen.weights[0, bends].sum(), chosen.weights[0].sum()) == pytest.approx((0.6, 1.0))
+    # The line is known to be one; the curve could as well straighten.
+    assert chosen.disagreement[1].max() < 0.01
+    assert chosen.disagreement[0, -1] > 0.1
+
+
 def test_the_plan_hides_at_most_a_quarter_and_reaches_the_end():
     for steps in (48, 100, 336, 720, 2160):
         test = plan(steps, 2160, 24, 24)
@@ -73,10 +109,10 @@ def test_a_random_walk_is_left_to_the_naive_member_and_a_season_is_not():
     walk /= np.abs(walk).max(axis=1, keepdims=True)
     season = np.tile(DAY, (20, 1)) * 0.8
     season += np.random.default_rng(3).normal(0, 0.1, season.shape)
-    chosen = choose(walk, 48, period=24, per_day=24)
+    chosen = choose(walk, 48, HOURLY, period=24, per_day=24)
     assert chosen.naive_only.mean() > 0.3
     assert (chosen.mae <= chosen.naive_mae).all()
-    seasonal = choose(season, 48, period=24, per_day=24)
+    seasonal = choose(season, 48, HOURLY, period=24, per_day=24)
     assert not seasonal.naive_only.any()
     # A naive forecast has the noise twice: its error is sqrt(2) times the least possible.
     assert (seasonal.mae / seasonal.naive_mae).mean() < 0.82
@@ -84,8 +120,8 @@ def test_a_random_walk_is_left_to_the_naive_member_and_a_season_is_not():
 
 def test_weights_sum_to_one_and_batching_changes_nothing():
     values = np.clip(np.random.default_rng(4).normal(0, 0.3, (5, 400)), -1, 1)
-    together = choose(values, 100, period=24, per_day=24)
-    alone = choose(values[2:3], 100, period=24, per_day=24)
+    together = choose(values, 100, HOURLY, period=24, per_day=24)
+    alone = choose(values[2:3], 100, HOURLY, period=24, per_day=24)
     assert together.weights.sum(axis=1) == pytest.approx(1.0)
     assert together.mean[2] == pytest.approx(alone.mean[0])
 
@@ -93,7 +129,7 @@ def test_weights_sum_to_one_and_batching_changes_nothing():
 def test_members_are_kept_from_diverging():
     spike = np.zeros((1, 60))
     spike[0, -2:] = 1.0
-    chosen = choose(spike, 17_520, period=24, per_day=24)
+    chosen = choose(spike, 17_520, HOURLY, period=24, per_day=24)
     assert np.abs(chosen.mean).max() <= 1 + (1 + 2 * 17_520 / 60)
 
 
@@ -118,3 +154,28 @@ def test_perfect_back_tests_give_no_width_until_a_trend_may_change():
     # Twenty steps ahead of twenty known: a tenth of the rise of 19, times 1.2816.
     assert changed.of80[0, -1] == pytest.approx(1.2816 * 0.1 * 19)
     assert changed.of80[0, 0] == 0
+
+
+def test_disagreement_widens_by_its_own_size():
+    widths = half_widths(np.zeros((1, 8, 10)), 10, 80)
+    wider = with_disagreement(widths, np.full((1, 10), 2.0))
+    assert wider.of80 == pytest.approx(np.full((1, 10), 2 * 1.2816))
+    assert wider.of95 == pytest.approx(np.full((1, 10), 2 * 1.96))
+
+
+def test_bands_reach_no_further_than_the_history_has_swung():
+    # A saw-tooth of ten steps: the largest change is 9, within one step and within any more.
+    saw = (np.arange(100.0) % 10)[None, :]
+    endless = half_widths(np.full((1, 4, 25), 50.0), 400, 100)
+    bound = within_swings(endless, saw, 24)
+    assert bound.of95[0, :50] == pytest.approx(np.full(50, 1.25 * 9))
+    assert bound.of80[0, :50] == pytest.approx(np.full(50, 0.8 * 9))
+    # Eight times half of the history ahead: twice as far.
+    assert bound.of95[0, -1] == pytest.approx(2 * 1.25 * 9)
+    assert (bound.of95 >= bound.of80).all()
+
+
+def test_a_long_history_is_believed_in_what_its_back_test_shows():
+    values = np.random.default_rng(9).normal(size=(3, 120 * 24))
+    widths = half_widths(np.random.default_rng(10).normal(0, 1, (3, 8, 200)), 400, 1800)
+    assert within_swings(widths, values, 24).of95 == pytest.approx(widths.of95)

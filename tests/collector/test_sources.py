@@ -253,7 +253,6 @@ def test_netstat(host: Host) -> None:
     assert _text(netstat(root)) == [
         "node_netstat_TcpExt_ListenDrops 2",
         "node_netstat_IpExt_InOctets 3",
-        "node_netstat_Tcp_MaxConn -1",
         "node_netstat_Tcp_CurrEstab 5",
         "node_netstat_Tcp_InErrs 6",
         "node_netstat_Ip6_InOctets 7",

@@ -7,6 +7,7 @@ from typing import Any
 
 import promql_parser as theirs
 
+from tidecast.promql import duration_tree as durations
 from tidecast.promql import tree as ours
 from tidecast_collector.labels import NAME
 
@@ -49,16 +50,16 @@ def matching(node: ours.Binary) -> tuple[Any, ...]:
     return node.return_bool, (how.on, sorted(how.labels)), how.group, sorted(how.include)
 
 
-def length(duration: ours.Duration) -> int:
-    assert isinstance(duration, ours.DurationLiteral)
+def length(duration: durations.Duration) -> int:
+    assert isinstance(duration, durations.DurationLiteral)
     return duration.milliseconds
 
 
-def offset_of(duration: ours.Duration | None) -> int:
+def offset_of(duration: durations.Duration | None) -> int:
     return 0 if duration is None else length(duration)
 
 
-def at_of(at: ours.At | None) -> Any:
+def at_of(at: durations.At | None) -> Any:
     return None if at is None else (at.kind, at.ms)
 
 

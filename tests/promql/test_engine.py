@@ -15,7 +15,7 @@ from tidecast.promql.engine import Engine
 from tidecast.promql.errors import InvalidRange, ParseError, QueryError, QueryTimeout
 from tidecast.promql.result import Matrix, Scalar, String, Vector
 from tidecast.promql.segments import segment_sums
-from tidecast.promql.settings import QueryLimits
+from tidecast.promql.settings import QueryLimits, QueryOptions
 from tidecast.promql.windows import window_extremes, window_sums
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.matchers import Matchers
@@ -126,8 +126,8 @@ def test_limits_are_kept() -> None:
 def test_a_query_stops_when_its_time_is_up() -> None:
     clock = iter(range(100))
     engine = Engine(samples_of(("a", [1])), monotonic=lambda: float(next(clock)))
-    with pytest.raises(QueryTimeout, match="timed out after 2 seconds"):
-        engine.instant("sum(sum(sum(sum(m))))", 0, timeout_seconds=2)
+    with pytest.raises(QueryTimeout, match="timed out in query execution after 2 seconds"):
+        engine.instant("sum(sum(sum(sum(m))))", 0, QueryOptions(timeout_seconds=2))
 
 
 def test_long_work_within_one_function_stops_too() -> None:
@@ -135,7 +135,9 @@ def test_long_work_within_one_function_stops_too() -> None:
     engine = Engine(samples_of(("a", [1] * 500)), monotonic=lambda: float(next(clock)))
     with pytest.raises(QueryTimeout):
         engine.instant(
-            "double_exponential_smoothing(m[2h], 0.5, 0.5)", 5_000_000, timeout_seconds=20
+            "double_exponential_smoothing(m[2h], 0.5, 0.5)",
+            5_000_000,
+            QueryOptions(timeout_seconds=20),
         )
 
 
@@ -166,7 +168,7 @@ def test_durations_that_depend_on_the_query_are_checked_when_it_runs() -> None:
         engine.instant("sum_over_time(m[step()])", 20_000)
     value = engine.range("sum_over_time(m[range()])", 0, 20_000, 20_000).value
     assert labelled(value) == {(("i", "a"),): [1, 5]}
-    with pytest.raises(QueryError, match="duration expression cannot be computed"):
+    with pytest.raises(QueryError, match="division by zero"):
         engine.instant("m[5m / 0]", 0)
 
 

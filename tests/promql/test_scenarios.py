@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from .promqltest import run_file
+from .promqltest import run_script
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.test"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_scenario(path: Path) -> None:
-    assert run_file(path) > 0
+    outcome = run_script(path)
+    assert not outcome.failures, "\n".join(outcome.failures)
+    assert outcome.passed > 0

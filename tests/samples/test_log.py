@@ -24,7 +24,7 @@ def write_log(directory, *batches):
     ends = []
     for batch in batches:
         numbered = [numbers.setdefault(labels, len(numbers)) for labels in batch.labels]
-        writer.write([LogEntry(numbered, batch)])
+        writer.write([LogEntry(np.array(numbered), batch)])
         ends.append(next(directory.glob("*.log")).stat().st_size)
     writer.close()
     return next(directory.glob("*.log")), ends
@@ -125,7 +125,7 @@ def test_noise_is_never_taken_for_samples(new_directory, noise, at):
 
 def test_a_new_file_names_its_series_again(tmp_path):
     writer = LogWriter(tmp_path)
-    entry = LogEntry([0, 1], THREE[0])
+    entry = LogEntry(np.array([0, 1]), THREE[0])
     writer.write([entry])
     assert len(writer.rotate()) == 1
     writer.write([entry])
@@ -137,7 +137,7 @@ def test_a_new_file_names_its_series_again(tmp_path):
 @pytest.mark.parametrize("pieces", [[1, 1, 1], [3], [1, 2]])
 def test_entries_of_one_group_are_frames_of_their_own(tmp_path, pieces):
     writer = LogWriter(tmp_path)
-    entries = iter([LogEntry([i], support.batch_of((UP, [i], [i]))) for i in range(3)])
+    entries = iter([LogEntry(np.array([i]), support.batch_of((UP, [i], [i]))) for i in range(3)])
     for count in pieces:
         writer.write(list(itertools.islice(entries, count)))
     writer.close()

@@ -93,6 +93,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError(f"did not end on SIGTERM: {self.log.read_text()}") from None
+            assert self.popen.returncode == 0, self.log.read_text()
 
     def output(self) -> str:
         """What it has said so far."""

@@ -12,8 +12,8 @@ _WANTED = re.compile(
     r"^(\w+_(InErrors|InErrs)"
     r"|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)"
     r"|Icmp6?_(InMsgs|OutMsgs)"
-    r"|TcpExt_(Listen\w*|Syncookies\w*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)"
-    r"|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab|MaxConn)"
+    r"|TcpExt_(Listen\w*|Syncookies\w*|TCPSynRetrans|TCPTimeouts)"
+    r"|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)"
     r"|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$"
 )
 _PROTOCOL_6 = re.compile(r"^(Ip6|Icmp6|Udp6|UdpLite6)(.+)$")

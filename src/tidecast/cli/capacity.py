@@ -5,14 +5,19 @@ from __future__ import annotations
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
-from tidecast.cli.output import format_option, print_rows
+from tidecast.cli.output import format_option, print_rows, printable
 
 COLUMNS = ("host", "resource", "item", "state", "p10", "p50", "p90", "used", "mark", "method")
 
 
 @click.group()
 def capacity() -> None:
-    """What runs out first, and when."""
+    """What runs out first, and when.
+
+    \b
+    Example:
+      tidecast capacity list
+    """
 
 
 @capacity.command("list")
@@ -38,4 +43,4 @@ def list_resources(
     ]
     print_rows(rows, COLUMNS, output_format)
     if output_format == "table" and rows and rows[0]["p50"]:
-        click.echo(f"\n{rows[0]['sentence']}")
+        click.echo(f"\n{printable(rows[0]['sentence'])}")

@@ -44,7 +44,13 @@ def _now_ms() -> int:
 
 
 @click.command(name="demo")
-@click.option("--port", type=click.IntRange(1, 65535), default=9797, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=9797,
+    show_default=True,
+    help="Where the demo's server answers, on loopback.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

@@ -164,10 +164,9 @@ def summary_row(series: str, outlook: Outlook) -> Sequence[str] | None:
     if outlook.state is None:
         return None
     dates = (outlook.p10_ms, outlook.p50_ms, outlook.p90_ms)
-    return (series, outlook.state.value, *map(_iso, dates), outlook.method)
+    return (series, outlook.state.value, *map(_date, dates), outlook.method)
 
 
-def _iso(time_ms: int | None) -> str:
-    if time_ms is None:
-        return ""
-    return f"{np.datetime_as_string(np.datetime64(time_ms, 'ms'), unit='s')}Z"
+def _date(time_ms: int | None) -> str:
+    """The day in UTC, as an ISO date; empty where there is none."""
+    return "" if time_ms is None else str(np.datetime64(time_ms, "ms").astype("datetime64[D]"))

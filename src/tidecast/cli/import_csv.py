@@ -29,8 +29,20 @@ from tidecast_collector.errors import TidecastError
 @click.option("--unit", help="The values' unit.  [default: that of the resource]")
 @click.option("--mark", type=float, help="The mark of every series, instead of the limit column.")
 @click.option("--series", help="The series, where the file has no such column.")
-@click.option("--timestamp-column", default="timestamp", show_default=True, metavar="NAME")
-@click.option("--value-column", default="value", show_default=True, metavar="NAME")
+@click.option(
+    "--timestamp-column",
+    default="timestamp",
+    show_default=True,
+    metavar="NAME",
+    help="The column with the times.",
+)
+@click.option(
+    "--value-column",
+    default="value",
+    show_default=True,
+    metavar="NAME",
+    help="The column with the values.",
+)
 @click.option("--start", help="The first row's time, where the file has no timestamps.")
 @click.option("--step", help="The time from row to row, e.g. 300s, 5m, 1h or 1d.")
 @server_options

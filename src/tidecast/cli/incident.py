@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
-from tidecast.cli.output import format_option, print_rows, table
+from tidecast.cli.output import cell, format_option, print_rows, printable, table
 
 COLUMNS = ("name", "priority", "state", "host", "resource", "item", "opened", "resolved", "title")
 
@@ -42,7 +42,13 @@ def incident() -> None:
 @format_option
 @server_options
 def list_incidents(everything: bool, output_format: str, server: TidecastServer) -> None:
-    """Incidents that are not resolved, the newest first."""
+    """Incidents that are not resolved, the newest first.
+
+    \b
+    Examples:
+      tidecast incident list
+      tidecast incident list --all --format csv
+    """
     query = "" if everything else "?state=open&state=acknowledged"
     found = server.get_json(f"/api/tidecast/v1/incidents{query}")["incidents"]
     print_rows(found, COLUMNS, output_format)
@@ -53,12 +59,19 @@ def list_incidents(everything: bool, output_format: str, server: TidecastServer)
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table")
 @server_options
 def show(number: int, output_format: str, server: TidecastServer) -> None:
-    """One incident with its signals and its timeline."""
+    """One incident with its signals and its timeline.
+
+    \b
+    Example:
+      tidecast incident show INC-12
+    """
     _print(server.get_json(f"/api/tidecast/v1/incidents/{number}"), output_format)
 
 
 def _acting(name: str, path: str, purpose: str) -> None:
-    @incident.command(name, help=purpose)
+    example = f"tidecast incident {name} INC-12 --comment 'grew the volume'"
+
+    @incident.command(name, help=f"{purpose}\n\n\b\nExample:\n  {example}")
     @click.argument("number", type=IncidentNumber())
     @click.option("--by", default=getpass.getuser, show_default="you", help="Who says so.")
     @click.option("--comment", default="", help="What to write into the timeline.")
@@ -76,14 +89,16 @@ def _print(view: dict[str, Any], output_format: str) -> None:
     if output_format == "json":
         print_rows([view], (), "json")
         return
-    click.echo(f"{view['name']}  P{view['priority']}  {view['state']}  {view['title']}\n")
+    click.echo(
+        f"{view['name']}  P{view['priority']}  {view['state']}  {printable(view['title'])}\n"
+    )
     for heading, columns, rows in _parts(view):
         click.echo(table(rows, columns) + "\n" if rows else f"no {heading}\n")
 
 
 def _parts(view: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
     def cells(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[list[str]]:
-        return [[str(row[name]) for name in columns] for row in rows]
+        return [[cell(row[name]) for name in columns] for row in rows]
 
     signals, entries = ("state", "source", "value", "summary"), ("at", "kind", "text", "actor")
     return [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+
+_NUMBER = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|Inf)", re.ASCII)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +34,7 @@ def print_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str], kin
         writer.writerow(columns)
         writer.writerows([_safe(row.get(name)) for name in columns] for row in rows)
     else:
-        click.echo(table([[_cell(row.get(name)) for name in columns] for row in rows], columns))
+        click.echo(table([[cell(row.get(name)) for name in columns] for row in rows], columns))
 
 
 def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
@@ -44,12 +47,21 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _cell(value: object) -> str:
-    return "-" if value in (None, "") else str(value)
+def cell(value: object) -> str:
+    """The value as a table shows it: what is absent as a dash, nothing that steers a terminal."""
+    return "-" if value in (None, "") else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """The text on one line, with escapes for what is not printable."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _safe(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is quoted first."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    """A text that a spreadsheet would run as a formula is quoted first; no row is broken in two."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", "\\r")  # the writer quotes only its own line end
+    if value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _NUMBER.fullmatch(value):
+        return "'" + text
+    return text

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-_MILLISECONDS = {
-    "s": 1000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 7 * 86_400_000,
-    "y": 365 * 86_400_000,
-}
-_DURATION = re.compile(r"(?:\d{1,9}[smhdwy])+", re.ASCII)
-_PART = re.compile(r"(\d+)([smhdwy])", re.ASCII)
+from tidecast_collector.durations import parse_duration_ms
+from tidecast_collector.errors import InvalidInput
 
 
 class Duration(click.ParamType[int]):
@@ -32,10 +22,10 @@ class Duration(click.ParamType[int]):
         """Milliseconds; fails with a usage error for anything else than a positive duration."""
         if isinstance(value, int):
             return value
-        text = value.strip()
-        if not _DURATION.fullmatch(text):
-            self.fail(f"{value!r} is not a duration such as 90d, 12h or 2w", param, ctx)
-        total = sum(int(number) * _MILLISECONDS[unit] for number, unit in _PART.findall(text))
+        try:
+            total = parse_duration_ms(value.strip())
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
         if total == 0:
             self.fail(f"{value!r} is no time at all; write a duration such as 90d", param, ctx)
         return total

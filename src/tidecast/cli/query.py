@@ -42,8 +42,15 @@ def _rows(data: dict[str, Any]) -> list[dict[str, object]]:
 
 
 def _row(series: str, at_seconds: float, value: str) -> dict[str, object]:
-    moment = datetime.fromtimestamp(at_seconds, UTC).isoformat(timespec="milliseconds")
-    return {"series": series, "time": moment.replace("+00:00", "Z"), "value": value}
+    return {"series": series, "time": _time(at_seconds), "value": value}
+
+
+def _time(at_seconds: float) -> str:
+    try:
+        moment = datetime.fromtimestamp(at_seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(at_seconds)  # beyond the years 1 to 9999
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _series(metric: dict[str, str]) -> str:

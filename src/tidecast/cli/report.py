@@ -12,7 +12,12 @@ from tidecast.cli.files import write_text
 
 @click.group()
 def report() -> None:
-    """Documents for people."""
+    """Documents for people.
+
+    \b
+    Example:
+      tidecast report capacity --output capacity.html
+    """
 
 
 @report.command()

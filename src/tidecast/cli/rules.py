@@ -11,7 +11,12 @@ from tidecast.cli.client import explain_errors
 
 @click.group()
 def rules() -> None:
-    """Check rule files."""
+    """Check rule files.
+
+    \b
+    Example:
+      tidecast rules check rules.yml
+    """
 
 
 @rules.command()
@@ -28,9 +33,17 @@ def check(files: tuple[Path, ...]) -> None:
     from tidecast.promql.alerting import AlertingPromQL
     from tidecast.promql.engine import Engine
     from tidecast.samples.memory import MemorySamples
+    from tidecast_alerts.rules import InvalidRule
 
     promql = AlertingPromQL(Engine(MemorySamples()))
+    faults = []
     for path in files:
-        loaded = read_rules(path, promql)
+        try:
+            loaded = read_rules(path, promql)
+        except InvalidRule as error:
+            faults.append(str(error))
+            continue
         count = sum(len(group.rules) for group in loaded.groups)
         click.echo(f"{path}: {count} rules in {len(loaded.groups)} groups")
+    if faults:
+        raise InvalidRule("\n".join(faults))

@@ -6,20 +6,51 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from tidecast.cli.client import explain_errors
 from tidecast.cli.parameters import DURATION
-from tidecast.config import DEFAULT_LISTEN, Address, ServerSettings, default_data_dir
+from tidecast.config import (
+    DEFAULT_LISTEN,
+    Address,
+    InvalidSettings,
+    ServerSettings,
+    default_data_dir,
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _address(context: click.Context, option: click.Parameter, text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except InvalidSettings as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _web_urls(
+    context: click.Context, option: click.Parameter, urls: tuple[str, ...]
+) -> tuple[str, ...]:
+    for number, url in enumerate(urls, 1):
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not url.isascii() or not url.isprintable() or " " in url:
+            # The URL is not repeated: its path often holds a secret.
+            raise click.BadParameter(f"number {number} is not a URL such as https://host/path")
+    return urls
+
 
 _OPTIONS = [
     click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False),
                  default=default_data_dir, show_default="~/.local/state/tidecast",
                  help="Where samples and records are kept."),
-    click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT"),
+    click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT",
+                 callback=_address, help="Where it answers."),
     click.option("--retention", type=DURATION, default="30d", show_default=True,
                  help="How long raw samples are kept (usage records: ten years)."),
     click.option("--out-of-order-window", type=DURATION, default="100y", show_default=True,
@@ -45,6 +76,7 @@ _OPTIONS = [
     click.option("--samples-token-file", type=FILE,
                  help="A file with the bearer token for that engine."),
     click.option("--webhook-url", "webhook_urls", multiple=True, metavar="URL",
+                 callback=_web_urls,
                  help="Tell this receiver of incidents, in Alertmanager's webhook format."),
     click.option("--external-url", default="", metavar="URL",
                  help="How people reach this server; for links in notifications."),
@@ -56,7 +88,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(
-        listen: str,
+        listen: Address,
         retention: int,
         out_of_order_window: int,
         webhook_urls: tuple[str, ...],
@@ -64,7 +96,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         extra = {name: options.pop(name) for name in list(options) if name not in _FIELDS}
         settings = ServerSettings(
-            listen=Address.parse(listen),
+            listen=listen,
             retention_ms=retention,
             out_of_order_window_ms=out_of_order_window,
             webhook_urls=webhook_urls,

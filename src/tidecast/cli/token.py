@@ -44,7 +44,12 @@ def token() -> None:
 @file_option
 @explain_errors
 def create(name: str, scopes: tuple[str, ...], path: Path) -> None:
-    """Make a token called NAME and print it, this once."""
+    """Make a token called NAME and print it, this once.
+
+    \b
+    Example:
+      tidecast token create grafana --scope read --token-file tokens.yaml
+    """
     from tidecast.policy.tokens import Scope, create_token
 
     click.echo(create_token(path, name, map(Scope, scopes)))
@@ -54,7 +59,12 @@ def create(name: str, scopes: tuple[str, ...], path: Path) -> None:
 @file_option
 @explain_errors
 def list_tokens(path: Path) -> None:
-    """Names and scopes of the tokens."""
+    """Names and scopes of the tokens.
+
+    \b
+    Example:
+      tidecast token list --token-file tokens.yaml
+    """
     from tidecast.policy.tokens import TokenFile
 
     rows = [
@@ -68,7 +78,12 @@ def list_tokens(path: Path) -> None:
 @file_option
 @explain_errors
 def remove(name: str, path: Path) -> None:
-    """Forget the token called NAME; a running server refuses it at once."""
+    """Forget the token called NAME; a running server refuses it at once.
+
+    \b
+    Example:
+      tidecast token remove web-3 --token-file tokens.yaml
+    """
     from tidecast.policy.tokens import remove_token
 
     remove_token(path, name)

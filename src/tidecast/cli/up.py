@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 
 import click
 
+from tidecast.cli.client import TidecastServer
 from tidecast.cli.server import settings_options
 from tidecast.config import DAY_MS, Address, ServerSettings
+from tidecast.http_client import HttpError
 from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
 from tidecast_collector.errors import TidecastError
 
 READY_SECONDS = 60
+ANSWER_SECONDS = 30
 PR_SET_PDEATHSIG = 1
 OWN_TOKEN = "this-machines-agent"  # noqa: S105 - its name
 
@@ -68,6 +71,8 @@ def up(settings: ServerSettings, agent_listen: str, interval_seconds: int) -> No
         click.echo(f"  open   {_local_url(settings)}")
         if first_run:
             _import_sysstat(settings, environment)
+        if not settings.token_file:
+            _tell_first_answer(settings, children)
         children.wait()
     except KeyboardInterrupt:
         click.echo("\nstopping")
@@ -152,6 +157,20 @@ def _import_sysstat(settings: ServerSettings, environment: dict[str, str]) -> No
     )
     if done.returncode:
         click.echo("  the history could not be imported; try `tidecast import sar` again", err=True)
+
+
+def _tell_first_answer(settings: ServerSettings, children: Children) -> None:
+    """Prints what runs out first, once the server has an answer for the newest samples."""
+    # The pages tell it too: should it not be had here, that is no reason to stop everything.
+    with suppress(HttpError), TidecastServer(_local_url(settings)) as server:
+        for _ in range(ANSWER_SECONDS):
+            children.check()
+            time.sleep(1)
+            busy = server.get_json("/api/tidecast/v1/status")["forecasts_due"]
+            ranked = server.get_json("/api/tidecast/v1/capacity")["resources"]
+            if ranked and not busy:
+                click.echo(f"  first  {ranked[0]['sentence']}")
+                return
 
 
 def _agent_environment(settings: ServerSettings) -> dict[str, str]:

@@ -26,6 +26,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 _Series: TypeAlias = tuple[str, dict[str, str], Float64s]
 Shares: TypeAlias = dict[tuple[str, str], Float64s]
 
+DISK_READ_BYTES = 20e6
+"""Read in a second by a host whose processors are all busy."""
 TOUR_MS = 60 * MINUTE_MS
 """What is planted in the live samples comes again every hour."""
 FILLING = ("batch-1", "/scratch")
@@ -72,6 +74,8 @@ class DemoFeed:
             _memory(host, shares),
             _filesystems(host, shares),
             self._network(shares, seconds),
+            self._disk(shares, seconds),
+            _load(host, shares),
             self._clock(times_ms),
         ):
             for name, own, given in series:
@@ -107,6 +111,12 @@ class DemoFeed:
         yield "node_network_transmit_bytes_total", device, np.round(received * 0.7)
         yield "node_network_speed_bytes", device, np.full(len(seconds), NETWORK_SPEED_BYTES)
 
+    def _disk(self, shares: Shares, seconds: Float64s) -> Iterator[_Series]:
+        busy = shares["cpu", ""] * seconds
+        device = {"device": "vda"}
+        yield "node_disk_read_bytes_total", device, np.round(busy * DISK_READ_BYTES)
+        yield "node_disk_written_bytes_total", device, np.round(busy * DISK_READ_BYTES / 2)
+
     def _clock(self, times_ms: Int64s) -> Iterator[_Series]:
         boot = (self.fleet.now_ms - UPTIME_DAYS * DAY_MS) // 1000
         yield "node_boot_time_seconds", {}, np.full(len(times_ms), float(boot))
@@ -128,6 +138,13 @@ def _filled(share: Float64s, since_ms: Int64s) -> Float64s:
     risen = np.clip((phase - FILL_FROM_MS) / (FULL_FROM_MS - FILL_FROM_MS), 0, 1)
     wild = share + (FULL_SHARE - share) * risen
     return np.where(phase < CLEANED_FROM_MS, wild, share)
+
+
+def _load(host: Host, shares: Shares) -> Iterator[_Series]:
+    # Without node_load5, which would make the load a resource that has no history here.
+    waiting = host.cpus * shares["cpu", ""]
+    yield "node_load1", {}, np.round(waiting, 2)
+    yield "node_load15", {}, np.round(np.full(len(waiting), waiting.mean()), 2)
 
 
 def _memory(host: Host, shares: Shares) -> Iterator[_Series]:

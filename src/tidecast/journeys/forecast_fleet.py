@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory, read_usage
 from tidecast.policy.resources import ResourceDefinition, custom_resource
@@ -17,8 +16,7 @@ from tidecast.samples.protocol import Samples
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.outlook import History, Outlook, OutlookState
 
-Bools = npt.NDArray[np.bool_]
-
+DAY_MS = 86_400_000
 AGAIN_MS = 6 * 3_600_000
 """A forecast over weeks hardly moves within hours; what does is watched by the fast path."""
 HOURLY_KEPT_MS = 7 * 86_400_000
@@ -115,7 +113,7 @@ def _published(
     key = ResourceKey(resource.host, resource.resource, resource.item)
     statistic = definition_of(fleet.definitions, resource.resource).statistic
     _, values = history.of(statistic)
-    kept = _kept_steps(outlook)
+    kept = _thinned(outlook)
     return PublishedForecast(
         host=key.host,
         resource=key.resource,
@@ -135,17 +133,33 @@ def _published(
         method=outlook.method,
         reasons=outlook.reasons,
         query=usage_query(key, statistic),
-        times_ms=outlook.times_ms[kept],
-        mean=outlook.mean[kept],
-        lo80=outlook.lo80[kept],
-        hi80=outlook.hi80[kept],
-        lo95=outlook.lo95[kept],
-        hi95=outlook.hi95[kept],
+        times_ms=kept.times_ms,
+        mean=kept.mean,
+        lo80=kept.lo80,
+        hi80=kept.hi80,
+        lo95=kept.lo95,
+        hi95=kept.hi95,
     )
 
 
-def _kept_steps(outlook: Outlook) -> Bools:
-    """Which steps the ledger keeps: all of the first days, then those at the same hour a day."""
-    since_start = outlook.times_ms - (outlook.times_ms[0] if len(outlook.times_ms) else 0)
-    kept: Bools = (since_start <= HOURLY_KEPT_MS) | (since_start % 86_400_000 == 0)
-    return kept
+def _thinned(outlook: Outlook) -> Outlook:
+    """The outlook with the steps that the ledger keeps: the first days' all, then one for each day.
+
+    A day's step has the mean of its means and the widest of its bands, and stands at its middle.
+    """
+    times = outlook.times_ms
+    if not len(times):
+        return outlook
+    hourly = int(np.searchsorted(times, times[0] + HOURLY_KEPT_MS))
+    per_day = max(1, DAY_MS // outlook.step_ms)
+    starts = np.append(np.arange(hourly), np.arange(hourly, len(times), per_day))
+    counts = np.diff(np.append(starts, len(times)))
+    return replace(
+        outlook,
+        times_ms=times[starts + counts // 2],
+        mean=np.add.reduceat(outlook.mean, starts) / counts,
+        lo80=np.minimum.reduceat(outlook.lo80, starts),
+        hi80=np.maximum.reduceat(outlook.hi80, starts),
+        lo95=np.minimum.reduceat(outlook.lo95, starts),
+        hi95=np.maximum.reduceat(outlook.hi95, starts),
+    )

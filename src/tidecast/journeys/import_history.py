@@ -11,7 +11,9 @@ from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords, 
 from tidecast.policy.resources import ResourceDefinition
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.protocol import Samples
+from tidecast.samples.validation import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 from tidecast_collector.errors import InvalidInput
+from tidecast_collector.labels import host_of_instance
 
 MAX_TEXT = 1024
 
@@ -36,6 +38,8 @@ def parse_usage_import(document: Mapping[str, object]) -> UsageImport:
     if not isinstance(series, list):
         raise InvalidUsage("series must be a list")
     kind = source.partition(":")[0]
+    if not kind:
+        raise InvalidUsage("source must begin with a kind, such as csv:")
     parsed = [_records(each, f"series[{i}]", kind) for i, each in enumerate(series)]
     return UsageImport(source, [records for records, _ in parsed], {r.key: u for r, u in parsed})
 
@@ -44,7 +48,7 @@ def _records(value: object, where: str, source: str) -> tuple[UsageRecords, str]
     if not isinstance(value, dict):
         raise InvalidUsage(f"{where} must be an object")
     key = ResourceKey(
-        _text(value, "instance", where),
+        host_of_instance(_text(value, "instance", where)),
         _text(value, "resource", where),
         _text(value, "item", where, ""),
     )
@@ -62,6 +66,8 @@ def _text(value: Mapping[str, object], name: str, where: str, otherwise: str | N
     text = value.get(name, otherwise)
     if not isinstance(text, str) or len(text) > MAX_TEXT or (otherwise is None and not text):
         raise InvalidUsage(f"{where}.{name} must be a text of 1 to {MAX_TEXT} characters")
+    if "\0" in text:
+        raise InvalidUsage(f"{where}.{name} must not hold a NUL character")
     return text
 
 
@@ -74,6 +80,10 @@ def _hours(value: object, where: str) -> Int64s:
         raise InvalidUsage(f"{where}.timestamps_ms: {error}") from error
     if (hours % HOUR_MS).any():
         raise InvalidUsage(f"{where}.timestamps_ms must be full hours, the ends of what they cover")
+    if ((hours < MIN_TIMESTAMP_MS) | (hours > MAX_TIMESTAMP_MS)).any():
+        raise InvalidUsage(f"{where}.timestamps_ms must lie in the years 1 to 9999")
+    if (np.diff(hours) <= 0).any():
+        raise InvalidUsage(f"{where}.timestamps_ms must ascend, each hour once")
     return hours
 
 

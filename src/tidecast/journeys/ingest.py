@@ -11,18 +11,20 @@ import numpy as np
 from tidecast.journeys.usage_records import HOUR_MS, hour_end
 from tidecast.records import Records
 from tidecast.samples.batch import Int64s, SampleBatch, is_stale
+from tidecast.samples.catalogue import PerSeries, part_of
 from tidecast.samples.protocol import AppendReport, Samples
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, Labels, host_of_instance, label_value
 
 MOST_HOURS = 100_000
 """Eleven years: more than any host has samples of."""
+_NOBODY = ""
 LIVE_MS = HOUR_MS
 """Samples older than this are history that somebody imports, not a sign of life."""
 
 
 class LateHours:
-    """Closed hours whose usage records have to be computed again.
+    """Closed hours whose usage records have to be computed, mostly again.
 
     They are written down before the late samples are: after a crash an hour may be computed once
     too often, but never stays wrong.
@@ -37,14 +39,24 @@ class LateHours:
 
     @property
     def watermark_ms(self) -> int | None:
-        """The last hour end up to which usage records were computed."""
+        """The end of the last closed hour; None before the first."""
         return self._watermark
 
-    def advance(self, watermark_ms: int) -> None:
-        """All hours up to this one are computed."""
-        with self._lock, self._records.unit() as unit:
-            unit.usage.set_watermark(watermark_ms)
-            self._watermark = watermark_ms
+    def close(self, until_ms: int) -> set[int]:
+        """Closes the hours up to this one; returns those that are new and are now to be computed.
+
+        They are closed before they are computed: a sample that comes in between is late for them.
+        """
+        with self._lock:
+            first = until_ms if self._watermark is None else self._watermark
+            hours = set(range(first + HOUR_MS, until_ms + 1, HOUR_MS))
+            if hours or self._watermark is None:
+                with self._records.unit() as unit:
+                    unit.usage.mark_dirty(hours)
+                    unit.usage.set_watermark(until_ms)
+                self._watermark = until_ms
+                self._marked |= hours
+            return hours
 
     def note(self, timestamps: Int64s) -> None:
         """Marks the closed hours that these samples fall into."""
@@ -63,7 +75,10 @@ class LateHours:
     def take(self, limit: int) -> list[int]:
         """The oldest marked hours; those that get samples from now on are marked anew."""
         with self._lock:
-            hours = sorted(self._marked)[:limit]
+            if not self._marked:
+                return []
+            with self._records.unit() as unit:
+                hours = unit.usage.dirty_hours(limit)
             self._marked.difference_update(hours)
             return hours
 
@@ -89,7 +104,9 @@ class HostsSeen:
 
     def __init__(self, seen_ms: Mapping[str, int]) -> None:
         self._seen = dict(seen_ms)
-        self._host_of: dict[Labels, str] = {}
+        self._hosts: list[str] = [_NOBODY]
+        self._number_of_host: dict[str, int] = {_NOBODY: 0}
+        self._host_number = PerSeries(self._number_of_speaker)
         self._lock = threading.Lock()
 
     def all(self) -> dict[str, int]:
@@ -109,20 +126,23 @@ class HostsSeen:
         live = (batch.timestamps >= now_ms - LIVE_MS) & ~is_stale(batch.values)
         times = np.where(live, np.minimum(batch.timestamps, now_ms), 0)
         with self._lock:
-            for i, labels in enumerate(batch.labels):
-                host = self._host(labels)
-                part = times[batch.offsets[i] : batch.offsets[i + 1]]
-                newest = int(part.max()) if host and len(part) else 0
-                if newest > self._seen.get(host, 0):
-                    self._seen[host] = newest
+            of_series = self._host_number.of(batch.labels)
+            numbers = np.repeat(of_series, np.diff(batch.offsets))
+            newest = np.zeros(len(self._hosts), dtype=np.int64)
+            np.maximum.at(newest, numbers, times)
+            newest[self._number_of_host[_NOBODY]] = 0
+            for number in np.flatnonzero(newest).tolist():
+                host, at_ms = self._hosts[number], int(newest[number])
+                if at_ms > self._seen.get(host, 0):
+                    self._seen[host] = at_ms
 
-    def _host(self, labels: Labels) -> str:
-        host = self._host_of.get(labels)
-        if host is None:
-            if len(self._host_of) > 1_000_000:
-                self._host_of.clear()
-            host = self._host_of[labels] = _speaking_host(labels)
-        return host
+    def _number_of_speaker(self, labels: Labels) -> int:
+        host = _speaking_host(labels)
+        number = self._number_of_host.get(host)
+        if number is None:
+            number = self._number_of_host[host] = len(self._hosts)
+            self._hosts.append(host)
+        return number
 
 
 def _speaking_host(labels: Labels) -> str:
@@ -146,14 +166,17 @@ class Ingest:
 
     def __init__(self, samples: Samples, late: LateHours, hosts: HostsSeen) -> None:
         self._samples, self._late, self._hosts = samples, late, hosts
+        self._is_own = PerSeries(lambda labels: is_own(label_value(labels, NAME)))
 
     def write(self, batch: SampleBatch, now_ms: int) -> IngestReport:
         """Keeps the batch, durable when this returns; raises `SamplesUnavailable`."""
-        foreign = [part for part in batch if not is_own(label_value(part[0], NAME))]
-        dropped = len(batch) - len(foreign)
-        kept = SampleBatch.of(foreign) if dropped else batch
+        own = self._is_own.of(batch.labels) > 0
+        dropped = int(np.count_nonzero(own))
+        kept = part_of(batch, ~own) if dropped else batch
         self._late.note(kept.timestamps)
         report = self._samples.append(kept)
+        # An hour that was computed while this was being written has missed it.
+        self._late.note(kept.timestamps)
         self._hosts.note(kept, now_ms)
         return IngestReport(report, dropped)
 

@@ -1,7 +1,7 @@
 """The series the server writes about what it knows: hosts, forecasts, headroom and incidents.
 
-They are written every minute (hosts every few seconds), so that they behave in rules and dashboards
-like anything else that is scraped; a series that is not written any more is undefined.
+They are written again before PromQL looks back past them, so that they behave in rules and
+dashboards like anything else that is scraped; a series that is not written any more is undefined.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,26 +9,9 @@ import yaml
 
 from tidecast_collector.errors import InvalidInput
 
-_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_SECONDS = (365 * 86400, 7 * 86400, 86400, 3600, 60, 1)
-
 
 class InvalidPolicy(InvalidInput):
     """A policy file that is refused; the message lists every fault as `file:line:column: why`."""
-
-
-def parse_duration_seconds(text: str) -> int | None:
-    """The seconds of a duration in Prometheus' spelling ("14d", "1h30m"); None if it is none.
-
-    >>> parse_duration_seconds("1h30m"), parse_duration_seconds("soon")
-    (5400, None)
-    """
-    found = _DURATION.fullmatch(text)
-    if not text or found is None:
-        return None
-    return sum(
-        int(part) * unit for part, unit in zip(found.groups(), _SECONDS, strict=True) if part
-    )
 
 
 @dataclass(slots=True)

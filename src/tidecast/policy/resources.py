@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from tidecast.policy.documents import Faults, compose, entries, parse_duration_seconds
+from tidecast.policy.documents import (
+    Faults,
+    InvalidPolicy,
+    compose,
+    entries,
+)
+from tidecast_collector.durations import parse_duration_ms
 from tidecast_collector.errors import InvalidInput
 
 STATISTICS = ("mean", "p95", "max")
@@ -44,9 +51,18 @@ CheckExpression = Callable[[str], None]
 def load_resources(
     check: CheckExpression, path: Path | None = None
 ) -> Mapping[str, ResourceDefinition]:
-    """The definitions in the file, by name, or the defaults where no file is given."""
+    """The definitions in the file, by name, or the defaults where no file is given.
+
+    Raises `InvalidPolicy` with every fault, located.
+    """
     source = path or files("tidecast.policy") / "defaults" / "resources.yaml"
-    return parse_resources(source.read_text("utf-8"), str(path or "resources.yaml"), check)
+    try:
+        text = source.read_text("utf-8")
+    except OSError as error:
+        raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidPolicy(f"{path}: not UTF-8: {error}") from error
+    return parse_resources(text, str(path or "resources.yaml"), check)
 
 
 def parse_resources(
@@ -113,9 +129,12 @@ def _expression(value: str, check: CheckExpression) -> str:
 
 def _limit(value: str, check: CheckExpression) -> str | float:
     try:
-        return float(value)
+        limit = float(value)
     except ValueError:
         return _expression(value, check)
+    if not 0 < limit < math.inf:
+        raise ValueError(f"{value} is not a number above 0")
+    return limit
 
 
 def _mark_ratio(value: str, _check: CheckExpression) -> float:
@@ -126,10 +145,10 @@ def _mark_ratio(value: str, _check: CheckExpression) -> float:
 
 
 def _duration(value: str, _check: CheckExpression) -> int:
-    seconds = parse_duration_seconds(value)
-    if seconds is None:
-        raise ValueError(f"{value!r} is not a duration such as 14d or 12h")
-    return seconds
+    try:
+        return parse_duration_ms(value) // 1000
+    except InvalidInput as error:
+        raise ValueError(str(error)) from error
 
 
 def _flag(value: str, _check: CheckExpression) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 
-from tidecast.promql.block import Block, Bools, empty_block, merge_equal
+from tidecast.promql.block import NAME_LABELS, Block, Bools, empty_block, merge_equal
 from tidecast.promql.errors import QueryError
-from tidecast.promql.numbers import format_value
+from tidecast.promql.numbers import format_short, format_value
 from tidecast.promql.segments import ranks, segment_quantiles, segment_sums
 from tidecast.promql.tree import Grouping
+from tidecast.promql.xxhash import labels_hash
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, Labels, make_labels
+
+_HASHES = float(2**64 - 1)
+_INT64S = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def _group_labels(labels: Labels, grouping: Grouping | None) -> Labels:
     if grouping is None:
         return ()
     if grouping.without:
-        gone = {NAME, *grouping.labels}
+        gone = NAME_LABELS | frozenset(grouping.labels)
         return tuple(pair for pair in labels if pair[0] not in gone)
     return tuple(pair for pair in labels if pair[0] in grouping.labels)
 
@@ -178,26 +181,23 @@ def first_series(block: Block, grouping: Grouping | None, limits: Float64s) -> B
 def share_of_series(block: Block, ratios: Float64s) -> Block:
     """A pseudo-random share of the series: limit_ratio.
 
-    A series is chosen by a hash of its labels; -r chooses just those that 1 - r leaves out.
+    `ratios` [steps] lie within [-1, 1]. A series is chosen by a hash of its labels; r - 1 chooses
+    just those that r leaves out.
     """
-    if np.isnan(ratios).any():
-        raise QueryError("ratio value is NaN")
-    bounded = np.clip(ratios, -1.0, 1.0)
-    places = np.array([_unit_hash(labels) for labels in block.labels])[:, None]
-    chosen = np.where(bounded >= 0, places < bounded, places >= 1 + bounded)
-    return block.with_present(block.present & chosen) if len(block.labels) else block
-
-
-def _unit_hash(labels: Labels) -> float:
-    digest = blake2b(repr(labels).encode(), digest_size=7).digest()
-    return int.from_bytes(digest) / float(1 << 56)
+    if not len(block.labels):
+        return block
+    places = np.array([labels_hash(labels) for labels in block.labels], dtype=np.float64)
+    places = places[:, None] / _HASHES
+    chosen = np.where(ratios >= 0, places < ratios, places >= 1 + ratios)
+    return block.with_present(block.present & chosen)
 
 
 def _whole(limits: Float64s) -> Int64s:
     if np.isnan(limits).any():
-        raise QueryError("parameter value is NaN")
-    if (np.abs(limits) >= 2**63).any():
-        raise QueryError(f"scalar value {limits[0]} overflows int64")
+        raise QueryError("Parameter value is NaN")
+    for limit, word in ((limits.max(), "overflows"), (limits.min(), "underflows")):
+        if abs(limit) >= _INT64S and (limit > 0) == (word == "overflows"):
+            raise QueryError(f"Scalar value {format_short(float(limit))} {word} int64")
     return limits.astype(np.int64)
 
 
@@ -205,6 +205,8 @@ def count_values(
     block: Block, grouping: Grouping | None, label: str, check_cells: Callable[[int, int], None]
 ) -> Block:
     """How many series of each group have each value, which becomes the label."""
+    if not label:
+        raise QueryError('invalid label name ""')
     if not len(block.labels):
         return block
     groups = group(block, grouping)

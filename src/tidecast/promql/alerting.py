@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import re2
 
+from tidecast.promql.duration_tree import DurationLiteral
 from tidecast.promql.errors import ParseError, QueryError
 from tidecast.promql.parser import parse, selectors
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import Matrix, Scalar, String
-from tidecast.promql.tree import DurationLiteral, ValueType, VectorSelector
+from tidecast.promql.tree import ValueType, VectorSelector
 from tidecast.samples.batch import is_stale
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast_alerts.ports import VectorSample

@@ -71,13 +71,13 @@ def one_series(labels: Labels, values: Float64s, present: Bools | None = None) -
     return block.with_present(block.present)
 
 
-def concatenate(first: Block, second: Block) -> Block:
-    """The series of both."""
+def concatenate(*blocks: Block) -> Block:
+    """The series of all of them, of which there is at least one."""
     return Block(
-        [*first.labels, *second.labels],
-        np.concatenate((first.values, second.values)),
-        np.concatenate((first.present, second.present)),
-        np.concatenate((first.drop_name, second.drop_name)),
+        [labels for block in blocks for labels in block.labels],
+        np.concatenate([block.values for block in blocks]),
+        np.concatenate([block.present for block in blocks]),
+        np.concatenate([block.drop_name for block in blocks]),
     )
 
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from tidecast.promql import elementwise, label_functions, range_functions
-from tidecast.promql.block import Block, Bools, one_series
-from tidecast.promql.context import Context
+from tidecast.promql import elementwise, histogram_calls, label_functions, range_functions
+from tidecast.promql.block import Block, Bools, empty_block, one_series
+from tidecast.promql.evaluates import Evaluates
+from tidecast.promql.extended_ranges import check_function, extended_difference
 from tidecast.promql.fetch import instant_vector
-from tidecast.promql.functions import CALENDAR, MATHEMATICAL
-from tidecast.promql.histograms import bucket_quantile, over_buckets
-from tidecast.promql.tree import Call, Node, Paren, VectorSelector
-from tidecast.promql.windows import Windows
+from tidecast.promql.functions import CALENDAR, MATHEMATICAL, OF_NATIVE_HISTOGRAMS
+from tidecast.promql.info_labels import with_info_labels
+from tidecast.promql.tree import Call, MatrixSelector, Node, Paren, VectorSelector
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, label_value
 
 COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
-
-
-class Evaluates(Protocol):
-    """The evaluator, as functions see it."""
-
-    context: Context
-
-    def vector(self, node: Node, times: Int64s) -> Block: ...
-    def scalar(self, node: Node, times: Int64s) -> Float64s: ...
-    def string(self, node: Node) -> str: ...
-    def windows(self, node: Node, times: Int64s) -> Windows: ...
-    def note_quantiles(self, quantiles: Float64s, node: Node) -> None: ...
 
 
 Answer: TypeAlias = Block | Float64s
@@ -39,23 +27,42 @@ Handler = Callable[[Evaluates, Call, Int64s], Answer]
 
 def evaluate_call(evaluator: Evaluates, node: Call, times: Int64s) -> Answer:
     """The instant vector, or the scalar [steps], of a function call at these times."""
+    for argument in node.arguments:
+        check_function(_boundary(argument), node.function)
     return _HANDLERS[node.function](evaluator, node, times)
+
+
+def _boundary(node: Node) -> str:
+    """The boundary modifier of a range; "" where there is none."""
+    while isinstance(node, Paren):
+        node = node.expression
+    return node.vector.boundary if isinstance(node, MatrixSelector) else ""
 
 
 def _over_range(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     windows = evaluator.windows(node.arguments[0], times)
     evaluator.context.check_time()
-    block = range_functions.RANGE_FUNCTIONS[node.function](windows)
-    if node.function in ("rate", "increase"):
+    counter = node.function in ("rate", "increase")
+    if windows.boundary and (counter or node.function == "delta"):
+        per_second = node.function == "rate"
+        block = extended_difference(windows, counter=counter, per_second=per_second)
+    else:
+        block = range_functions.RANGE_FUNCTIONS[node.function](windows)
+    if counter:
         _note_counters(evaluator, node, block)
     return block
 
 
 def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
-    for name in sorted({label_value(labels, NAME) for labels in block.labels}):
-        if name and not name.endswith(COUNTER_ENDINGS):
-            endings = "/".join(COUNTER_ENDINGS)
-            text = f'metric might not be a counter, name does not end in {endings}: "{name}"'
+    names = {(label_value(each, NAME), label_value(each, "__type__")) for each in block.labels}
+    for name, kind in sorted(names):
+        text = ""
+        if kind and kind not in ("counter", "histogram"):
+            text = f'__type__ label is not set to "counter" or "histogram", got "{kind}": "{name}"'
+        elif name and not kind and not name.endswith(COUNTER_ENDINGS):
+            text = f'name does not end in {"/".join(COUNTER_ENDINGS)}: "{name}"'
+        if text:
+            text = f"metric might not be a counter, {text}"
             evaluator.context.inform(text, node.arguments[0].span)
 
 
@@ -126,20 +133,6 @@ def _quantile_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Bloc
     return range_functions.quantile_over_time(windows, quantiles)
 
 
-def _histogram_quantile(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    quantiles = evaluator.scalar(node.arguments[0], times)
-    evaluator.note_quantiles(quantiles, node.arguments[0])
-    block = evaluator.vector(node.arguments[1], times)
-    result, notes = over_buckets(block, quantiles, bucket_quantile, evaluator.context.check_time)
-    for name, bound in notes.malformed.items():
-        text = f'bucket label "le" is missing or has a malformed value of "{bound}"'
-        evaluator.context.warn(f'{text} for metric name "{name}"', node.arguments[1].span)
-    for name in sorted(notes.mended):
-        text = "input to histogram_quantile needed to be fixed for monotonicity"
-        evaluator.context.inform(f'{text} for metric name "{name}"', node.arguments[1].span)
-    return result
-
-
 def _label_replace(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     block = evaluator.vector(node.arguments[0], times)
     target, replacement, source, pattern = (
@@ -155,11 +148,19 @@ def _label_join(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
 
 
 def _sort(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    _note_sort(evaluator)
     block = evaluator.vector(node.arguments[0], times)
     return label_functions.sort_by_value(block, descending=node.function == "sort_desc")
 
 
+def _note_sort(evaluator: Evaluates) -> None:
+    if evaluator.context.start_ms != evaluator.context.end_ms:
+        text = "sort is ineffective for range queries since results are always ordered by labels"
+        evaluator.context.warn(text, None)
+
+
 def _sort_by_label(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    _note_sort(evaluator)
     block = evaluator.vector(node.arguments[0], times)
     names = [evaluator.string(argument) for argument in node.arguments[1:]]
     descending = node.function == "sort_by_label_desc"
@@ -196,19 +197,54 @@ def _pi(_evaluator: Evaluates, _node: Call, times: Int64s) -> Float64s:
     return np.full(len(times), np.pi)
 
 
+def _of_query(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
+    context = evaluator.context
+    milliseconds = {
+        "start": context.start_ms,
+        "end": context.end_ms,
+        "range": context.end_ms - context.start_ms,
+        "step": context.step_ms,
+    }[node.function]
+    return np.full(len(times), milliseconds / 1000)
+
+
+def _extreme_of(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
+    first, second = (evaluator.scalar(argument, times) for argument in node.arguments)
+    return np.maximum(first, second) if node.function == "max_of" else np.minimum(first, second)
+
+
+def _of_native_histograms(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    evaluator.vector(node.arguments[0], times)
+    return empty_block(len(times))
+
+
+def _info(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
+    base = evaluator.vector(node.arguments[0], times)
+    asked = node.arguments[1] if len(node.arguments) > 1 else None
+    assert asked is None or isinstance(asked, VectorSelector)
+    return with_info_labels(evaluator.context, base, asked, times)
+
+
 _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(range_functions.RANGE_FUNCTIONS, _over_range),
     **dict.fromkeys(MATHEMATICAL, _mathematical),
     **dict.fromkeys(CALENDAR, _calendar),
+    **dict.fromkeys(OF_NATIVE_HISTOGRAMS, _of_native_histograms),
+    **dict.fromkeys(("start", "end", "range", "step"), _of_query),
     "absent": _absent,
     "absent_over_time": _absent_over_time,
     "clamp": _clamp,
     "clamp_max": _clamp,
     "clamp_min": _clamp,
     "double_exponential_smoothing": _double_exponential_smoothing,
-    "histogram_quantile": _histogram_quantile,
+    "histogram_fraction": histogram_calls.fraction,
+    "histogram_quantile": histogram_calls.quantile,
+    "histogram_quantiles": histogram_calls.quantiles,
+    "info": _info,
     "label_join": _label_join,
     "label_replace": _label_replace,
+    "max_of": _extreme_of,
+    "min_of": _extreme_of,
     "pi": _pi,
     "predict_linear": _predict_linear,
     "quantile_over_time": _quantile_over_time,

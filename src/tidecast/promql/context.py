@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tidecast.promql.errors import ParseError, QueryError, QueryTimeout, line_and_column
-from tidecast.promql.settings import QueryLimits
-from tidecast.promql.tree import (
+from tidecast.promql.duration_tree import (
     At,
     Duration,
     DurationCall,
@@ -18,12 +16,19 @@ from tidecast.promql.tree import (
     DurationNumber,
     DurationOperation,
     DurationParen,
-    Span,
 )
+from tidecast.promql.errors import (
+    ParseError,
+    QueryCancelled,
+    QueryError,
+    QueryTimeout,
+    line_and_column,
+)
+from tidecast.promql.settings import QueryLimits
+from tidecast.promql.tree import Span
 from tidecast.samples.batch import Int64s
 from tidecast.samples.protocol import LimitExceeded, Samples
 
-MAX_NOTES = 10
 MAX_TIME_MS = 1 << 53
 """Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
 
@@ -43,14 +48,17 @@ class Context:
     monotonic: Callable[[], float]
     timeout_seconds: float
     deadline: float
+    cancelled: Callable[[], bool]
     warnings: dict[str, None] = field(default_factory=dict)
     infos: dict[str, None] = field(default_factory=dict)
 
     def check_time(self) -> None:
-        """Raises `QueryTimeout` when the query's time is up."""
+        """Raises `QueryTimeout` when time is up, `QueryCancelled` when nobody waits any more."""
+        if self.cancelled():
+            raise QueryCancelled("query was canceled in query execution")
         if self.monotonic() > self.deadline:
             raise QueryTimeout(
-                f"query timed out after {self.timeout_seconds:g} seconds; "
+                f"query timed out in query execution after {self.timeout_seconds:g} seconds; "
                 "ask for less time, fewer series or a longer step"
             )
 
@@ -62,18 +70,19 @@ class Context:
                 f"{self.limits.cells} values; ask for less time, fewer series or a longer step"
             )
 
-    def warn(self, text: str, span: Span) -> None:
+    def warn(self, text: str, span: Span | None) -> None:
         """Notes what makes the answer doubtful."""
-        self._note(self.warnings, "PromQL warning", text, span)
+        self.warnings[f"PromQL warning: {text}{self._where(span)}"] = None
 
     def inform(self, text: str, span: Span) -> None:
         """Notes what the asker may have meant otherwise."""
-        self._note(self.infos, "PromQL info", text, span)
+        self.infos[f"PromQL info: {text}{self._where(span)}"] = None
 
-    def _note(self, notes: dict[str, None], kind: str, text: str, span: Span) -> None:
+    def _where(self, span: Span | None) -> str:
+        if span is None:
+            return ""
         line, column = line_and_column(self.query, span.start)
-        if len(notes) < MAX_NOTES:
-            notes[f"{kind}: {text} ({line}:{column})"] = None
+        return f" ({line}:{column})"
 
     def milliseconds(self, duration: Duration, span: Span) -> int:
         """The length of a duration expression; raises `ParseError` where it has none."""
@@ -123,6 +132,8 @@ class Context:
 
 
 def _arithmetic(op: str, left: float, right: float) -> float:
+    if op in "/%" and right == 0:
+        raise QueryError("division by zero" if op == "/" else "modulo by zero")
     try:
         match op:
             case "+":
@@ -137,5 +148,5 @@ def _arithmetic(op: str, left: float, right: float) -> float:
                 return math.fmod(left, right)
             case _:
                 return math.pow(left, right)
-    except (ZeroDivisionError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise QueryError(f"duration expression cannot be computed: {error}") from error

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from tidecast.promql.durations import MAX_DURATION_MS
-from tidecast.promql.errors import ParseError
-from tidecast.promql.lexer import Token, TokenKind
-from tidecast.promql.numbers import parse_number
-from tidecast.promql.tree import (
+from tidecast.promql.duration_tree import (
     Duration,
     DurationCall,
     DurationLiteral,
@@ -14,6 +10,10 @@ from tidecast.promql.tree import (
     DurationOperation,
     DurationParen,
 )
+from tidecast.promql.durations import MAX_DURATION_MS
+from tidecast.promql.errors import ParseError
+from tidecast.promql.lexer import Token, TokenKind
+from tidecast.promql.numbers import parse_number
 
 MAX_NESTING = 100
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
@@ -28,6 +28,7 @@ class DurationParser:
         self.tokens = tokens
         self.index = 0
         self.nesting = 0
+        self.may_match_all = False
 
     def peek(self, ahead: int = 0) -> Token:
         """The token at the cursor, or so many behind it."""

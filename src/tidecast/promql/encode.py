@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import orjson
 
@@ -16,38 +18,52 @@ def encode_result(result: QueryResult) -> bytes:
     Values are the shortest decimal strings that read back to the same float (NaN, +Inf, -Inf among
     them), times are seconds with up to three decimals.
     """
+    return b"".join(encode_pieces(result))
+
+
+def encode_pieces(result: QueryResult) -> Iterator[bytes]:
+    """The same JSON, one piece for each series, so that a large answer need not be held whole."""
+    yield b'{"resultType":"%b","result":' % _kind(result).encode()
     match result.value:
         case Scalar() as scalar:
-            kind, body = "scalar", _point(scalar.at_ms, format_value(scalar.value))
+            yield _point(scalar.at_ms, format_value(scalar.value))
         case String() as string:
-            kind, body = "string", _text_point(string.at_ms, string.value)
+            yield _text_point(string.at_ms, string.value)
         case Vector() as vector:
-            kind, body = "vector", _vector(vector)
+            yield from _list(_vector(vector))
         case Matrix() as matrix:
-            kind, body = "matrix", _matrix(matrix)
-    return b'{"resultType":"%b","result":%b}' % (kind.encode(), body)
+            yield from _list(_matrix(matrix))
+    yield b"}"
 
 
-def _matrix(matrix: Matrix) -> bytes:
+def _kind(result: QueryResult) -> str:
+    return type(result.value).__name__.lower()
+
+
+def _list(elements: Iterator[bytes]) -> Iterator[bytes]:
+    yield b"["
+    before = b""
+    for element in elements:
+        yield before + element
+        before = b","
+    yield b"]"
+
+
+def _matrix(matrix: Matrix) -> Iterator[bytes]:
     # Series of one query mostly share their times: what was written for the last one is kept.
     known, times = np.empty(0, dtype=np.int64), list[str]()
-    series = []
     for labels, timestamps, values in matrix:
         if not np.array_equal(known, timestamps):
             known, times = timestamps, [f'[{_seconds(at)},"' for at in timestamps.tolist()]
         texts = map(_text, values.tolist())
         points = '"],'.join([time + text for time, text in zip(times, texts, strict=True)])
-        series.append(b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), points.encode()))
-    return b"[" + b",".join(series) + b"]"
+        yield b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), points.encode())
 
 
-def _vector(vector: Vector) -> bytes:
-    time = _seconds(vector.at_ms)
-    elements = [
-        b'{"metric":%b,"value":[%b,"%b"]}' % (_metric(labels), time.encode(), _text(value).encode())
-        for labels, value in vector
-    ]
-    return b"[" + b",".join(elements) + b"]"
+def _vector(vector: Vector) -> Iterator[bytes]:
+    time = _seconds(vector.at_ms).encode()
+    for labels, value in vector:
+        yield b'{"metric":%b,"value":[%b,"%b"]}' % (_metric(labels), time, _text(value).encode())
 
 
 def _metric(labels: Labels) -> bytes:

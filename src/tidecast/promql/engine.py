@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,20 +11,25 @@ from tidecast.promql.block import Block, drop_names, one_series
 from tidecast.promql.context import MAX_TIME_MS, Context
 from tidecast.promql.errors import InvalidRange
 from tidecast.promql.evaluator import Evaluator
+from tidecast.promql.extended_ranges import boundary_samples
 from tidecast.promql.fetch import samples_of
 from tidecast.promql.parser import parse
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
 from tidecast.promql.settings import (
     DEFAULT_LIMITS,
     DEFAULT_LOOKBACK_MS,
+    DEFAULT_OPTIONS,
     DEFAULT_SUBQUERY_STEP_MS,
     QueryLimits,
+    QueryOptions,
 )
 from tidecast.promql.tree import Node, ValueType
 from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.protocol import Samples
 
+MAX_NOTES = 10
+"""How many warnings, and how many infos, are told."""
 _quiet = np.errstate(all="ignore")
 """Infinities and NaN are values in PromQL, not accidents to warn of."""
 
@@ -52,15 +57,15 @@ class Engine:
 
     @_quiet
     def instant(
-        self, query: str, at_ms: int, *, timeout_seconds: float | None = None
+        self, query: str, at_ms: int, options: QueryOptions = DEFAULT_OPTIONS
     ) -> QueryResult:
         """The query's value at one time.
 
         A range selector is answered with its samples as they were taken. Raises `ParseError`,
-        `QueryError`, `QueryTimeout` or `LimitExceeded`.
+        `QueryError`, `QueryTimeout`, `QueryCancelled` or `LimitExceeded`.
         """
         tree = parse(query)
-        context = self._context(query, (at_ms, at_ms, 0), timeout_seconds)
+        context = self._context(query, (at_ms, at_ms, 0), options)
         evaluator = Evaluator(context)
         times = np.array([at_ms], dtype=np.int64)
         value: Scalar | String | Vector | Matrix
@@ -84,16 +89,16 @@ class Engine:
         start_ms: int,
         end_ms: int,
         step_ms: int,
-        *,
-        timeout_seconds: float | None = None,
+        options: QueryOptions = DEFAULT_OPTIONS,
     ) -> QueryResult:
         """The query's values at start, start + step, ... up to end, as a `Matrix`.
 
-        Raises `ParseError`, `InvalidRange`, `QueryError`, `QueryTimeout` or `LimitExceeded`.
+        Raises `ParseError`, `InvalidRange`, `QueryError`, `QueryTimeout`, `QueryCancelled` or
+        `LimitExceeded`.
         """
         tree = parse(query)
         self.check_range(tree, start_ms, end_ms, step_ms)
-        context = self._context(query, (start_ms, end_ms, step_ms), timeout_seconds)
+        context = self._context(query, (start_ms, end_ms, step_ms), options)
         evaluator = Evaluator(context)
         times = start_ms + np.arange((end_ms - start_ms) // step_ms + 1) * step_ms
         if tree.type is ValueType.SCALAR:
@@ -122,12 +127,10 @@ class Engine:
                 "must be Scalar or instant Vector"
             )
 
-    def _context(
-        self, query: str, times: tuple[int, int, int], timeout_seconds: float | None
-    ) -> Context:
+    def _context(self, query: str, times: tuple[int, int, int], options: QueryOptions) -> Context:
         allowed = self.limits.timeout_seconds
-        if timeout_seconds is not None:
-            allowed = min(allowed, timeout_seconds)
+        if options.timeout_seconds is not None:
+            allowed = min(allowed, options.timeout_seconds)
         start_ms, end_ms, step_ms = times
         if max(abs(start_ms), abs(end_ms)) > MAX_TIME_MS:
             raise InvalidRange(f"time is out of range: more than {MAX_TIME_MS} ms from 1970")
@@ -137,17 +140,25 @@ class Engine:
             start_ms=start_ms,
             end_ms=end_ms,
             step_ms=step_ms,
-            lookback_ms=self.lookback_ms,
+            lookback_ms=options.lookback_ms or self.lookback_ms,
             subquery_step_ms=self.subquery_step_ms,
             limits=self.limits,
             monotonic=self.monotonic,
             timeout_seconds=allowed,
             deadline=self.monotonic() + allowed,
+            cancelled=options.cancelled,
         )
 
 
 def _result(value: Scalar | String | Vector | Matrix, context: Context) -> QueryResult:
-    return QueryResult(value, tuple(context.warnings), tuple(context.infos))
+    return QueryResult(value, _told(context.warnings, "warning"), _told(context.infos, "info"))
+
+
+def _told(notes: Mapping[str, None], kind: str) -> tuple[str, ...]:
+    told = tuple(notes)
+    if len(told) <= MAX_NOTES:
+        return told
+    return (*told[:MAX_NOTES], f"{len(told) - MAX_NOTES} more {kind} annotations omitted")
 
 
 def _sorted(block: Block) -> Block:
@@ -162,6 +173,8 @@ def _matrix(batch: SampleBatch) -> Matrix:
 
 def _samples_within(windows: Windows) -> Matrix:
     """The samples of the only window of each series; series without any go."""
+    if windows.boundary:
+        return _matrix(boundary_samples(windows))
     first, last = windows.first[:, 0], windows.last[:, 0]
     rows = np.flatnonzero(last > first)
     offsets = np.concatenate(([0], np.cumsum((last - first)[rows])))

@@ -1,7 +1,7 @@
 """What a query can be refused for.
 
 Prometheus' API calls the first two `bad_data` (400), QueryError and LimitExceeded
-`execution` (422), QueryTimeout `timeout` (503).
+`execution` (422), QueryTimeout `timeout` (503), QueryCancelled `canceled` (499).
 
 InvalidInput
 ├── ParseError       the text is not PromQL, or its types do not fit; says line and column
@@ -9,6 +9,7 @@ InvalidInput
 └── QueryError       the data does not allow the operation (e.g. many-to-many matching)
 TidecastError
 ├── QueryTimeout     the query took longer than it was given
+├── QueryCancelled   nobody waits for the answer any more
 └── LimitExceeded    (of the samples room) too many series, samples or points
 """
 
@@ -38,7 +39,12 @@ class QueryTimeout(TidecastError):
     """A query that was stopped because its time was up."""
 
 
+class QueryCancelled(TidecastError):
+    """A query that was stopped because nobody waits for its answer."""
+
+
 def line_and_column(query: str, position: int) -> tuple[int, int]:
-    """The line and column, both from 1, of a character offset."""
+    """The line and column, both from 1, of a character offset; columns count bytes of UTF-8."""
     before = query[:position]
-    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
+    line = before[before.rfind("\n") + 1 :]
+    return before.count("\n") + 1, len(line.encode(errors="surrogatepass")) + 1

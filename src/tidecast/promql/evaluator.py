@@ -8,6 +8,7 @@ from tidecast.promql import aggregate, matching
 from tidecast.promql.block import Block, broadcast, empty_block
 from tidecast.promql.calls import evaluate_call
 from tidecast.promql.context import Context
+from tidecast.promql.errors import QueryError
 from tidecast.promql.fetch import (
     instant_vector,
     range_vector,
@@ -15,7 +16,7 @@ from tidecast.promql.fetch import (
     subquery_times,
     windows_of,
 )
-from tidecast.promql.numbers import format_value
+from tidecast.promql.numbers import format_short
 from tidecast.promql.tree import (
     Aggregation,
     Binary,
@@ -31,7 +32,7 @@ from tidecast.promql.tree import (
     VectorSelector,
     children,
 )
-from tidecast.promql.typecheck import SET_OPERATORS
+from tidecast.promql.typecheck import SET_OPERATORS, TRIMS
 from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
 
@@ -42,6 +43,7 @@ _TIME_FUNCTIONS = frozenset(
         "day_of_year",
         "days_in_month",
         "hour",
+        "info",
         "minute",
         "month",
         "predict_linear",
@@ -174,16 +176,38 @@ class Evaluator:
             case "limitk":
                 return aggregate.first_series(block, node.grouping, parameter)
             case "limit_ratio":
-                return aggregate.share_of_series(block, parameter)
+                ratios = self._bounded_ratios(parameter, node.parameter)
+                return aggregate.share_of_series(block, ratios)
         return aggregate.top_or_bottom(block, node.grouping, parameter, top=node.op == "topk")
+
+    def _bounded_ratios(self, ratios: Float64s, node: Node) -> Float64s:
+        if np.isnan(ratios).any():
+            raise QueryError("Ratio value is NaN")
+        for extreme, bound in ((ratios.max(), 1.0), (ratios.min(), -1.0)):
+            if extreme * bound > 1:
+                got, cap = format_short(float(extreme)), format_short(bound)
+                text = f"ratio value should be between -1 and 1, got {got}, capping to {cap}"
+                self.context.warn(text, node.span)
+        return np.clip(ratios, -1.0, 1.0)
 
     def note_quantiles(self, quantiles: Float64s, node: Node) -> None:
         """Warns of quantiles outside of [0, 1]."""
-        for value in quantiles[~((quantiles >= 0) & (quantiles <= 1))][:1].tolist():
-            text = f"quantile value should be between 0 and 1, got {format_value(value)}"
+        for value in dict.fromkeys(quantiles[~((quantiles >= 0) & (quantiles <= 1))].tolist()):
+            text = f"quantile value should be between 0 and 1, got {format_short(value)}"
             self.context.warn(text, node.span)
 
+    def _trim(self, node: Binary, times: Int64s) -> Block:
+        """Trimming leaves nothing of float samples: only native histograms can be trimmed."""
+        sides = [each for each in (node.left, node.right) if each.type is ValueType.VECTOR]
+        blocks = [self.vector(each, times) for each in sides]
+        if all(block.present.any() for block in blocks):
+            text = f'incompatible sample types encountered for binary operator "{node.op}"'
+            self.context.inform(f"{text}: float {node.op} float", node.span)
+        return empty_block(len(times))
+
     def _binary(self, node: Binary, times: Int64s) -> Block:
+        if node.op in TRIMS:
+            return self._trim(node, times)
         how = node.matching or matching.DEFAULT_MATCHING
         if node.left.type is ValueType.SCALAR:
             scalar, block = self.scalar(node.left, times), self.vector(node.right, times)

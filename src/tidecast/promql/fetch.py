@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tidecast.promql.block import Block, Bools, empty_block
 from tidecast.promql.context import Context
+from tidecast.promql.extended_ranges import SMOOTHED, extended_places, smoothed_instant
 from tidecast.promql.tree import MatrixSelector, VectorSelector
 from tidecast.promql.windows import Tick, Windows, find
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch, is_stale
@@ -17,10 +20,14 @@ def instant_vector(context: Context, node: VectorSelector, times: Int64s) -> tup
     A sample counts within the look-back, left-open; a staleness marker means there is none.
     """
     at_ms = context.reference_times(times, node.offset, node.at, node.span)
-    batch = _select(context, node, int(at_ms.min()) - context.lookback_ms, int(at_ms.max()))
+    smoothed = node.boundary == SMOOTHED
+    end_ms = int(at_ms.max()) + (context.lookback_ms if smoothed else 0)
+    batch = _select(context, node, int(at_ms.min()) - context.lookback_ms, end_ms)
     if not len(batch):
         return empty_block(len(times)), np.empty((0, len(times)))
     context.check_cells(len(batch), len(times))
+    if smoothed:
+        return _smoothed(without_stale(batch), at_ms, context.lookback_ms)
     newest = find(batch.offsets, batch.timestamps, at_ms) - 1
     inside = newest >= batch.offsets[:-1, None]
     place = np.maximum(newest, 0)
@@ -32,15 +39,28 @@ def instant_vector(context: Context, node: VectorSelector, times: Int64s) -> tup
     return block.with_present(present), taken[somewhere].astype(np.float64)
 
 
+def _smoothed(batch: SampleBatch, at_ms: Int64s, lookback_ms: int) -> tuple[Block, Float64s]:
+    values, taken, present = smoothed_instant(batch, at_ms, lookback_ms)
+    block = Block(batch.labels, values, present, np.zeros(len(batch), bool))
+    return block.with_present(present), taken[present.any(axis=1)]
+
+
 def range_vector(context: Context, node: MatrixSelector, times: Int64s) -> Windows:
     """The samples within the range before each step."""
     vector = node.vector
     length = context.positive_milliseconds(node.range, node.span)
     ends = context.reference_times(times, vector.offset, vector.at, node.span)
-    batch = _select(context, vector, int(ends.min()) - length, int(ends.max()))
+    before = context.lookback_ms if vector.boundary else 0
+    behind = context.lookback_ms if vector.boundary == SMOOTHED else 0
+    batch = _select(context, vector, int(ends.min()) - length - before, int(ends.max()) + behind)
     context.check_cells(len(batch), len(times))
     batch = without_stale(batch)
-    return windows_of(batch, np.zeros(len(batch), bool), ends - length, ends, context.check_time)
+    named = np.zeros(len(batch), bool)
+    windows = windows_of(batch, named, ends - length, ends, context.check_time)
+    if not vector.boundary:
+        return windows
+    first, last = extended_places(batch, vector.boundary, ends - length, ends, context.lookback_ms)
+    return replace(windows, first=first, last=last, boundary=vector.boundary)
 
 
 def windows_of(

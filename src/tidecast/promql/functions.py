@@ -1,4 +1,4 @@
-"""The functions of PromQL: their arguments, and which of them are not evaluated yet."""
+"""The functions and aggregations of PromQL, and their arguments."""
 
 from __future__ import annotations
 
@@ -72,6 +72,14 @@ CALENDAR = [
     "month",
     "year",
 ]
+OF_NATIVE_HISTOGRAMS = [
+    "histogram_avg",
+    "histogram_count",
+    "histogram_stddev",
+    "histogram_stdvar",
+    "histogram_sum",
+]
+"""They ignore float samples, and there are no others here: they give nothing."""
 OVER_RANGE = [
     "absent_over_time",
     "avg_over_time",
@@ -102,41 +110,41 @@ OVER_RANGE = [
 SIGNATURES: dict[str, Signature] = {
     **{name: Signature((V,)) for name in MATHEMATICAL},
     **{name: Signature((V,), optional=1) for name in CALENDAR},
+    **{name: Signature((V,)) for name in OF_NATIVE_HISTOGRAMS},
     **{name: Signature((M,)) for name in OVER_RANGE},
     "absent": Signature((V,)),
     "clamp": Signature((V, S, S)),
     "clamp_max": Signature((V, S)),
     "clamp_min": Signature((V, S)),
     "double_exponential_smoothing": Signature((M, S, S)),
+    "end": Signature((), S),
+    "histogram_fraction": Signature((S, S, V)),
     "histogram_quantile": Signature((S, V)),
+    "histogram_quantiles": Signature((V, T, *[S] * 10), optional=9),
+    "info": Signature((V, V), optional=1),
     "label_join": Signature((V, T, T, T), optional=UNLIMITED),
     "label_replace": Signature((V, T, T, T, T)),
+    "max_of": Signature((S, S), S),
+    "min_of": Signature((S, S), S),
     "pi": Signature((), S),
     "predict_linear": Signature((M, S)),
     "quantile_over_time": Signature((S, M)),
+    "range": Signature((), S),
     "round": Signature((V, S), optional=1),
     "scalar": Signature((V,), S),
     "sort": Signature((V,)),
     "sort_by_label": Signature((V, T), optional=UNLIMITED),
     "sort_by_label_desc": Signature((V, T), optional=UNLIMITED),
     "sort_desc": Signature((V,)),
+    "start": Signature((), S),
+    "step": Signature((), S),
     "time": Signature((), S),
     "timestamp": Signature((V,)),
     "vector": Signature((S,)),
 }
 
-NOT_SUPPORTED = {
-    **dict.fromkeys(
-        ("histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar"),
-        "native histograms are not supported",
-    ),
-    "histogram_fraction": "divide rates of buckets instead",
-    "histogram_sum": "native histograms are not supported",
-    "histogram_quantiles": "ask histogram_quantile once for each quantile",
-    "info": "join the info metric with * on (...) group_left (...) instead",
-    "holt_winters": "it is called double_exponential_smoothing now",
-}
-"""Functions of Prometheus that are refused by name, and what to do instead."""
+RENAMED = {"holt_winters": "double_exponential_smoothing"}
+"""What functions of older versions are called now."""
 
 AGGREGATIONS = frozenset(
     [

@@ -1,4 +1,4 @@
-"""Quantiles of classic histograms: series of cumulative buckets labelled `le`."""
+"""Quantiles and fractions of classic histograms: series of cumulative buckets labelled `le`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,54 @@ from tidecast_collector.labels import NAME, Labels, label_value
 
 _TOLERANCE = 1e-12
 BUCKET_LABEL = "le"
-OfBuckets = Callable[[Float64s, Float64s, Float64s], Float64s]
-"""Upper bounds [buckets], cumulative counts [buckets x steps], parameter [steps] -> [steps]."""
+OfBuckets = Callable[[Float64s, Float64s, Int64s], Float64s]
+"""Upper bounds [buckets], cumulative counts [buckets x steps], which steps -> values [steps]."""
+
+
+@dataclass(slots=True)
+class Mending:
+    """How the counts of a metric's buckets had to be lifted so that they ascend."""
+
+    lowest_bound: float
+    highest_bound: float
+    greatest_lift: float
+    samples: int
+    first_step: int
+    last_step: int
+
+    def merge(self, other: Mending) -> None:
+        """Takes in what was mended elsewhere."""
+        self.lowest_bound = min(self.lowest_bound, other.lowest_bound)
+        self.highest_bound = max(self.highest_bound, other.highest_bound)
+        self.greatest_lift = max(self.greatest_lift, other.greatest_lift)
+        self.samples += other.samples
+        self.first_step = min(self.first_step, other.first_step)
+        self.last_step = max(self.last_step, other.last_step)
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramNotes:
-    """What the asker should know: metrics with bad buckets, and with mended ones."""
+    """What the asker should know: (metric, bound) of bad buckets, and what was mended by metric."""
 
-    malformed: dict[str, str]
-    mended: set[str]
+    malformed: dict[tuple[str, str], None]
+    mended: dict[str, Mending]
+
+    def note_mending(self, name: str, found: Mending | None) -> None:
+        """Remembers what was mended in a histogram of this metric."""
+        if found is None:
+            return
+        if name in self.mended:
+            self.mended[name].merge(found)
+        else:
+            self.mended[name] = found
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramValues:
+    """A value for each histogram, and what the asker should know."""
+
+    block: Block
+    notes: HistogramNotes
 
 
 def parse_bound(text: str) -> float | None:
@@ -35,21 +73,15 @@ def parse_bound(text: str) -> float | None:
         return None
 
 
-def over_buckets(
-    block: Block, parameter: Float64s, function: OfBuckets, tick: Tick
-) -> tuple[Block, HistogramNotes]:
-    """One value for each histogram among the series, at the steps where it has buckets."""
-    notes = HistogramNotes({}, set())
-    members: dict[Labels, list[tuple[float, int]]] = defaultdict(list)
-    for row, labels in enumerate(block.labels):
-        bound = parse_bound(label_value(labels, BUCKET_LABEL))
-        if bound is None or np.isnan(bound):
-            notes.malformed[label_value(labels, NAME)] = label_value(labels, BUCKET_LABEL)
-            continue
-        rest = tuple(pair for pair in labels if pair[0] != BUCKET_LABEL)
-        members[rest].append((bound, row))
+def over_buckets(block: Block, function: OfBuckets, tick: Tick, *, mend: bool) -> HistogramValues:
+    """One value for each histogram among the series, at the steps where it has buckets.
+
+    With `mend` counts that fall from one bucket to the next are lifted.
+    """
+    notes = HistogramNotes({}, {})
+    members = _members(block, notes)
     if not members:
-        return empty_block(block.steps), notes
+        return HistogramValues(empty_block(block.steps), notes)
     values = np.zeros((len(members), block.steps))
     present = np.zeros((len(members), block.steps), dtype=bool)
     for index, (labels, buckets) in enumerate(members.items()):
@@ -61,13 +93,28 @@ def over_buckets(
         present[index] = there.any(axis=0)
         for pattern, steps in _patterns(there):
             held = block.values[np.ix_(rows[pattern], steps)]
-            counts, mended = _monotonic(_merged(bounds[pattern], held))
-            if mended:
-                notes.mended.add(label_value(labels, NAME))
-            values[index, steps] = function(np.unique(bounds[pattern]), counts, parameter[steps])
+            distinct, counts = np.unique(bounds[pattern]), _merged(bounds[pattern], held)
+            if mend:
+                counts, mending = _monotonic(distinct, counts, steps)
+                notes.note_mending(label_value(labels, NAME), mending)
+            values[index, steps] = function(distinct, counts, steps)
     drop = np.ones(len(members), dtype=bool)
     result = Block(list(members), values, present, drop)
-    return result.with_present(present), notes
+    return HistogramValues(result.with_present(present), notes)
+
+
+def _members(block: Block, notes: HistogramNotes) -> dict[Labels, list[tuple[float, int]]]:
+    """The (bound, row) of each bucket of each histogram."""
+    members: dict[Labels, list[tuple[float, int]]] = defaultdict(list)
+    for row, labels in enumerate(block.labels):
+        text = label_value(labels, BUCKET_LABEL)
+        bound = parse_bound(text)
+        if bound is None or np.isnan(bound):
+            notes.malformed[label_value(labels, NAME), text] = None
+            continue
+        rest = tuple(pair for pair in labels if pair[0] != BUCKET_LABEL)
+        members[rest].append((bound, row))
+    return members
 
 
 def _patterns(there: Bools) -> list[tuple[Bools, Int64s]]:
@@ -88,18 +135,64 @@ def _merged(bounds: Float64s, counts: Float64s) -> Float64s:
     return np.add.reduceat(counts, starts, axis=0)
 
 
-def _monotonic(counts: Float64s) -> tuple[Float64s, bool]:
-    """The counts made ascending, and whether that took more than rounding."""
+def _monotonic(
+    bounds: Float64s, counts: Float64s, steps: Int64s
+) -> tuple[Float64s, Mending | None]:
+    """The counts made ascending, and what that took beyond rounding."""
     result = counts.copy()
-    mended = False
+    lifts = np.zeros_like(counts)
     for bucket in range(1, len(result)):
         previous, current = result[bucket - 1], result[bucket]
         scale = np.abs(previous) + np.abs(current)
         close = np.abs(previous - current) <= _TOLERANCE * scale
         falls = ~close & (current < previous)
-        mended = mended or bool(falls.any())
+        lifts[bucket] = np.where(falls, previous - current, 0.0)
         result[bucket] = np.where(close | falls, previous, current)
-    return result, mended
+    lifted = lifts > 0
+    if not lifted.any():
+        return result, None
+    which = bounds[lifted.any(axis=1)]
+    when = steps[lifted.any(axis=0)]
+    lowest, highest = float(which[0]), float(which[-1])
+    first, last = int(when.min()), int(when.max())
+    return result, Mending(lowest, highest, float(lifts.max()), len(when), first, last)
+
+
+def quantile_of(quantiles: Float64s) -> OfBuckets:
+    """The function that finds these quantiles [steps of the query] within buckets."""
+    return lambda bounds, counts, steps: bucket_quantile(bounds, counts, quantiles[steps])
+
+
+def fraction_of(lower: Float64s, upper: Float64s) -> OfBuckets:
+    """The function that finds the share of observations in (lower, upper], each [steps]."""
+
+    def fraction(bounds: Float64s, counts: Float64s, steps: Int64s) -> Float64s:
+        total, low, high = counts[-1], lower[steps], upper[steps]
+        if not np.isposinf(bounds[-1]):
+            return np.full(len(steps), np.nan)
+        share = (_rank(bounds, counts, high) - _rank(bounds, counts, low)) / total
+        share = np.where(low >= high, 0.0, share)
+        unknown = (total == 0) | np.isnan(total) | np.isnan(low) | np.isnan(high)
+        return np.where(unknown, np.nan, share)
+
+    return fraction
+
+
+def _rank(bounds: Float64s, counts: Float64s, value: Float64s) -> Float64s:
+    """How many observations are at most the value [steps], spread evenly within each bucket."""
+    columns = np.arange(len(value))
+    chosen = np.searchsorted(bounds, value, side="right")
+    bucket = np.minimum(chosen, len(bounds) - 1)
+    lowest = 0.0 if bounds[0] > 0 else -np.inf
+    start = np.where(bucket > 0, bounds[np.maximum(bucket - 1, 0)], lowest)
+    before = np.where(bucket > 0, counts[np.maximum(bucket - 1, 0), columns], 0.0)
+    within = counts[bucket, columns]
+    # A bucket without a lower end cannot be divided: it counts whole.
+    inside = before + (within - before) * ((value - start) / (bounds[bucket] - start))
+    rank = np.where(np.isneginf(start), within, inside)
+    rank = np.where(start >= value, before, rank)
+    capped: Float64s = np.minimum(np.where(chosen == len(bounds), counts[-1], rank), counts[-1])
+    return capped
 
 
 def bucket_quantile(bounds: Float64s, counts: Float64s, quantiles: Float64s) -> Float64s:

@@ -43,7 +43,7 @@ class Token:
 
 
 OPERATORS = frozenset(
-    ("+", "-", "*", "/", "%", "^", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "=")
+    ("+", "-", "*", "/", "%", "^", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "=", "</", ">/")
 )
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _HEX = "[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
@@ -56,7 +56,7 @@ _DURATION = re.compile(rf"{DURATION_PATTERN}(?<=[a-z])(?![A-Za-z0-9_:])")
 _DURATION_IN_BRACKETS = re.compile(rf"{DURATION_PATTERN}(?<=[a-z])(?![A-Za-z0-9_])")
 _IDENTIFIER = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _IDENTIFIER_WITHOUT_COLON = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SYMBOL = re.compile(r"=~|!~|==|!=|<=|>=|[-+*/%^<>=(){}\[\],@:]")
+_SYMBOL = re.compile(r"=~|!~|==|!=|<=|>=|</|>/|[-+*/%^<>=(){}\[\],@:]")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _NAMES = {"(": "parenthesis", "[": "bracket", "{": "brace"}
 _ESCAPE = re.compile(

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from tidecast.promql.block import Block, Bools, concatenate, empty_block, merge_equal
+from tidecast.promql.block import NAME_LABELS, Block, Bools, concatenate, empty_block, merge_equal
 from tidecast.promql.errors import QueryError
-from tidecast.promql.tree import Matching, quote
+from tidecast.promql.spelling import quote
+from tidecast.promql.tree import Matching
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, Labels, label_value, make_labels
 
@@ -58,10 +59,12 @@ def vector_and_scalar(
     return block.with_values(scalar_operation(op, left, right))
 
 
-def signatures(left: Block, right: Block, matching: Matching) -> tuple[Int64s, Int64s, int]:
-    """For each series the number of its match group, and how many groups there are."""
+def signatures(
+    left: Block, right: Block, matching: Matching
+) -> tuple[Int64s, Int64s, Sequence[Labels]]:
+    """For each series the number of its match group, and the labels of the groups."""
     numbers: dict[Labels, int] = {}
-    gone = frozenset((NAME, *matching.labels))
+    gone = NAME_LABELS | frozenset(matching.labels)
     wanted = frozenset(matching.labels)
 
     def number(labels: Labels) -> int:
@@ -73,7 +76,7 @@ def signatures(left: Block, right: Block, matching: Matching) -> tuple[Int64s, I
 
     left_ids = np.array([number(labels) for labels in left.labels], dtype=np.int64)
     right_ids = np.array([number(labels) for labels in right.labels], dtype=np.int64)
-    return left_ids, right_ids, len(numbers)
+    return left_ids, right_ids, list(numbers)
 
 
 def _seen(block: Block, ids: Int64s, count: int) -> Bools:
@@ -88,7 +91,8 @@ def _seen(block: Block, ids: Int64s, count: int) -> Bools:
 
 def set_operation(op: str, left: Block, right: Block, matching: Matching) -> Block:
     """`and`, `or` and `unless`, at every step."""
-    left_ids, right_ids, count = signatures(left, right, matching)
+    left_ids, right_ids, groups = signatures(left, right, matching)
+    count = len(groups)
     if op == "or":
         hidden = _seen(left, left_ids, count)[right_ids]
         rest = right.with_present(right.present & ~hidden)
@@ -118,6 +122,8 @@ def vector_and_vector(
 
     `check_cells` is told how many series x steps will be held, and raises where that is too much.
     """
+    if matching.fills:
+        left, right = _filled_in(left, right, matching)
     many, one = (right, left) if matching.group == "right" else (left, right)
     many_ids, one_ids, _ = signatures(many, one, matching)
     side = "left" if matching.group == "right" else "right"
@@ -136,6 +142,27 @@ def vector_and_vector(
     if not matching.group:
         _check_one_to_one(many, one, pairs)
     return _combine(op, many, one, pairs, matching, return_bool=return_bool)
+
+
+def _filled_in(left: Block, right: Block, matching: Matching) -> tuple[Block, Block]:
+    """Both sides, each with the series that its fill value puts where only the other side is."""
+    left_ids, right_ids, groups = signatures(left, right, matching)
+    seen_left = _seen(left, left_ids, len(groups))
+    seen_right = _seen(right, right_ids, len(groups))
+    return (
+        _with_fill(left, matching.fill_left, groups, seen_right & ~seen_left),
+        _with_fill(right, matching.fill_right, groups, seen_left & ~seen_right),
+    )
+
+
+def _with_fill(
+    block: Block, value: float | None, groups: Sequence[Labels], missing: Bools
+) -> Block:
+    if value is None:
+        return block
+    values = np.full(missing.shape, value)
+    filled = Block(groups, values, missing, np.zeros(len(groups), dtype=bool))
+    return concatenate(block, filled.with_present(missing))
 
 
 def _combine(

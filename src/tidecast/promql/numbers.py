@@ -58,3 +58,19 @@ def format_value(value: float) -> str:
     if text[-1] in "fn":
         return {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}[text]
     return text.removesuffix(".0")
+
+
+def format_short(value: float) -> str:
+    """The shortest text of the value, with an exponent from 1e+06 on or below 1e-4: Go's `%g`.
+
+    >>> format_short(1234567.0), format_short(1e-5), format_short(-1.5), format_short(math.inf)
+    ('1.234567e+06', '1e-05', '-1.5', '+Inf')
+    """
+    text = repr(value)
+    size = abs(value)
+    if text[-1] in "fn":
+        return format_value(value)
+    if size and not 1e-4 <= size < 1e6:
+        mantissa, _, exponent = f"{Decimal(text).normalize():e}".partition("e")
+        return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"
+    return format_value(value)

@@ -35,7 +35,7 @@ PRECEDENCE = {
     "or": 1,
     "and": 2,
     "unless": 2,
-    **dict.fromkeys(("==", "!=", "<=", "<", ">=", ">"), 3),
+    **dict.fromkeys(("==", "!=", "<=", "<", ">=", ">", "</", ">/"), 3),
     "+": 4,
     "-": 4,
     **dict.fromkeys(("*", "/", "%", "atan2"), 5),
@@ -43,6 +43,7 @@ PRECEDENCE = {
 }
 _REMEMBERED_CHARACTERS = 4_000
 _SIGN_BINDS = 5
+_FILLS = {"fill": ("left", "right"), "fill_left": ("left",), "fill_right": ("right",)}
 _NOT_METRIC_NAMES = frozenset(("bool", "on", "ignoring", "group_left", "group_right", "atan2"))
 
 
@@ -117,7 +118,9 @@ class _Parser(SelectorParser):
         if word not in ("on", "ignoring"):
             if word in ("group_left", "group_right"):
                 raise self.unexpected()
-            return None
+            fill_left, fill_right = self.fills()
+            matching = Matching(fill_left=fill_left, fill_right=fill_right)
+            return matching if matching.fills else None
         self.take()
         labels = self.label_list()
         group = ""
@@ -126,7 +129,30 @@ class _Parser(SelectorParser):
             group = self.take().text.lower().removeprefix("group_")
             if self.peek_symbol("("):
                 include = self.label_list()
-        return Matching(word == "on", labels, group, include)
+        return Matching(word == "on", labels, group, include, *self.fills())
+
+    def fills(self) -> tuple[float | None, float | None]:
+        """What stands in for a missing left, and right, side: fill(), fill_left(), fill_right()."""
+        found: dict[str, float] = {}
+        while (sides := _FILLS.get(self.peek_word())) and self.peek(1).text == "(":
+            word = self.take()
+            self.expect("(", f"in {word.text}")
+            value = self.fill_value()
+            self.expect(")", f"in {word.text}")
+            for side in sides:
+                if side in found:
+                    raise self.unexpected(word)
+                found[side] = value
+        return found.get("left"), found.get("right")
+
+    def fill_value(self) -> float:
+        sign = self.take().text if self.peek_symbol("+") or self.peek_symbol("-") else "+"
+        token = self.peek()
+        is_number = token.kind in (TokenKind.NUMBER, TokenKind.DURATION)
+        if not is_number and not is_number_word(self.peek_word()):
+            raise self.unexpected(token, "in fill modifier", "expected number")
+        value = self.number().value
+        return -value if sign == "-" and not math.isnan(value) else value
 
     def unary(self) -> Node:
         sign = self.peek()
@@ -180,7 +206,7 @@ class _Parser(SelectorParser):
             "without",
         )
 
-    def number(self) -> Node:
+    def number(self) -> NumberLiteral:
         token = self.take()
         value = math.nan if token.text.lower() == "nan" else parse_number(self.query, token)
         return NumberLiteral(value, Span(token.start, token.end))
@@ -191,11 +217,14 @@ class _Parser(SelectorParser):
         end = self.expect(")", "in parentheses")
         return Paren(inner, Span(start.start, end.end))
 
-    def arguments(self) -> tuple[tuple[Node, ...], Token]:
+    def arguments(self, function: str = "") -> tuple[tuple[Node, ...], Token]:
         self.expect("(", "in function call")
         found: list[Node] = []
         while not self.peek_symbol(")"):
+            # The second argument of info() only has the form of a selector: it may match anything.
+            self.may_match_all = function == "info" and len(found) == 1
             found.append(self.expression(0))
+            self.may_match_all = False
             if not self.peek_symbol(","):
                 break
             comma = self.take()
@@ -208,7 +237,7 @@ class _Parser(SelectorParser):
     def call(self) -> Node:
         name = self.take()
         signature = typecheck.signature_of(self.query, name)
-        arguments, end = self.arguments()
+        arguments, end = self.arguments(name.text)
         node = Call(name.text, arguments, signature.returns, Span(name.start, end.end))
         typecheck.check_call(self.query, node, signature)
         return node

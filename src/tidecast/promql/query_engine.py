@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tidecast.promql.result import QueryResult
-from tidecast.promql.settings import QueryLimits
+from tidecast.promql.settings import DEFAULT_OPTIONS, QueryLimits, QueryOptions
 from tidecast.samples.protocol import Samples
 
 
@@ -22,12 +22,23 @@ class QueryEngine(Protocol):
         """What one query may cost."""
         ...
 
+    @property
+    def lookback_ms(self) -> int:
+        """How long a sample counts as the newest."""
+        ...
+
+    @property
+    def subquery_step_ms(self) -> int:
+        """The step of a subquery that names none."""
+        ...
+
     def instant(
-        self, query: str, at_ms: int, *, timeout_seconds: float | None = None
+        self, query: str, at_ms: int, options: QueryOptions = DEFAULT_OPTIONS
     ) -> QueryResult:
         """The query's value at one time.
 
-        Raises `ParseError`, `QueryError`, `QueryTimeout`, `LimitExceeded` or `SamplesUnavailable`.
+        Raises `ParseError`, `QueryError`, `QueryTimeout`, `QueryCancelled`, `LimitExceeded` or
+        `SamplesUnavailable`.
         """
         ...
 
@@ -37,8 +48,7 @@ class QueryEngine(Protocol):
         start_ms: int,
         end_ms: int,
         step_ms: int,
-        *,
-        timeout_seconds: float | None = None,
+        options: QueryOptions = DEFAULT_OPTIONS,
     ) -> QueryResult:
         """The query's values at start, start + step, ... up to end, as a `Matrix`.
 

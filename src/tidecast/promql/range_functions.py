@@ -196,7 +196,7 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block
     oldest = windows.at(windows.first)
     result = windows.at(windows.last - 1) - oldest
     if counter:
-        result = result + _lost_to_resets(windows)
+        result = result + lost_to_resets(windows, windows.first, windows.last)
     first_ms, last_ms = windows.times_at(windows.first), windows.times_at(windows.last - 1)
     sampled = (last_ms - first_ms) / 1000
     gap = sampled / (windows.counts - 1)
@@ -216,15 +216,16 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block
     return windows.block(result, enough)
 
 
-def _lost_to_resets(windows: Windows) -> Float64s:
+def lost_to_resets(windows: Windows, first: Int64s, last: Int64s) -> Float64s:
+    """The sum of the values before each fall among the samples `first` up to (not with) `last`."""
     values = windows.values
     falls = np.flatnonzero(values[1:] < values[:-1])
     if not len(falls):
-        return np.zeros(windows.first.shape)
+        return np.zeros(first.shape)
     # The fall between i and i + 1 counts where both lie within the window.
     offsets = np.searchsorted(falls, windows.offsets)
-    begin = np.searchsorted(falls, windows.first)
-    end = np.searchsorted(falls, windows.last - 1)
+    begin = np.searchsorted(falls, first)
+    end = np.searchsorted(falls, last - 1)
     return window_sums(values[falls], offsets, begin, end, windows.tick)
 
 

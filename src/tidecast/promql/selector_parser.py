@@ -6,25 +6,17 @@ import math
 from dataclasses import replace
 
 from tidecast.promql.duration_parser import DurationParser
+from tidecast.promql.duration_tree import At, Duration
 from tidecast.promql.errors import ParseError
 from tidecast.promql.lexer import Token, TokenKind
 from tidecast.promql.numbers import parse_number
-from tidecast.promql.tree import (
-    At,
-    Duration,
-    MatrixSelector,
-    Node,
-    Span,
-    Subquery,
-    ValueType,
-    VectorSelector,
-)
+from tidecast.promql.tree import MatrixSelector, Node, Span, Subquery, ValueType, VectorSelector
 from tidecast.samples.matchers import InvalidRegex, Matcher, MatchOp, compile_regex
 from tidecast_collector.labels import NAME
 
 MAX_TIMESTAMP_SECONDS = (2**63 - 1) / 1000
 _MATCH_OPS = {op.value: op for op in MatchOp}
-_NOT_SUPPORTED_MODIFIERS = ("anchored", "smoothed", "fill", "fill_left", "fill_right")
+_BOUNDARIES = ("anchored", "smoothed")
 
 
 class SelectorParser(DurationParser):
@@ -38,7 +30,8 @@ class SelectorParser(DurationParser):
         if self.peek_symbol("{"):
             matchers = self.label_matchers()
         span = Span(first.start, self.previous().end)
-        if name is None and all(matcher.matches("") for matcher in matchers):
+        matches_all = name is None and all(matcher.matches("") for matcher in matchers)
+        if matches_all and not self.may_match_all:
             reason = "vector selector must contain at least one non-empty matcher"
             raise ParseError(self.query, first.start, reason)
         for matcher in matchers if name is not None else ():
@@ -105,10 +98,8 @@ class SelectorParser(DurationParser):
                 node = self.with_offset(node)
             elif self.peek_symbol("@"):
                 node = self.with_at(node)
-            elif self.peek_word() in _NOT_SUPPORTED_MODIFIERS:
-                token = self.peek()
-                reason = f'modifier "{token.text}" is not supported; leave it out'
-                raise ParseError(self.query, token.start, reason)
+            elif self.peek_word() in _BOUNDARIES:
+                node = self.with_boundary(node)
             else:
                 return node
 
@@ -129,11 +120,34 @@ class SelectorParser(DurationParser):
         end = self.expect("]", "in subquery or range selector", 'expected ":" or "]"')
         if not isinstance(node, VectorSelector):
             raise ParseError(self.query, start.start, "ranges only allowed for vector selectors")
-        for modifier, name in ((node.offset, "offset"), (node.at, "@")):
+        modifiers = (
+            (node.offset, "offset"),
+            (node.at, "@"),
+            (node.boundary or None, node.boundary),
+        )
+        for modifier, name in modifiers:
             if modifier is not None:
                 reason = f"no {name} modifiers allowed before range"
                 raise ParseError(self.query, start.start, reason)
         return MatrixSelector(node, extent, Span(node.span.start, end.end))
+
+    def with_boundary(self, node: Node) -> Node:
+        word = self.take()
+        vector = node.vector if isinstance(node, MatrixSelector) else node
+        boundary = word.text.lower()
+        if not isinstance(vector, VectorSelector):
+            reason = f"{boundary} modifier must be preceded by an instant or range vector selector"
+            raise ParseError(self.query, word.start, reason)
+        if vector.boundary == boundary:
+            reason = f"{boundary} may not be set multiple times"
+            raise ParseError(self.query, word.start, reason)
+        if vector.boundary:
+            reason = "anchored and smoothed modifiers cannot be used together"
+            raise ParseError(self.query, word.start, reason)
+        span = Span(node.span.start, word.end)
+        if isinstance(node, MatrixSelector):
+            return replace(node, vector=replace(vector, boundary=boundary), span=span)
+        return replace(vector, boundary=boundary, span=span)
 
     def with_offset(self, node: Node) -> Node:
         word = self.take()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tidecast.samples.protocol import SelectLimits
@@ -21,6 +22,19 @@ class QueryLimits:
     timeout_seconds: float = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """What one request may ask for otherwise: a shorter time-out, another look-back.
+
+    `cancelled` is asked now and then whether anybody still waits for the answer.
+    """
+
+    timeout_seconds: float | None = None
+    lookback_ms: int | None = None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+DEFAULT_OPTIONS = QueryOptions()
 DEFAULT_LIMITS = QueryLimits()
 DEFAULT_LOOKBACK_MS = 300_000
 DEFAULT_SUBQUERY_STEP_MS = 60_000

@@ -6,15 +6,15 @@ PromQL that parses back to an equal tree.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from tidecast.promql.durations import format_duration
+from tidecast.promql.duration_tree import At, Duration, format_modifiers
+from tidecast.promql.spelling import format_label, format_number, quote
 from tidecast.samples.matchers import Matcher, MatchOp
-from tidecast_collector.labels import LABEL_NAME, NAME
+from tidecast_collector.labels import NAME
 
 
 class ValueType(Enum):
@@ -35,80 +35,6 @@ class Span:
 
 
 NOWHERE = Span(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class DurationLiteral:
-    """A fixed duration; a bare number counts seconds."""
-
-    milliseconds: int
-
-    def __str__(self) -> str:
-        return format_duration(self.milliseconds)
-
-
-@dataclass(frozen=True, slots=True)
-class DurationNumber:
-    """A number inside a duration expression: a factor, or seconds where a duration is due."""
-
-    value: float
-
-    def __str__(self) -> str:
-        return format_number(self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class DurationCall:
-    """`step()`, `range()`, `min(a, b)` or `max(a, b)` inside a duration expression."""
-
-    function: str
-    arguments: tuple[Duration, ...]
-
-    def __str__(self) -> str:
-        return f"{self.function}({', '.join(map(str, self.arguments))})"
-
-
-@dataclass(frozen=True, slots=True)
-class DurationOperation:
-    """Arithmetic on durations; `left` is None for a sign."""
-
-    op: str
-    left: Duration | None
-    right: Duration
-
-    def __str__(self) -> str:
-        if self.left is None:
-            return f"{self.op}{self.right}"
-        return f"{self.left} {self.op} {self.right}"
-
-
-@dataclass(frozen=True, slots=True)
-class DurationParen:
-    """A duration expression in parentheses."""
-
-    inner: Duration
-
-    def __str__(self) -> str:
-        return f"({self.inner})"
-
-
-Duration: TypeAlias = (
-    DurationLiteral | DurationNumber | DurationCall | DurationOperation | DurationParen
-)
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """The `@` modifier: `kind` is "time", "start" or "end"; `ms` is set for "time"."""
-
-    kind: str
-    ms: int | None = None
-
-    def __str__(self) -> str:
-        if self.ms is None:
-            return f"@ {self.kind}()"
-        sign, (seconds, rest) = "-" if self.ms < 0 else "", divmod(abs(self.ms), 1000)
-        return f"@ {sign}{seconds}.{rest:03d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +69,16 @@ class StringLiteral:
 
 @dataclass(frozen=True, slots=True)
 class VectorSelector:
-    """An instant selector; `name` is what stands before the braces, `matchers` what is in them."""
+    """An instant selector; `name` is what stands before the braces, `matchers` what is in them.
+
+    `boundary` is "", "anchored" or "smoothed": how values at the ends of a range are found.
+    """
 
     name: str | None
     matchers: tuple[Matcher, ...] = ()
     offset: Duration | None = None
     at: At | None = None
+    boundary: str = ""
     span: Span = field(default=NOWHERE, compare=False)
 
     @property
@@ -171,7 +101,12 @@ class VectorSelector:
         return f"{self.name or ''}{braces}"
 
     def __str__(self) -> str:
-        return self.without_modifiers() + format_modifiers(self.offset, self.at)
+        return self.without_modifiers() + self.modifiers()
+
+    def modifiers(self) -> str:
+        """What stands behind the selector, each with a space before it."""
+        boundary = f" {self.boundary}" if self.boundary else ""
+        return boundary + format_modifiers(self.offset, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +122,7 @@ class MatrixSelector:
         return ValueType.MATRIX
 
     def __str__(self) -> str:
-        modifiers = format_modifiers(self.vector.offset, self.vector.at)
-        return f"{self.vector.without_modifiers()}[{self.range}]{modifiers}"
+        return f"{self.vector.without_modifiers()}[{self.range}]{self.vector.modifiers()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,19 +226,30 @@ class Matching:
     """How the two sides of a binary operation find each other.
 
     `labels` with `on`: only these must agree; else all but these. `group` is "", "left" (many on
-    the left) or "right"; `include` are the labels copied from the "one" side.
+    the left) or "right"; `include` are the labels copied from the "one" side. `fill_left` and
+    `fill_right` stand in for a side that has no match.
     """
 
     on: bool = False
     labels: tuple[str, ...] = ()
     group: str = ""
     include: tuple[str, ...] = ()
+    fill_left: float | None = None
+    fill_right: float | None = None
+
+    @property
+    def fills(self) -> bool:
+        """Whether any side is filled in."""
+        return self.fill_left is not None or self.fill_right is not None
 
     def __str__(self) -> str:
         word = "on" if self.on else "ignoring"
         text = f"{word} ({', '.join(map(format_label, self.labels))})"
         if self.group:
             text += f" group_{self.group} ({', '.join(map(format_label, self.include))})"
+        for side, value in (("left", self.fill_left), ("right", self.fill_right)):
+            if value is not None:
+                text += f" fill_{side} ({format_number(value)})"
         return text
 
 
@@ -365,32 +310,3 @@ def walk(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         yield node
         waiting.extend(reversed(children(node)))
-
-
-def format_modifiers(offset: Duration | None, at: At | None) -> str:
-    """The text of the modifiers behind a selector, each with a space before it."""
-    text = "" if at is None else f" {at}"
-    return text if offset is None else f"{text} offset {offset}"
-
-
-def format_label(name: str) -> str:
-    """A label name, quoted where PromQL asks for it."""
-    return name if LABEL_NAME.fullmatch(name) else quote(name)
-
-
-def format_number(value: float) -> str:
-    """The shortest text that parses back to this number."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    return text.removesuffix(".0")
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-
-
-def quote(text: str) -> str:
-    """The text as a PromQL string in double quotes."""
-    return f'"{text.translate(_ESCAPES)}"'

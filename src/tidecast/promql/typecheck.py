@@ -5,15 +5,16 @@ from __future__ import annotations
 from tidecast.promql.errors import ParseError
 from tidecast.promql.functions import (
     AGGREGATION_PARAMETERS,
-    NOT_SUPPORTED,
+    RENAMED,
     SIGNATURES,
     Signature,
 )
 from tidecast.promql.lexer import Token
-from tidecast.promql.tree import Aggregation, Binary, Call, Node, Unary, ValueType
+from tidecast.promql.tree import Aggregation, Binary, Call, Node, Unary, ValueType, VectorSelector
 
 COMPARISONS = frozenset(("==", "!=", "<=", "<", ">=", ">"))
 SET_OPERATORS = frozenset(("and", "or", "unless"))
+TRIMS = frozenset(("</", ">/"))
 _OPERANDS = (ValueType.SCALAR, ValueType.VECTOR)
 
 
@@ -22,10 +23,9 @@ def signature_of(query: str, name: Token) -> Signature:
     signature = SIGNATURES.get(name.text)
     if signature is not None:
         return signature
-    if name.text in NOT_SUPPORTED:
-        reason = f'function "{name.text}" is not supported: {NOT_SUPPORTED[name.text]}'
-    else:
-        reason = f'unknown function with name "{name.text}"'
+    reason = f'unknown function with name "{name.text}"'
+    if name.text in RENAMED:
+        reason += f", it is called {RENAMED[name.text]} now"
     raise ParseError(query, name.start, reason)
 
 
@@ -40,9 +40,23 @@ def check_call(query: str, node: Call, signature: Signature) -> None:
         wanted = fewest if given < fewest else most
         reason = f'expected {bound}{wanted} argument(s) in call to "{node.function}", got {given}'
         raise ParseError(query, node.span.start, reason)
+    if node.function == "info" and given == 2:
+        _check_info(query, node.arguments[1])
     for index, argument in enumerate(node.arguments):
         context = f'call to function "{node.function}"'
         _expect(query, argument, signature.argument_type(index), context)
+
+
+def _check_info(query: str, selector: Node) -> None:
+    if not isinstance(selector, VectorSelector):
+        reason = (
+            'expected label selectors as the second argument to "info" function, '
+            f"got {selector.type.value}"
+        )
+        raise ParseError(query, selector.span.start, reason)
+    if selector.name is not None:
+        reason = "expected label selectors only, got vector selector instead"
+        raise ParseError(query, selector.span.start, reason)
 
 
 def check_unary(query: str, node: Unary) -> None:
@@ -81,6 +95,9 @@ def check_binary(query: str, node: Binary, operator_at: int) -> None:
                 side.span.start,
                 "binary expression must contain only scalar and instant vector types",
             )
+    if node.op in TRIMS and node.left.type is node.right.type is ValueType.SCALAR:
+        reason = f'operator "{node.op}" not allowed for Scalar operations'
+        raise ParseError(query, operator_at, reason)
     scalars = [side.type for side in (node.left, node.right)].count(ValueType.SCALAR)
     if node.op in COMPARISONS and scalars == 2 and not node.return_bool:
         raise ParseError(query, operator_at, "comparisons between scalars must use BOOL modifier")
@@ -99,6 +116,12 @@ def _check_matching(query: str, node: Binary, operator_at: int, scalars: int) ->
         raise ParseError(
             query, node.span.start, "vector matching only allowed between instant vectors"
         )
+    if matching.fills and scalars:
+        reason = "filling in missing series only allowed between instant vectors"
+        raise ParseError(query, node.span.start, reason)
+    if matching.fills and node.op in SET_OPERATORS:
+        reason = "filling in missing series not allowed for set operators"
+        raise ParseError(query, node.span.start, reason)
     if node.op in SET_OPERATORS and matching.group:
         raise ParseError(query, operator_at, f'no grouping allowed for "{node.op}" operation')
     both = set(matching.labels) & set(matching.include) if matching.on else set()

@@ -26,6 +26,7 @@ class Windows:
     """For series i and step j the samples `first[i, j]` up to (not with) `last[i, j]`.
 
     Windows are left-open: sample times lie in (start_ms[j], end_ms[j]]. Staleness markers are gone.
+    With a `boundary` ("anchored" or "smoothed") the samples that found their ends are there too.
     Long work calls `tick` now and then, which raises when the query's time is up.
     """
 
@@ -39,6 +40,7 @@ class Windows:
     start_ms: Int64s
     end_ms: Int64s
     tick: Tick
+    boundary: str = ""
 
     @property
     def counts(self) -> Int64s:

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from tidecast.samples.admission import admit
 from tidecast.samples.batch import SampleBatch
+from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.commit import GroupCommit
 from tidecast.samples.copying import copy_store
 from tidecast.samples.deletions import Forgotten
@@ -47,7 +48,7 @@ from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import SegmentFiles
-from tidecast.samples.validation import MIN_TIMESTAMP_MS
+from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
 TWO_HOURS_MS = 7_200_000
@@ -145,6 +146,7 @@ class EmbeddedSamples(Samples):
         self._view = View(self._files.open(forgotten), forgotten)
         self._head = Head()
         self._sealed: _Sealed | None = None
+        self._refused = PerSeries(self._is_refused)
         problems += self._metadata.problems
         problems += replay_logs(log_paths(log_directory), self._head)
         self._log = LogWriter(log_directory)
@@ -178,12 +180,15 @@ class EmbeddedSamples(Samples):
         Duplicates are counted among samples not yet in segments. Series that break the rules of
         `validation`, and samples older than what is retained, are left out and named.
         """
-        admitted, rejected = admit(batch, self._head, self._oldest_ms())
+        admitted, rejected = admit(batch, self._refused, self._oldest_ms())
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
         duplicates = self._commits.submit(admitted)
         return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
+
+    def _is_refused(self, labels: Labels) -> bool:
+        return labels not in self._head and why_refused(labels) is not None
 
     def _oldest_ms(self) -> int:
         window_ms = self._out_of_order_window_ms
@@ -193,8 +198,7 @@ class EmbeddedSamples(Samples):
         """Logs the batches, then takes them into the head; returns the duplicates of each."""
         self._require_open()
         with self._memory_lock:
-            number = self._head.number
-            entries = [LogEntry([number(labels) for labels in b.labels], b) for b in batches]
+            entries = [LogEntry(self._head.numbers(b.labels), b) for b in batches]
         self._log.write(entries)
         with self._memory_lock:
             return [self._take(entry) for entry in entries]
@@ -289,10 +293,13 @@ class EmbeddedSamples(Samples):
         return max(start_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
+        bounds = self._bounds(start_ms, end_ms)
         with self._memory_lock:
             view = self._view
-            recent = [one for head in self._heads() for one in recent_series(head, matchers)]
-        return locate(view, recent, matchers, *self._bounds(start_ms, end_ms))
+            recent = [
+                one for head in self._heads() for one in recent_series(head, matchers, *bounds)
+            ]
+        return locate(view, recent, matchers, *bounds)
 
     def _heads(self) -> list[Head]:
         return [self._head] if self._sealed is None else [self._sealed.head, self._head]

@@ -1,4 +1,10 @@
-"""The newest samples, in memory, before they are written into segments."""
+"""The newest samples, in memory, before they are written into segments.
+
+Samples stand in chunks of a few slots; a series takes another chunk when its last one is full. So
+a batch of any shape is put in its places by one scatter, whatever the number of its series, and
+the samples of a selection are gathered again chunk by chunk. The rare series that does not rise
+(late samples, corrected ones) is kept as one run of its own until then, in front of its chunks.
+"""
 
 from __future__ import annotations
 
@@ -6,73 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.index import GrowingIndex
-from tidecast.samples.merge import Run, ascending, last_write_wins
+from tidecast.samples.merge import Run, last_write_wins, within
 from tidecast_collector.labels import Labels
 
-_FIRST_CAPACITY = 16
+CHUNK_SLOTS = 16
+_FREE_MS = 2**63 - 1
+"""Stands in slots that hold no sample; no sample is of this time."""
 _BEFORE_ALL_MS = -(2**63)
-
-
-class _Series:
-    """Growing arrays of one series, ascending in time.
-
-    Samples already in place are never written again (what changes them builds new arrays), so a
-    run once handed out stays as it was.
-    """
-
-    __slots__ = ("capacity", "count", "labels", "last_ms", "timestamps", "values")
-
-    def __init__(self, labels: Labels) -> None:
-        self.labels = labels
-        self.count = 0
-        self.capacity = _FIRST_CAPACITY
-        self.last_ms = _BEFORE_ALL_MS
-        self.timestamps: Int64s = np.empty(_FIRST_CAPACITY, dtype=np.int64)
-        self.values: Float64s = np.empty(_FIRST_CAPACITY, dtype=np.float64)
-
-    def run(self) -> Run:
-        return self.timestamps[: self.count], self.values[: self.count]
-
-    def extend(self, timestamps: Int64s, values: Float64s, last_ms: int) -> None:
-        """Adds an ascending run that begins after the last sample and ends at `last_ms`."""
-        end = self.count + len(timestamps)
-        if end > self.capacity:
-            self._grow(max(end, 2 * self.capacity))
-        self.timestamps[self.count : end] = timestamps
-        self.values[self.count : end] = values
-        self.count = end
-        self.last_ms = last_ms
-
-    def _grow(self, capacity: int) -> None:
-        more = capacity - self.count
-        timestamps, values = self.run()
-        self.timestamps = np.concatenate([timestamps, np.empty(more, dtype=np.int64)])
-        self.values = np.concatenate([values, np.empty(more, dtype=np.float64)])
-        self.capacity = capacity
-
-    def insert(self, timestamps: Int64s, values: Float64s) -> int:
-        """Adds samples in any order and returns how many were there before with the same bits."""
-        duplicates = self._duplicates(timestamps, values)
-        own_timestamps, own_values = self.run()
-        self.timestamps, self.values = last_write_wins(
-            np.concatenate([own_timestamps, timestamps]), np.concatenate([own_values, values])
-        )
-        self.count = self.capacity = len(self.timestamps)
-        self.last_ms = int(self.timestamps[-1])
-        return duplicates
-
-    def _duplicates(self, timestamps: Int64s, values: Float64s) -> int:
-        if not self.count:
-            return 0
-        own_timestamps, own_values = self.run()
-        at = np.minimum(np.searchsorted(own_timestamps, timestamps), self.count - 1)
-        same = (own_timestamps[at] == timestamps) & (
-            own_values[at].view(np.uint64) == values.view(np.uint64)
-        )
-        return int(np.count_nonzero(same))
+_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +35,121 @@ class HeadSeries:
     run: Run
 
 
+class _Chunks:
+    """Samples of numbered series, each of which only ever rises in time."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._owner: Int64s = np.empty(0, dtype=np.int64)
+        self._timestamps: Int64s = np.empty((0, CHUNK_SLOTS), dtype=np.int64)
+        self._values: Float64s = np.empty((0, CHUNK_SLOTS), dtype=np.float64)
+        self._next: Int64s = np.empty(0, dtype=np.int64)
+
+    def put(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> None:
+        """Adds so many samples to each series, which stands in `numbers` once."""
+        self._know(int(numbers.max()) + 1)
+        first = self._next[numbers]
+        room = -first % CHUNK_SLOTS
+        over = np.maximum(counts - room, 0)
+        chunks = -(-over // CHUNK_SLOTS)
+        base = self._allocate(numbers, chunks)
+        self._next[numbers] = np.where(chunks > 0, base + over, first + counts)
+        if len(timestamps) == len(numbers):
+            places = np.where(chunks > 0, base, first)
+        else:
+            starts = np.cumsum(counts) - counts
+            within = np.arange(len(timestamps)) - np.repeat(starts, counts)
+            beyond = within - np.repeat(room, counts)
+            places = np.where(
+                beyond < 0, np.repeat(first, counts) + within, np.repeat(base, counts) + beyond
+            )
+        self._timestamps.reshape(-1)[places] = timestamps
+        self._values.reshape(-1)[places] = values
+
+    def take_out(self, numbers: Int64s) -> None:
+        """Forgets the samples of these series."""
+        self._know(int(numbers.max()) + 1)
+        gone = np.zeros(len(self._next) + 1, dtype=np.bool_)
+        gone[numbers] = True
+        self._owner[gone[self._owner]] = _NOBODY
+        self._next[numbers] = 0
+
+    def gather(self, rank: Int64s, start_ms: int, end_ms: int) -> tuple[Int64s, Int64s, Float64s]:
+        """Samples in [start, end] of the series that have a rank, as (ranks, times, values).
+
+        `rank` is by series number, negative for who is not asked for and for its last element. The
+        samples come by rank, ascending in time.
+        """
+        ranks = rank[self._owner[: self._count]]
+        first = self._timestamps[: self._count, 0]
+        last = self._timestamps[: self._count, -1]
+        chunks = np.flatnonzero((ranks >= 0) & (first <= end_ms) & (last >= start_ms))
+        ranks = ranks[chunks]
+        order = np.argsort(ranks, kind="stable")
+        chunks, ranks = chunks[order], ranks[order]
+        timestamps = self._timestamps[chunks]
+        inside = (timestamps >= start_ms) & (timestamps <= end_ms)
+        return (
+            np.repeat(ranks, np.count_nonzero(inside, axis=1)),
+            timestamps[inside],
+            self._values[chunks][inside],
+        )
+
+    def _know(self, series: int) -> None:
+        if series > len(self._next):
+            more = np.zeros(max(series, 2 * len(self._next), 64) - len(self._next), dtype=np.int64)
+            self._next = np.concatenate([self._next, more])
+
+    def _allocate(self, numbers: Int64s, chunks: Int64s) -> Int64s:
+        """The place of the first slot of the new chunks of each series."""
+        ends = np.cumsum(chunks)
+        base = (self._count + ends - chunks) * CHUNK_SLOTS
+        added = int(ends[-1])
+        self._make_room(self._count + added)
+        self._owner[self._count : self._count + added] = np.repeat(numbers, chunks)
+        self._count += added
+        return base
+
+    def _make_room(self, chunks: int) -> None:
+        have = len(self._owner)
+        if chunks <= have:
+            return
+        more = max(chunks, 2 * have, 256) - have
+        slots = (more, CHUNK_SLOTS)
+        self._owner = np.concatenate([self._owner, np.full(more, _NOBODY, dtype=np.int64)])
+        free = np.full(slots, _FREE_MS, dtype=np.int64)
+        self._timestamps = np.concatenate([self._timestamps, free])
+        self._values = np.concatenate([self._values, np.empty(slots, dtype=np.float64)])
+
+
 class Head:
-    """Samples in memory by series. Not safe for several threads: its owner holds a lock."""
+    """Samples in memory by series. Not safe for several threads: its owner holds a lock.
+
+    What is handed out is a copy, which stays as it was.
+    """
 
     def __init__(self) -> None:
         self.index = GrowingIndex()
         self.samples = 0
+        self._labels: list[Labels] = []
         self._numbers: dict[Labels, int] = {}
-        self._series: list[_Series] = []
+        self._number_of = PerSeries(self.number)
+        self._last_ms: Int64s = np.empty(0, dtype=np.int64)
+        self._chunks = _Chunks()
+        self._mended: dict[int, Run] = {}
 
     def __len__(self) -> int:
-        return len(self._series)
+        return len(self._labels)
 
     def __iter__(self) -> Iterator[HeadSeries]:
-        return (HeadSeries(series.labels, series.run()) for series in self._series)
+        return iter(self.recent(np.arange(len(self), dtype=np.int64), _BEFORE_ALL_MS, _FREE_MS - 1))
 
     def __contains__(self, labels: Labels) -> bool:
         return labels in self._numbers
+
+    def numbers(self, labels: Sequence[Labels]) -> Int64s:
+        """The number of each of the series; new ones are added."""
+        return self._number_of.of(labels)
 
     def number(self, labels: Labels) -> int:
         """The number of this series, which is added if it is new."""
@@ -107,48 +157,116 @@ class Head:
         if number is None:
             number = self.index.add(labels)
             self._numbers[labels] = number
-            self._series.append(_Series(labels))
+            self._labels.append(labels)
         return number
 
-    def series(self, number: int) -> HeadSeries:
-        """The series of that number."""
-        series = self._series[number]
-        return HeadSeries(series.labels, series.run())
+    def recent(self, numbers: Int64s, start_ms: int, end_ms: int) -> list[HeadSeries]:
+        """Those of the series (numbers ascending) that have samples in [start, end], with them."""
+        rank = np.full(len(self) + 1, _NOBODY, dtype=np.int64)
+        rank[numbers] = np.arange(len(numbers))
+        ranks, timestamps, values = self._chunks.gather(rank, start_ms, end_ms)
+        bounds = np.searchsorted(ranks, np.arange(len(numbers) + 1)).tolist()
+        found = []
+        for i, number in enumerate(numbers.tolist()):
+            part = slice(bounds[i], bounds[i + 1])
+            run = (timestamps[part], values[part])
+            if number in self._mended:
+                run = _behind(within(self._mended[number], start_ms, end_ms), run)
+            if len(run[0]):
+                found.append(HeadSeries(self._labels[number], run))
+        return found
 
     def add(self, batch: SampleBatch) -> int:
         """Takes the samples and returns how many of them it had before, bit for bit."""
-        numbers = [self.number(labels) for labels in batch.labels]
-        return self.add_numbered(numbers, batch.offsets, batch.timestamps, batch.values)
+        return self.add_numbered(
+            self.numbers(batch.labels), batch.offsets, batch.timestamps, batch.values
+        )
 
     def add_numbered(
-        self, numbers: Sequence[int], offsets: Int64s, timestamps: Int64s, values: Float64s
+        self, numbers: Int64s, offsets: Int64s, timestamps: Int64s, values: Float64s
     ) -> int:
         """As `add`, for series known by number."""
         if not len(timestamps):
             return 0
-        bounds = offsets.tolist()
-        ends = np.maximum(offsets[1:] - 1, 0)
-        firsts = timestamps[np.minimum(offsets[:-1], ends)].tolist()
-        lasts = timestamps[ends].tolist()
-        duplicates = added = 0
-        whole_ascends = _ascends_within(offsets, timestamps)
-        for i, number in enumerate(numbers):
-            low, high = bounds[i], bounds[i + 1]
-            if low == high:
-                continue
-            series = self._series[number]
-            before = series.count
-            part = timestamps[low:high]
-            if firsts[i] > series.last_ms and (whole_ascends or ascending(part)):
-                series.extend(part, values[low:high], lasts[i])
-            else:
-                duplicates += series.insert(part, values[low:high])
-            added += series.count - before
-        self.samples += added
+        counts = np.diff(offsets)
+        if not counts.all():
+            numbers, counts = numbers[counts > 0], counts[counts > 0]
+        if not _distinct(numbers):
+            order = np.argsort(np.repeat(numbers, counts), kind="stable")
+            timestamps, values = timestamps[order], values[order]
+            numbers, inverse = np.unique(numbers, return_inverse=True)
+            counts = np.bincount(inverse, weights=counts).astype(np.int64)
+        self._know(int(numbers.max()) + 1)
+        rising = self._rising(numbers, counts, timestamps)
+        if rising.all():
+            self._put(numbers, counts, timestamps, values)
+            return 0
+        samples = np.repeat(rising, counts)
+        if rising.any():
+            self._put(numbers[rising], counts[rising], timestamps[samples], values[samples])
+        return self._mend(numbers[~rising], counts[~rising], timestamps[~samples], values[~samples])
+
+    def _know(self, series: int) -> None:
+        if series > len(self._last_ms):
+            more = max(series, 2 * len(self._last_ms), 64) - len(self._last_ms)
+            unheard = np.full(more, _BEFORE_ALL_MS, dtype=np.int64)
+            self._last_ms = np.concatenate([self._last_ms, unheard])
+
+    def _rising(self, numbers: Int64s, counts: Int64s, timestamps: Int64s) -> npt.NDArray[np.bool_]:
+        """Which series rise within the batch and from what they had before."""
+        ends = np.cumsum(counts)
+        rising: npt.NDArray[np.bool_] = timestamps[ends - counts] > self._last_ms[numbers]
+        falls = np.flatnonzero(timestamps[1:] <= timestamps[:-1]) + 1
+        if len(falls):
+            owners = np.searchsorted(ends, falls, side="right")
+            inner = falls != (ends - counts)[owners]
+            rising[owners[inner]] = False
+        return rising
+
+    def _put(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> None:
+        self._chunks.put(numbers, counts, timestamps, values)
+        self._last_ms[numbers] = timestamps[np.cumsum(counts) - 1]
+        self.samples += len(timestamps)
+
+    def _mend(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> int:
+        """Makes one run of what these series had and get; returns the samples they had before."""
+        before = {
+            self._numbers[one.labels]: one.run
+            for one in self.recent(numbers, _BEFORE_ALL_MS, _FREE_MS - 1)
+        }
+        self._chunks.take_out(numbers)
+        ends = np.cumsum(counts)
+        duplicates = 0
+        for number, low, high in zip(
+            numbers.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True
+        ):
+            given = (timestamps[low:high], values[low:high])
+            own = before.get(number, _NOTHING)
+            duplicates += _duplicates(own, given)
+            run = last_write_wins(*_behind(own, given))
+            self._mended[number] = run
+            self._last_ms[number] = run[0][-1]
+            self.samples += len(run[0]) - len(own[0])
         return duplicates
 
 
-def _ascends_within(offsets: Int64s, timestamps: Int64s) -> bool:
-    """Whether each series of the batch ascends."""
-    falls = np.flatnonzero(timestamps[1:] <= timestamps[:-1]) + 1
-    return bool(np.isin(falls, offsets).all())
+_NOTHING: Run = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+
+
+def _distinct(numbers: Int64s) -> bool:
+    if (numbers[1:] > numbers[:-1]).all():
+        return True
+    return len(np.unique(numbers)) == len(numbers)
+
+
+def _behind(first: Run, second: Run) -> Run:
+    return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+
+
+def _duplicates(own: Run, given: Run) -> int:
+    """How many of the given samples are there before with the same bits."""
+    if not len(own[0]):
+        return 0
+    at = np.minimum(np.searchsorted(own[0], given[0]), len(own[0]) - 1)
+    same = (own[0][at] == given[0]) & (own[1][at].view(np.uint64) == given[1].view(np.uint64))
+    return int(np.count_nonzero(same))

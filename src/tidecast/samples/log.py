@@ -43,7 +43,7 @@ _HEADER_SIZE = _HEADER.size + 4
 class LogEntry:
     """One batch with the number of each of its series."""
 
-    numbers: Sequence[int]
+    numbers: Int64s
     batch: SampleBatch
 
 
@@ -80,7 +80,7 @@ class LogWriter:
         self._descriptor: int | None = None
         self._path = directory
         self._end = 0
-        self._defined: set[int] = set()
+        self._defined = _Numbers()
         existing = log_paths(directory)
         self._next = int(existing[-1].stem) + 1 if existing else 1
 
@@ -92,7 +92,7 @@ class LogWriter:
         try:
             if self._descriptor is None:
                 self._start()
-            data, defined = self._frames(entries)
+            data = self._frames(entries)
             assert self._descriptor is not None
             _write_whole(self._descriptor, data)
             os.fdatasync(self._descriptor)
@@ -104,7 +104,6 @@ class LogWriter:
                 "check the disk's free space and send the samples again"
             ) from error
         self._end += len(data)
-        self._defined |= defined
 
     def rotate(self) -> list[Path]:
         """The files written so far, oldest first; later entries go into another file."""
@@ -123,22 +122,19 @@ class LogWriter:
         self._descriptor = os.open(self._path, flags, 0o644)
         self._next += 1
         self._end = 0
-        self._defined = set()
+        self._defined = _Numbers()
         _write_whole(self._descriptor, MAGIC)
         sync_directory(self._directory)
         self._end = len(MAGIC)
 
-    def _frames(self, entries: Sequence[LogEntry]) -> tuple[bytes, set[int]]:
+    def _frames(self, entries: Sequence[LogEntry]) -> bytes:
+        # A failed write leaves the file, and with it what is noted here as named in it.
         frames = []
-        defined: set[int] = set()
         for entry in entries:
-            new: dict[int, Labels] = {}
-            for number, labels in zip(entry.numbers, entry.batch.labels, strict=True):
-                if number not in self._defined and number not in defined:
-                    new[number] = labels
-            frames.append(_frame(encode_record(new, entry)))
-            defined.update(new)
-        return b"".join(frames), defined
+            new = self._defined.take(entry.numbers)
+            named = {int(entry.numbers[i]): entry.batch.labels[i] for i in new.tolist()}
+            frames.append(_frame(encode_record(named, entry)))
+        return b"".join(frames)
 
     def _give_up(self) -> None:
         if self._descriptor is None:
@@ -149,6 +145,22 @@ class LogWriter:
             if self._end <= len(MAGIC):
                 self._path.unlink()
         self.close()
+
+
+class _Numbers:
+    """A growing set of small numbers."""
+
+    def __init__(self) -> None:
+        self._in = np.zeros(1024, dtype=np.bool_)
+
+    def take(self, numbers: Int64s) -> Int64s:
+        """Adds the numbers; returns the places of those that were not in."""
+        largest = int(numbers.max(initial=0))
+        if largest >= len(self._in):
+            self._in = np.concatenate([self._in, np.zeros(largest + 1, dtype=np.bool_)])
+        places: Int64s = np.flatnonzero(~self._in[numbers])
+        self._in[numbers] = True
+        return places
 
 
 def log_paths(directory: Path) -> list[Path]:
@@ -163,7 +175,7 @@ def encode_record(definitions: dict[int, Labels], entry: LogEntry) -> bytes:
         [
             np.array(list(definitions), dtype="<u4").tobytes(),
             encode_label_sets(list(definitions.values())),
-            np.array(entry.numbers, dtype="<u4").tobytes(),
+            entry.numbers.astype("<u4").tobytes(),
             np.diff(batch.offsets).astype("<u4").tobytes(),
             batch.timestamps.astype("<i8", copy=False).tobytes(),
             batch.values.astype("<f8", copy=False).tobytes(),

@@ -66,9 +66,9 @@ Located = dict[Labels, list[_Stored | _Recent]]
 """Where the samples of each series are, from the oldest write to the newest."""
 
 
-def recent_series(head: Head, matchers: Matchers) -> list[HeadSeries]:
-    """The series of the head that pass, with their samples as they are now."""
-    return [head.series(number) for number in find(head.index, matchers).tolist()]
+def recent_series(head: Head, matchers: Matchers, start_ms: int, end_ms: int) -> list[HeadSeries]:
+    """The series of the head that pass and have samples in [start, end], with these."""
+    return head.recent(find(head.index, matchers), start_ms, end_ms)
 
 
 def locate(
@@ -89,8 +89,7 @@ def locate(
                 stored = _Stored(segment, number, ranges, columns)
                 located.setdefault(segment.labels(number), []).append(stored)
     for series in recent:
-        if len(within(series.run, start_ms, end_ms)[0]):
-            located.setdefault(series.labels, []).append(_Recent(series.run))
+        located.setdefault(series.labels, []).append(_Recent(series.run))
     return located
 
 

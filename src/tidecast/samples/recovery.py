@@ -65,5 +65,5 @@ def _replay(records: Sequence[LogRecord], known: dict[int, int], head: Head) -> 
     order = order[nameless:]
     series, starts = np.unique(owner[order], return_index=True)
     offsets = np.append(starts, len(order)).astype(np.int64)
-    head.add_numbered(series.tolist(), offsets, timestamps[order], values[order])
+    head.add_numbered(series, offsets, timestamps[order], values[order])
     return nameless

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-import numpy as np
-
 from tidecast.samples.batch import SampleBatch
+from tidecast.samples.catalogue import PerSeries, part_of
 from tidecast.samples.matchers import Matchers, MatchOp
 from tidecast.samples.protocol import (
     AppendReport,
@@ -39,6 +38,7 @@ class RoutedSamples(Samples):
     def __init__(self, own: Samples, raw: Samples) -> None:
         self._own = own
         self._raw = raw
+        self._is_own = PerSeries(lambda labels: is_own(label_value(labels, NAME)))
 
     def append(self, batch: SampleBatch) -> AppendReport:
         """Writes each series where it belongs; returns once all of them are durable.
@@ -46,13 +46,13 @@ class RoutedSamples(Samples):
         Raises `SamplesUnavailable` where one store fails; the other part may be written then, and
         sending the whole batch again is harmless.
         """
-        own = np.array([is_own(label_value(labels, NAME)) for labels in batch.labels], dtype=bool)
+        own = self._is_own.of(batch.labels) > 0
         if own.all():
             return (self._own if len(own) else self._raw).append(batch)
         if not own.any():
             return self._raw.append(batch)
-        first = self._own.append(_only(batch, own))
-        second = self._raw.append(_only(batch, ~own))
+        first = self._own.append(part_of(batch, own))
+        second = self._raw.append(part_of(batch, ~own))
         return AppendReport(
             first.appended + second.appended,
             first.duplicates + second.duplicates,
@@ -135,14 +135,3 @@ class RoutedSamples(Samples):
             if some:
                 found.update(ask(store, some))
         return sorted(found)
-
-
-def _only(batch: SampleBatch, chosen: np.ndarray) -> SampleBatch:
-    counts = np.diff(batch.offsets)
-    samples = np.repeat(chosen, counts)
-    return SampleBatch(
-        [labels for labels, yes in zip(batch.labels, chosen.tolist(), strict=True) if yes],
-        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts[chosen])]),
-        batch.timestamps[samples],
-        batch.values[samples],
-    )

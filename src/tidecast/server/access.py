@@ -25,7 +25,13 @@ from tidecast.server.problems import problem_response
 OPEN_PATHS = ("/-/healthy", "/-/ready")
 INGEST_PATHS = ("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")
 BACKUPS_PATH = "/api/tidecast/v1/backups"
-READING_POSTS = ("/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels")
+READING_POSTS = tuple(
+    f"/api/v1/{path}"
+    for path in (
+        *("query", "query_range", "query_exemplars", "format_query", "parse_query"),
+        *("series", "labels"),
+    )
+)
 CHALLENGE = 'Basic realm="Tidecast: any name, a token as the password", charset="UTF-8"'
 
 
@@ -88,7 +94,7 @@ class AccessMiddleware:
         if (
             method not in ("GET", "HEAD")
             and origin
-            and urlsplit(origin).netloc.lower() != host.lower()
+            and origin.partition("://")[2].lower() != host.lower()
         ):
             return 403, f"a page of {(origin or '')[:200]!r} may not change anything here"
         if self._policy.verify is None:
@@ -123,4 +129,9 @@ def presented_token(authorization: str) -> str | None:
 
 
 def _without_port(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or "" if "@" not in host and "/" not in host else ""
+    if "@" in host or "/" in host:
+        return ""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -28,15 +28,21 @@ from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
+from tidecast.server.problems import Problem
 from tidecast.server.store_metrics import StoreHealth
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
+from tidecast_collector.errors import TidecastError
 
 log = logging.getLogger(__name__)
 
 OWN_WINDOW_MS = 30 * 24 * HOUR_MS
 OWN_FLUSH_SAMPLES = 1_000_000
 """Its log is else written out only when a month is over; this keeps reopening quick."""
+
+
+class CannotOpen(TidecastError):
+    """The data directory cannot be used."""
 
 
 def open_raw(settings: ServerSettings) -> EmbeddedSamples | PrometheusSamples:
@@ -58,7 +64,10 @@ class Application:
         self.settings = settings
         self.clock = SystemClock()
         self.tokens = tokens
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as error:
+            raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
         self.raw = open_raw(settings)
         self.own = EmbeddedSamples(
             settings.data_dir / "samples" / "own",
@@ -93,6 +102,8 @@ class Application:
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
         self.usage_imported: Callable[[], None] = lambda: None
+        self.changes = 0
+        """Counts what makes a capacity report out of date at once."""
 
     def _tell_of_damage(self) -> None:
         for name, store in self.embedded.items():
@@ -128,8 +139,9 @@ class Application:
                 unit=units.get(each.key) or definition_of(self.definitions, each.key.resource).unit,
                 statistic=definition_of(self.definitions, each.key.resource).statistic,
                 source=each.source,
-                first_seen_ms=int(each.hours_ms[0]),
-                last_seen_ms=int(each.hours_ms[-1]),
+                # Where its hours begin: what was retired within an hour is not back by that hour.
+                first_seen_ms=int(each.hours_ms[0]) - HOUR_MS,
+                last_seen_ms=int(each.hours_ms[-1]) - HOUR_MS,
             )
             for each in records
             if len(each.hours_ms)
@@ -143,6 +155,7 @@ class Application:
         written = keep_usage(self.own, records)
         self.register(records, usage.units)
         self.usage_imported()
+        self.changes += 1
         return written
 
     def import_chunks(self, key: str) -> set[str]:
@@ -159,16 +172,25 @@ class Application:
         """Whether the data here is generated."""
         with self.records.unit() as unit:
             unit.settings.put("generated", generated)
+        self.changes += 1
 
     def retire(self, host: str, resource: str, item: str, by: str) -> int:
-        """Takes what is gone for good out of the forecasts; returns the incidents it closed."""
-        now = self.clock.now_ms()
+        """Takes what is gone for good out of the forecasts; returns the incidents it closed.
+
+        Raises `Problem` 404 where nothing living is known by that name.
+        """
+        now, key = self.clock.now_ms(), ResourceKey(host, resource, item)
+        heard = not resource and host in self.hosts.all()
         with self.records.unit() as unit:
-            unit.resources.retire(host, resource or None, item or None, now, "retired", by)
-            unit.audit.add(now, by, "retire", str(ResourceKey(host, resource, item)))
-        if not resource:
+            gone = unit.resources.retire(host, resource or None, item or None, now, "retired", by)
+            unit.audit.add(now, by, "retire", str(key))
+        closed = self.alerts.retire(host, resource, item, by)
+        self.changes += 1
+        if not (gone or heard or closed):
+            raise Problem(404, f"nothing living is known as {str(key)[:200]!r}")
+        if heard:
             self.hosts.forget(host)
-        return self.alerts.retire(host, resource, item, by)
+        return closed
 
     def _saved_hosts(self) -> dict[str, int]:
         with self.records.reading() as unit:

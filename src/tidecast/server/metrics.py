@@ -12,7 +12,7 @@ import tidecast_collector
 from tidecast.journeys.ingest import IngestReport
 from tidecast.journeys.own_series import HELP
 from tidecast.samples.batch import SampleBatch
-from tidecast.samples.remote_write import WriteRequest
+from tidecast.samples.write_request import WriteRequest
 from tidecast_collector.labels import NAME
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -27,7 +28,10 @@ _opener = urllib.request.build_opener(_NoRedirect)
 
 def webhook_sender(receiver: str, body: str) -> None:
     """Posts the body to the receiver's URL; raises `DeliveryFailed` unless it answers 2xx."""
-    parts = urlsplit(receiver)
+    try:
+        parts = urlsplit(receiver)
+    except ValueError as error:
+        raise DeliveryFailed(f"the receiver's URL cannot be used: {error}") from None
     if parts.scheme not in ("http", "https"):
         raise DeliveryFailed("the receiver's URL is neither http nor https")
     request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
@@ -42,5 +46,9 @@ def webhook_sender(receiver: str, body: str) -> None:
     except urllib.error.HTTPError as error:
         with error:
             raise DeliveryFailed(f"{parts.hostname} answered {error.code}") from None
+    except http.client.InvalidURL:
+        raise DeliveryFailed("the receiver's URL cannot be used") from None  # its text repeats it
+    except http.client.HTTPException as error:
+        raise DeliveryFailed(f"{parts.hostname} does not speak HTTP: {error!r}") from None
     except OSError as error:
         raise DeliveryFailed(f"{parts.hostname} cannot be reached: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
+from tidecast.promql.durations import DURATION_PATTERN
 from tidecast.promql.durations import duration_ms as promql_duration_ms
 from tidecast.server.body import read_body
 from tidecast_collector.errors import InvalidInput
@@ -23,6 +25,8 @@ class InvalidParameter(InvalidInput):
 
 Parameters = ImmutableMultiDict[str, str]
 MAX_FORM_BYTES, MAX_FIELDS = 8 << 20, 1000
+MAX_DIGITS = 18
+_DURATION = re.compile(DURATION_PATTERN)
 
 
 async def parameters_of(request: Request) -> Parameters:
@@ -51,6 +55,8 @@ def time_ms(text: str, name: str) -> int:
     try:
         value = Decimal(text)
         if value.is_finite():
+            # Compared before it is made an integer: 1e999999 would have a million digits.
+            value = max(min(value, Decimal(MAX_TIME_MS)), Decimal(MIN_TIME_MS))
             return _bounded(int((value * 1000).to_integral_value()), text, name)
     except InvalidOperation:
         pass
@@ -74,10 +80,10 @@ def _bounded(value: int, text: str, name: str) -> int:
 def duration_ms(text: str, name: str) -> int:
     """Seconds (with a fraction) or a Prometheus duration, in milliseconds above zero."""
     try:
-        seconds = float(text)
-        value = round(seconds * 1000) if math.isfinite(seconds) else None
+        milliseconds = float(text) * 1000
+        value = round(milliseconds) if math.isfinite(milliseconds) else None
     except ValueError:
-        value = promql_duration_ms(text)
+        value = promql_duration_ms(text) if _DURATION.fullmatch(text) else None
     if value is None or value >= MAX_TIME_MS:
         raise InvalidParameter(
             f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration'
@@ -95,6 +101,9 @@ def whole_number(parameters: Parameters, name: str) -> int | None:
     text = parameters.get(name)
     if not text:
         return None
-    if not text.isascii() or not text.isdigit():
-        raise InvalidParameter(f'invalid parameter "{name}": "{text}" is not a whole number')
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+        raise InvalidParameter(
+            f'invalid parameter "{name}": "{text[:100]}" is not a whole number of at most '
+            f"{MAX_DIGITS} digits"
+        )
     return int(text)

@@ -7,7 +7,9 @@ from http import HTTPStatus
 import orjson
 from starlette.responses import Response
 
+from tidecast.records.errors import RecordConflict, RecordsUnavailable
 from tidecast.samples.protocol import SamplesUnavailable
+from tidecast_alerts.incidents import NoSuchIncident
 from tidecast_collector.errors import InvalidInput, TidecastError
 
 
@@ -31,6 +33,10 @@ def status_of(error: TidecastError) -> int:
     """The HTTP status that says whose fault an error is."""
     if isinstance(error, Problem):
         return error.status
-    if isinstance(error, SamplesUnavailable):
+    if isinstance(error, NoSuchIncident):
+        return 404
+    if isinstance(error, SamplesUnavailable | RecordsUnavailable):
         return 503
+    if isinstance(error, RecordConflict):
+        return 409
     return 400 if isinstance(error, InvalidInput) else 500

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
-import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,14 +14,16 @@ from starlette.routing import Route
 
 import tidecast_collector
 from tidecast.clock import SystemClock
-from tidecast.promql.encode import encode_result
-from tidecast.promql.errors import QueryError, QueryTimeout
+from tidecast.promql.durations import format_duration
+from tidecast.promql.errors import ParseError
 from tidecast.promql.parser import parse
 from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.result import QueryResult
-from tidecast.promql.tree import VectorSelector
+from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
+from tidecast.promql.settings import QueryOptions
+from tidecast.promql.tree import ValueType, VectorSelector
+from tidecast.promql.tree_json import tree_json
 from tidecast.samples.matchers import Matchers
-from tidecast.samples.protocol import Samples, SamplesUnavailable
+from tidecast.samples.protocol import Samples
 from tidecast.server.parameters import (
     MAX_TIME_MS,
     MIN_TIME_MS,
@@ -32,15 +35,25 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
+from tidecast.server.prometheus_answers import (
+    answer_pieces,
+    answer_response,
+    failure,
+    success,
+    while_wanted,
+)
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
-from tidecast_collector.errors import InvalidInput, TidecastError
+from tidecast_collector.errors import TidecastError
 
 MAX_POINTS = 11_000
 LANGUAGE_VERSION = "3.5.0"
 """The Prometheus whose query language and API these are; clients choose their features by it."""
+TRUNCATED = "results truncated due to limit"
+_ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_")
 
-Handler = Callable[[Parameters], Awaitable[bytes]]
+Handler = Callable[[Parameters], Awaitable[Response]]
+QueryHandler = Callable[[Parameters, Callable[[], bool]], QueryResult]
 
 
 class PrometheusApi:
@@ -50,33 +63,45 @@ class PrometheusApi:
         self, engine: QueryEngine, samples: Samples, alerts: AlertEngine, clock: SystemClock
     ) -> None:
         self._engine, self._samples, self._alerts, self._clock = engine, samples, alerts, clock
+        self._started_ms = clock.now_ms()
 
     def routes(self) -> list[Route]:
         """The routes under /api/v1 that answer queries."""
-        both = ["GET", "POST"]
-        handlers: list[tuple[str, Handler, list[str]]] = [
-            ("query", self.query, both),
-            ("query_range", self.query_range, both),
-            ("series", self.series, both),
-            ("labels", self.labels, both),
-            ("label/{name}/values", self.label_values, ["GET"]),
-            ("metadata", self.metadata, ["GET"]),
-            ("rules", self.rules, ["GET"]),
-            ("alerts", self.alerts, ["GET"]),
-            ("status/buildinfo", self.buildinfo, ["GET"]),
+        queries: list[tuple[str, QueryHandler]] = [
+            ("query", self.query),
+            ("query_range", self.query_range),
+        ]
+        handlers: list[tuple[str, Handler]] = [
+            ("series", self.series),
+            ("labels", self.labels),
+            ("query_exemplars", self.query_exemplars),
+            ("format_query", self.format_query),
+            ("parse_query", self.parse_query),
+        ]
+        reads: list[tuple[str, Handler]] = [
+            ("label/{name}/values", self.label_values),
+            ("metadata", self.metadata),
+            ("rules", self.rules),
+            ("alerts", self.alerts),
+            ("status/buildinfo", self.buildinfo),
+            ("status/runtimeinfo", self.runtimeinfo),
+            ("status/flags", self.flags),
+            ("status/config", self.config),
         ]
         return [
-            Route(f"/api/v1/{path}", _endpoint(handler), methods=methods)
-            for path, handler, methods in handlers
+            *(_route(path, _query_endpoint(each), ["GET", "POST"]) for path, each in queries),
+            *(_route(path, _endpoint(each), ["GET", "POST"]) for path, each in handlers),
+            *(_route(path, _endpoint(each), ["GET"]) for path, each in reads),
         ]
 
-    async def query(self, parameters: Parameters) -> bytes:
+    def query(self, parameters: Parameters, cancelled: Callable[[], bool]) -> QueryResult:
         """An expression at one time."""
         text = required(parameters, "query")
         at = self._time(parameters, "time", self._clock.now_ms())
-        return await self._answer(parameters, lambda wait: self._engine.instant(text, at, **wait))
+        options = _options(parameters, cancelled)
+        return _within_limit(self._engine.instant(text, at, options), parameters)
 
-    async def query_range(self, parameters: Parameters) -> bytes:
+    def query_range(self, parameters: Parameters, cancelled: Callable[[], bool]) -> QueryResult:
         """An expression at each step of a range."""
         text = required(parameters, "query")
         start = time_ms(required(parameters, "start"), "start")
@@ -84,31 +109,37 @@ class PrometheusApi:
         step = duration_ms(required(parameters, "step"), "step")
         if end < start:
             raise InvalidParameter(
-                'invalid parameter "end": end timestamp must not be before start'
+                'invalid parameter "end": end timestamp must not be before start time'
             )
         if (end - start) // step > MAX_POINTS:
             raise InvalidParameter(
                 "exceeded maximum resolution of 11,000 points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)"
             )
-        return await self._answer(
-            parameters, lambda wait: self._engine.range(text, start, end, step, **wait)
-        )
+        kind = parse(text).type
+        if kind not in (ValueType.SCALAR, ValueType.VECTOR):
+            raise InvalidParameter(
+                f'invalid parameter "query": invalid expression type "{kind.value}" for range '
+                "query, must be Scalar or instant Vector"
+            )
+        options = _options(parameters, cancelled)
+        return _within_limit(self._engine.range(text, start, end, step, options), parameters)
 
-    async def _answer(
-        self, parameters: Parameters, ask: Callable[[Mapping[str, Any]], QueryResult]
-    ) -> bytes:
-        timeout = parameters.get("timeout")
-        wait = {"timeout_seconds": duration_ms(timeout, "timeout") / 1000} if timeout else {}
+    async def query_exemplars(self, parameters: Parameters) -> Response:
+        """No exemplar: none is kept."""
+        parse(required(parameters, "query"))
+        self._span(parameters)
+        return success([])
 
-        def run() -> bytes:
-            result = ask(wait)
-            notes = {"warnings": list(result.warnings), "infos": list(result.infos)}
-            return _success(encode_result(result), notes)
+    async def format_query(self, parameters: Parameters) -> Response:
+        """The expression in its canonical form."""
+        return success(str(parse(required(parameters, "query"))))
 
-        return await run_in_threadpool(run)
+    async def parse_query(self, parameters: Parameters) -> Response:
+        """The expression's syntax tree."""
+        return success(tree_json(parse(required(parameters, "query"))))
 
-    async def series(self, parameters: Parameters) -> bytes:
+    async def series(self, parameters: Parameters) -> Response:
         """The label sets that the selectors of match[] meet."""
         matchers = _matchers(parameters)
         if not matchers:
@@ -117,7 +148,7 @@ class PrometheusApi:
         found = await run_in_threadpool(self._samples.series, matchers, start, end)
         return _limited([dict(labels) for labels in found], parameters)
 
-    async def labels(self, parameters: Parameters) -> bytes:
+    async def labels(self, parameters: Parameters) -> Response:
         """Label names."""
         start, end = self._span(parameters)
         names = await run_in_threadpool(
@@ -125,58 +156,79 @@ class PrometheusApi:
         )
         return _limited(list(names), parameters)
 
-    async def label_values(self, parameters: Parameters) -> bytes:
+    async def label_values(self, parameters: Parameters) -> Response:
         """Values of one label."""
         start, end = self._span(parameters)
-        name = required(parameters, "name")
+        name = unescape_name(required(parameters, "name"))
         values = await run_in_threadpool(
             self._samples.label_values, name, _matchers(parameters), start, end
         )
         return _limited(list(values), parameters)
 
-    async def metadata(self, parameters: Parameters) -> bytes:
+    async def metadata(self, parameters: Parameters) -> Response:
         """Type, help and unit by metric name."""
         limit, wanted = whole_number(parameters, "limit"), parameters.get("metric")
         known = await run_in_threadpool(self._samples.metadata)
         names = [name for name in sorted(known) if not wanted or name == wanted]
-        return _success(
-            orjson.dumps(
-                {
-                    name: [
-                        {
-                            "type": known[name].type,
-                            "help": known[name].help,
-                            "unit": known[name].unit,
-                        }
-                    ]
-                    for name in (names[:limit] if limit else names)
-                }
-            )
+        return success(
+            {
+                name: [
+                    {
+                        "type": known[name].type,
+                        "help": known[name].help,
+                        "unit": known[name].unit,
+                    }
+                ]
+                for name in (names[:limit] if limit else names)
+            }
         )
 
-    async def rules(self, parameters: Parameters) -> bytes:
+    async def rules(self, parameters: Parameters) -> Response:
         """The rule groups, as they were last evaluated."""
-        return _success(orjson.dumps(await run_in_threadpool(api_rules, self._alerts.status())))
+        return success(await run_in_threadpool(api_rules, self._alerts.status()))
 
-    async def alerts(self, parameters: Parameters) -> bytes:
+    async def alerts(self, parameters: Parameters) -> Response:
         """The pending and firing alerts."""
-        return _success(orjson.dumps(await run_in_threadpool(api_alerts, self._alerts.status())))
+        return success(await run_in_threadpool(api_alerts, self._alerts.status()))
 
-    async def buildinfo(self, parameters: Parameters) -> bytes:
+    async def buildinfo(self, parameters: Parameters) -> Response:
         """What clients choose their features by."""
-        return _success(
-            orjson.dumps(
-                {
-                    "application": "Tidecast",
-                    "version": LANGUAGE_VERSION,
-                    "revision": tidecast_collector.__version__,
-                    "branch": "",
-                    "buildUser": "",
-                    "buildDate": "",
-                    "goVersion": "",
-                }
-            )
+        return success(
+            {
+                "application": "Tidecast",
+                "version": LANGUAGE_VERSION,
+                "revision": tidecast_collector.__version__,
+                "branch": "",
+                "buildUser": "",
+                "buildDate": "",
+                "goVersion": "",
+            }
         )
+
+    async def runtimeinfo(self, parameters: Parameters) -> Response:
+        """Since when this server answers."""
+        return success(
+            {
+                "startTime": _rfc3339(self._started_ms),
+                "serverTime": _rfc3339(self._clock.now_ms()),
+            }
+        )
+
+    async def flags(self, parameters: Parameters) -> Response:
+        """Prometheus' command-line flags, as far as the engine has what they set."""
+        limits = self._engine.limits
+        return success(
+            {
+                "query.lookback-delta": format_duration(self._engine.lookback_ms),
+                "query.max-samples": str(limits.select.samples),
+                "query.timeout": format_duration(round(limits.timeout_seconds * 1000)),
+            }
+        )
+
+    async def config(self, parameters: Parameters) -> Response:
+        """The part of Prometheus' configuration that decides how queries are answered."""
+        interval = format_duration(self._engine.subquery_step_ms)
+        return success({"yaml": f"global:\n  evaluation_interval: {interval}\n"})
 
     def _time(self, parameters: Parameters, name: str, otherwise: int) -> int:
         text = parameters.get(name)
@@ -189,50 +241,106 @@ class PrometheusApi:
         )
 
 
+def unescape_name(name: str) -> str:
+    """A label name from a path, where `U__a_2e_b` stands for `a.b`.
+
+    >>> unescape_name("U__http_2e_code__x"), unescape_name("job")
+    ('http.code_x', 'job')
+    """
+    if not name.startswith("U__"):
+        return name
+    return _ESCAPED.sub(
+        lambda found: chr(int(found[1], 16)) if found[1] else "_", name.removeprefix("U__")
+    )
+
+
+def _rfc3339(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _options(parameters: Parameters, cancelled: Callable[[], bool]) -> QueryOptions:
+    timeout, lookback = parameters.get("timeout"), parameters.get("lookback_delta")
+    return QueryOptions(
+        duration_ms(timeout, "timeout") / 1000 if timeout else None,
+        duration_ms(lookback, "lookback_delta") if lookback else None,
+        cancelled,
+    )
+
+
+def _within_limit(result: QueryResult, parameters: Parameters) -> QueryResult:
+    """The result with at most `limit` series."""
+    limit = whole_number(parameters, "limit")
+    value = result.value
+    if not limit or isinstance(value, Scalar | String) or len(value) <= limit:
+        return result
+    cut: Vector | Matrix
+    if isinstance(value, Vector):
+        cut = Vector(value.at_ms, value.labels[:limit], value.values[:limit])
+    else:
+        end = int(value.offsets[limit])
+        cut = Matrix(
+            value.labels[:limit],
+            value.offsets[: limit + 1],
+            value.timestamps[:end],
+            value.values[:end],
+        )
+    return replace(result, value=cut, warnings=(*result.warnings, TRUNCATED))
+
+
 def _matchers(parameters: Parameters) -> list[Matchers]:
     return [_selector(text) for text in parameters.getlist("match[]")]
 
 
 def _selector(text: str) -> Matchers:
-    tree = parse(text)
+    try:
+        tree = parse(text)
+    except ParseError as error:
+        raise InvalidParameter(f'invalid parameter "match[]": {error}') from error
     if not isinstance(tree, VectorSelector):
         raise InvalidParameter(f'invalid parameter "match[]": {text[:100]!r} is not a selector')
     return tree.all_matchers
 
 
-def _limited(found: Sequence[object], parameters: Parameters) -> bytes:
+def _limited(found: Sequence[object], parameters: Parameters) -> Response:
     limit = whole_number(parameters, "limit")
     if limit and len(found) > limit:
-        return _success(
-            orjson.dumps(found[:limit]), {"warnings": ["results truncated due to limit"]}
-        )
-    return _success(orjson.dumps(found))
+        return success(found[:limit], [TRUNCATED])
+    return success(found)
 
 
-def _success(data: bytes, notes: Mapping[str, Sequence[str]] | None = None) -> bytes:
-    told = {name: lines for name, lines in (notes or {}).items() if lines}
-    extra = b"," + orjson.dumps(told)[1:-1] if told else b""
-    return b'{"status":"success","data":' + data + extra + b"}"
+def _route(
+    path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str]
+) -> Route:
+    return Route(f"/api/v1/{path}", endpoint, methods=methods)
 
 
 def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
-            body = await handler(await parameters_of(request))
+            return await handler(await parameters_of(request))
         except TidecastError as error:
-            return _failure(error)
-        return Response(body, media_type="application/json")
+            return failure(_located(error))
 
     return answer
 
 
-def _failure(error: TidecastError) -> Response:
-    status, kind = 422, "execution"
-    if isinstance(error, QueryTimeout):
-        status, kind = 503, "timeout"
-    elif isinstance(error, SamplesUnavailable):
-        status, kind = 503, "unavailable"
-    elif isinstance(error, InvalidInput) and not isinstance(error, QueryError):
-        status, kind = 400, "bad_data"
-    body = {"status": "error", "errorType": kind, "error": str(error)}
-    return Response(orjson.dumps(body), status, media_type="application/json")
+def _query_endpoint(handler: QueryHandler) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        def run(cancelled: Callable[[], bool]) -> Response:
+            pieces = answer_pieces(handler(parameters, cancelled))
+            return answer_response(next(pieces), pieces)
+
+        try:
+            parameters = await parameters_of(request)
+            return await while_wanted(request, run)
+        except TidecastError as error:
+            return failure(_located(error))
+
+    return answer
+
+
+def _located(error: TidecastError) -> TidecastError:
+    """A parse error names the parameter that it was found in."""
+    if isinstance(error, ParseError):
+        return InvalidParameter(f'invalid parameter "query": {error}')
+    return error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 import uvicorn
@@ -18,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tidecast.config import ServerSettings
+from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
@@ -48,16 +50,18 @@ class CannotListen(TidecastError):
 
 def serve(settings: ServerSettings) -> None:
     """Runs the server until it is told to stop."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     loopback = is_loopback(settings.listen.host)
     settings.check_access(loopback)
     settings.check_samples()
     tokens = TokenFile.load(settings.token_file) if settings.token_file else None
     asks = tokens is not None and (settings.require_auth or not loopback)
     policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
+    _check_certificate(settings)
     listening = _listen(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn stops on them and then raises them again, which must not end us before we close.
+        signal.signal(number, lambda *_: None)
     with listening:
         application = Application(settings, tokens)
         upkeep = Upkeep(application)
@@ -78,6 +82,19 @@ def serve(settings: ServerSettings) -> None:
         finally:
             upkeep.stop()
             application.close()
+
+
+def _check_certificate(settings: ServerSettings) -> None:
+    if settings.tls_cert_file is None:
+        return
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")
+    except OSError as error:
+        raise InvalidSettings(
+            f"the certificate {settings.tls_cert_file} with the key {settings.tls_key_file} "
+            f"cannot be used: {error.strerror or error}"
+        ) from error
 
 
 def _listen(settings: ServerSettings) -> socket.socket:

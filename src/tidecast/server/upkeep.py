@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
+OWN_SERIES_SECONDS = 240
+"""A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
 
 
@@ -88,13 +90,13 @@ class Upkeep:
     def start(self) -> None:
         """Sets it all going."""
         if self._app.late.watermark_ms is None:
-            self._app.late.advance(last_closed_hour(self._clock.now_ms()))
+            self._app.late.close(last_closed_hour(self._clock.now_ms()))
         every = self._tasks.every
         if self._app.tokens is not None:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
-        every(60, "own-series", self._write_own_series)
+        every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(5, "usage", self._measure)
         every(2, "forecasts", self._forecast)
         every(60, "fast-path", self._watch_fast_path)
@@ -117,8 +119,8 @@ class Upkeep:
 
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
-        points = [*host_points(self._app.hosts.all()), *self._own_points()]
-        return batch_at(points, self._clock.now_ms())
+        hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
+        return batch_at([*hosts, *full_in, *self._own_points()], self._clock.now_ms())
 
     def _write_hosts(self) -> None:
         hosts = host_points(self._app.hosts.all())
@@ -147,19 +149,13 @@ class Upkeep:
             counts[each.state] += 1
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
-            *fast_path_points(self._app.full_in),
             *incident_points(counts),
         ]
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
-        late, closed = self._app.late, last_closed_hour(self._clock.now_ms())
-        watermark = late.watermark_ms
-        assert watermark is not None
-        if closed > watermark:
-            self._keep_usage(range(watermark + HOUR_MS, closed + 1, HOUR_MS))
-            late.advance(closed)
-            self._due.note(self._clock.now_ms(), everything=False)
+        late = self._app.late
+        closed = late.close(last_closed_hour(self._clock.now_ms()))
         while hours := late.take(LATE_HOURS_AT_ONCE):
             try:
                 if not isinstance(self._app.raw, EmbeddedSamples):
@@ -169,8 +165,10 @@ class Upkeep:
                 late.put_back(hours)
                 raise
             late.done(hours)
-            self._late_ms = self._clock.now_ms()
-            self._due.note(self._late_ms, everything=True)
+            again = not closed.issuperset(hours)
+            now = self._clock.now_ms()
+            self._late_ms = now if again else self._late_ms
+            self._due.note(now, everything=again)
 
     def _keep_usage(self, hours: Sequence[int]) -> None:
         for records in usage_records(self._app.engine, self._app.definitions, hours):
@@ -198,6 +196,7 @@ class Upkeep:
         except BaseException:
             self._due.note(now, everything=everything)
             raise
+        self._app.changes += 1
         log.info("published %d forecasts", count)
         self._write_own_series()
 
@@ -206,6 +205,7 @@ class Upkeep:
             self._app.engine, self._app.definitions, self._clock.now_ms()
         )
         self._app.full_in = found
+        self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
 
     def _notify(self) -> None:
         deliver_due(self._app.records.alerting_unit, webhook_sender, self._clock)

@@ -36,12 +36,16 @@ NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
 class Views:
-    """Answers for people; the capacity report is made at most every five seconds."""
+    """Answers for people; the capacity report is made at most every five seconds.
+
+    Unless something changed what it must say: an import, a retirement, new forecasts.
+    """
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._lock = threading.Lock()
         self._report: CapacityReport | None = None
+        self._changes = 0
 
     def status(self) -> PageStatus:
         """What stands around every page."""
@@ -55,10 +59,11 @@ class Views:
         """Every living resource, what runs out first at the top."""
         with self._lock:
             now = self._app.clock.now_ms()
-            kept = self._report
+            kept, changes = self._report, self._app.changes
             fresh = kept is not None and 0 <= now - kept.made_ms < KEPT_SECONDS * 1000
-            if kept is None or not fresh or not kept.outlooks:
+            if kept is None or not fresh or not kept.outlooks or changes != self._changes:
                 kept = self._report = self._capacity(now)
+                self._changes = changes
             return kept
 
     def _capacity(self, now: int) -> CapacityReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -9,69 +11,138 @@ from starlette.routing import Route
 
 from tidecast.clock import SystemClock
 from tidecast.journeys.ingest import Ingest, IngestReport
+from tidecast.samples.compression import UNPACK
 from tidecast.samples.protocol import Samples, SamplesUnavailable
-from tidecast.samples.remote_write import WriteRequest, decode_body
+from tidecast.samples.remote_write import DECODE, VERSION_1, BodyTooLarge, decode_body
+from tidecast.samples.write_request import WriteRequest
 from tidecast.server.body import read_body
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.problems import Problem
 from tidecast_collector.errors import InvalidInput
-from tidecast_collector.labels import NAME, label_value
+from tidecast_collector.labels import NAME, Labels, label_value
 
 MAX_BODY_BYTES = 32 << 20
-CONTENT_TYPE = "application/x-protobuf"
+MAX_PENDING_BYTES = 512 << 20
+"""Bodies in memory at once; Prometheus retries after a 429 only where it is told to."""
+MEDIA_TYPE = "application/x-protobuf"
+_MOST_NAMED = 10
+_NAMED_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a body is to be read: its message and its compression."""
+
+    proto: str
+    encoding: str
 
 
 class WriteApi:
-    """POST /api/v1/write, remote-write 1.0."""
+    """POST /api/v1/write, remote-write 1.0 and 2.0."""
 
     def __init__(
         self, ingest: Ingest, samples: Samples, metrics: ServerMetrics, clock: SystemClock
     ) -> None:
         self._ingest, self._samples = ingest, samples
         self._metrics, self._clock = metrics, clock
+        self._pending_bytes = 0
 
     def routes(self) -> list[Route]:
         """The one route."""
         return [Route("/api/v1/write", self.write, methods=["POST"])]
 
     async def write(self, request: Request) -> Response:
-        """204 when everything was kept; 400 tells what never will be, 503 what may be later."""
-        refusal = _unsupported(request)
-        if refusal:
-            return PlainTextResponse(refusal, 415)
+        """204 when everything was kept; 400 tells what never will be, 429 and 503 what may be."""
         try:
-            body = await read_body(request, MAX_BODY_BYTES)
-            report = await run_in_threadpool(self._keep, body)
+            form = _form(request)
+            expected = _expected_bytes(request)
+            if self._pending_bytes + expected > MAX_PENDING_BYTES:
+                raise Problem(429, "too many writes at once; send the samples again")
+            self._pending_bytes += expected
+            try:
+                body = await read_body(request, MAX_BODY_BYTES)
+                decoded, report = await run_in_threadpool(self._keep, body, form)
+            finally:
+                self._pending_bytes -= expected
         except Problem as error:
-            return PlainTextResponse(str(error), error.status)
+            return PlainTextResponse(str(error), error.status, _RETRY.get(error.status))
         except SamplesUnavailable as error:
-            return PlainTextResponse(str(error), 503, {"Retry-After": "5"})
+            return PlainTextResponse(str(error), 503, _RETRY[503])
+        except BodyTooLarge as error:
+            return PlainTextResponse(str(error), 413)
         except InvalidInput as error:
             return PlainTextResponse(str(error), 400)
-        rejected = report.appended.rejected
-        if rejected:
-            named = "; ".join(
-                f"{label_value(each.labels, NAME)}{dict(each.labels)}: {each.reason}"[:500]
-                for each in rejected[:10]
-            )
-            return PlainTextResponse(f"{len(rejected)} series refused, the rest kept: {named}", 400)
-        return Response(status_code=204)
+        written = _written(report)
+        refusal = _refusal(decoded, report)
+        if refusal:
+            return PlainTextResponse(refusal, 400, written)
+        return Response(status_code=204, headers=written)
 
-    def _keep(self, body: bytes) -> IngestReport:
-        decoded: WriteRequest = decode_body(body)
+    def _keep(self, body: bytes, form: _Form) -> tuple[WriteRequest, IngestReport]:
+        decoded = decode_body(body, encoding=form.encoding, proto=form.proto)
         report = self._ingest.write(decoded.batch, self._clock.now_ms())
         if decoded.metadata:
             self._samples.put_metadata(decoded.metadata)
         self._metrics.count_write(decoded, report)
-        return report
+        return decoded, report
 
 
-def _unsupported(request: Request) -> str:
-    kind, _, rest = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != CONTENT_TYPE:
-        return f"Content-Type must be {CONTENT_TYPE}"
-    proto = rest.replace(" ", "").partition("proto=")[2].strip('"')
-    if proto not in ("", "prometheus.WriteRequest"):
-        return f"the message {proto[:100]} is not supported here; send prometheus.WriteRequest"
-    encoding = request.headers.get("content-encoding", "snappy").lower()
-    return "" if encoding == "snappy" else "Content-Encoding must be snappy"
+_RETRY = {429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}}
+
+
+def _form(request: Request) -> _Form:
+    """What the headers say of the body; raises `Problem` 415 for what cannot be read here."""
+    media_type, *parameters = request.headers.get("content-type", "").split(";")
+    if media_type.strip().lower() != MEDIA_TYPE:
+        raise Problem(415, f"Content-Type must be {MEDIA_TYPE}")
+    given = dict(each.strip().partition("=")[::2] for each in parameters)
+    proto = given.get("proto", VERSION_1).strip('"')
+    if proto not in DECODE:
+        raise Problem(
+            415, f"the message {proto[:100]!r} is not supported here; send {' or '.join(DECODE)}"
+        )
+    encoding = request.headers.get("content-encoding", "snappy").strip().lower()
+    if encoding not in UNPACK:
+        raise Problem(415, f"Content-Encoding must be {' or '.join(UNPACK)}")
+    return _Form(proto, encoding)
+
+
+def _expected_bytes(request: Request) -> int:
+    """What the body takes at most, by its own word or by what is read of any."""
+    length = request.headers.get("content-length", "")
+    return min(int(length), MAX_BODY_BYTES) if length.isdecimal() else MAX_BODY_BYTES
+
+
+def _written(report: IngestReport) -> dict[str, str]:
+    """What the specification wants to be told: how much of each kind is here now."""
+    samples = report.appended.appended + report.appended.duplicates
+    return {
+        "X-Prometheus-Remote-Write-Samples-Written": str(samples),
+        "X-Prometheus-Remote-Write-Histograms-Written": "0",
+        "X-Prometheus-Remote-Write-Exemplars-Written": "0",
+    }
+
+
+def _refusal(decoded: WriteRequest, report: IngestReport) -> str:
+    """What was not kept and never will be, and why; "" where nothing was refused."""
+    reasons = []
+    if decoded.histograms:
+        reasons.append(
+            f"{decoded.histograms} native histograms refused (only float samples are kept here; "
+            "let Prometheus send classic histograms), the rest kept"
+        )
+    rejected = report.appended.rejected
+    if rejected:
+        named = "; ".join(
+            f"{_named(each.labels)}: {each.reason[:_NAMED_CHARACTERS]}"
+            for each in rejected[:_MOST_NAMED]
+        )
+        reasons.append(f"{len(rejected)} series refused, the rest kept: {named}")
+    return "\n".join(reasons)
+
+
+def _named(labels: Labels) -> str:
+    """The series as PromQL writes it, cut where it is long."""
+    others = ", ".join(f"{name}={value!r}" for name, value in labels if name != NAME)
+    text = f"{label_value(labels, NAME)}{{{others}}}"
+    return text if len(text) <= _NAMED_CHARACTERS else f"{text[:_NAMED_CHARACTERS]}...}}"

@@ -1,4 +1,4 @@
-"""Prometheus' durations, as rule files write them."""
+"""Prometheus' durations, as rule files, policies and command lines write them."""
 
 from __future__ import annotations
 

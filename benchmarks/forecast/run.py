@@ -1,0 +1,280 @@
+"""How good the forecasts are, beside what others do with the same series.
+
+python benchmarks/forecast/run.py [--test] [--part m4|real|families|growth|speed] [--no-peers]
+
+Without --test everything is measured on validation windows. With it the test parts are opened:
+write that look into LOOKS.md. A full run writes benchmarks/results/forecast.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "analytics")]
+
+from benchmarks.first_run import machine  # noqa: E402
+from benchmarks.forecast import datasets, families, peers, scores  # noqa: E402
+
+from tidecast_analytics.forecasting import forecast  # noqa: E402
+from tidecast_analytics.outlook import History, Outlook  # noqa: E402
+from tidecast_analytics.series import DAY_MS, HOUR_MS  # noqa: E402
+
+Figures = dict[str, object]
+Dates = peers.Dates
+
+VALIDATION_SEED, TEST_SEED = 1, 2
+FAMILY_EACH = 12
+# A growth window is asked for marks it would reach in so many days at the pace it had so far.
+GROWTH_MARK_DAYS = (20, 45, 90, 150)
+POINT_PEERS: Mapping[str, peers.Point] = {
+    "seasonal naive 24": peers.seasonal_naive(24),
+    "seasonal naive 168": peers.seasonal_naive(168),
+    "drift": peers.drift,
+    "predict_linear 1d": peers.predict_linear(24),
+    "predict_linear 7d": peers.predict_linear(168),
+    "predict_linear 30d": peers.predict_linear(720),
+    "Holt-Winters": peers.holt_winters,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--test", action="store_true", help="open the test parts")
+    parser.add_argument("--part", choices=PARTS, help="measure this only, and write no file")
+    parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
+    arguments = parser.parse_args()
+    figures: Figures = {}
+    for name in [arguments.part] if arguments.part else PARTS:
+        began = time.process_time()
+        figures[name] = PARTS[name](arguments.test, not arguments.no_peers)
+        print(f"\n{name} ({time.process_time() - began:.0f} s CPU)")
+        print(json.dumps(figures[name], indent=1))
+    if arguments.part is None:
+        measured = datetime.now(UTC).isoformat(timespec="seconds")
+        part = "test" if arguments.test else "validation"
+        result = {"measured": measured, **machine(), "part": part, **figures}
+        file = ROOT / "benchmarks" / "results" / "forecast.json"
+        file.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def history(values: np.ndarray, step_ms: int, mark: float | None = None) -> History:
+    return History(step_ms * np.arange(values.size, dtype=np.int64), values, mark)
+
+
+def m4(test: bool, with_peers: bool) -> Figures:
+    """OWA against Naive2, errors, and the bands, on 414 hourly series over 48 hours."""
+    windows = datasets.m4(test)
+    official = datasets.m4_naive2() if test else {}
+    naive2 = [official.get(w.series, peers.naive2(w.known, w.hidden.size)) for w in windows]
+    yardstick = _point_scores(windows, naive2)
+    figures: Figures = {"Naive2": yardstick}
+    outlooks = forecast([history(w.known, HOUR_MS) for w in windows], 48 * HOUR_MS)
+    ours = _point_scores(windows, [o.mean for o in outlooks])
+    bands = _bands(windows, outlooks, _day_units(windows))
+    figures["tidecast"] = {**ours, "OWA": _owa(ours, yardstick), **bands}
+    for name, peer in POINT_PEERS.items() if with_peers else ():
+        theirs = _point_scores(windows, [peer(w.known, w.hidden.size) for w in windows])
+        figures[name] = {**theirs, "OWA": _owa(theirs, yardstick)}
+    return figures
+
+
+def real(test: bool, with_peers: bool) -> Figures:
+    """Relative errors on real utilization: seasonal naive 24 is 1.0, over 72 and 168 hours."""
+    figures: Figures = {}
+    for horizon in (72, 168):
+        for group, windows in datasets.utilization(test, horizon).items():
+            naive = [peers.seasonal_naive(24)(w.known, horizon) for w in windows]
+            yardstick = _point_scores(windows, naive)
+            outlooks = forecast([history(w.known, HOUR_MS) for w in windows], horizon * HOUR_MS)
+            ours = _point_scores(windows, [o.mean for o in outlooks])
+            shares = {"tidecast": _owa(ours, yardstick)}
+            for name, peer in POINT_PEERS.items() if with_peers else ():
+                theirs = _point_scores(windows, [peer(w.known, horizon) for w in windows])
+                shares[name] = _owa(theirs, yardstick)
+            figures[f"{group}, {horizon} h"] = {
+                "windows": len(windows),
+                **shares,
+                "bands": _bands(windows, outlooks, _day_units(windows)),
+            }
+    return figures
+
+
+def _point_scores(
+    windows: Sequence[datasets.Window], forecasts: Sequence[np.ndarray]
+) -> dict[str, float]:
+    figures: dict[str, list[float]] = defaultdict(list)
+    for w, made, unit in zip(windows, forecasts, _day_units(windows), strict=True):
+        figures["sMAPE"].append(scores.smape(w.hidden, made))
+        figures["MASE"].append(scores.mase(w.hidden, made, unit))
+    return {name: round(float(np.mean(of)), 3) for name, of in figures.items()}
+
+
+def _owa(of: Mapping[str, float], yardstick: Mapping[str, float]) -> float:
+    return round(float(np.mean([of[key] / yardstick[key] for key in ("sMAPE", "MASE")])), 3)
+
+
+def _bands(
+    windows: Sequence[datasets.Window], outlooks: Sequence[Outlook], units: Sequence[float]
+) -> dict[str, float]:
+    figures: dict[str, list[float]] = defaultdict(list)
+    for w, o, unit in zip(windows, outlooks, units, strict=True):
+        figures["coverage 80"].append(scores.inside(w.hidden, o.lo80, o.hi80))
+        figures["coverage 95"].append(scores.inside(w.hidden, o.lo95, o.hi95))
+        figures["MSIS 95"].append(scores.msis(w.hidden, o.lo95, o.hi95, unit, 95))
+    return {name: round(float(np.mean(of)), 3) for name, of in figures.items()}
+
+
+def _day_units(windows: Sequence[datasets.Window]) -> list[float]:
+    return [scores.season_error(window.known, 24) for window in windows]
+
+
+class Crossings:
+    """The said and the true crossings of many resources, scored together."""
+
+    def __init__(self, days: int) -> None:
+        self.days = days
+        self.cases: list[tuple[float | None, Dates]] = []
+
+    def add(self, truth: float | None, said: Dates) -> None:
+        """One resource: the day of its true crossing and the P10, P50 and P90 said of it."""
+        self.cases.append((truth, said))
+
+    def figures(self) -> dict[str, float]:
+        """Pinball loss in days, the share of truths in P10..P90, and `full within 30 days`."""
+        loss = [scores.crossing_pinball(truth, said, self.days) for truth, said in self.cases]
+        held = [
+            (said[0] or self.days) <= min(truth or self.days, self.days) <= (said[2] or self.days)
+            for truth, said in self.cases
+        ]
+        said30 = np.array([said[1] is not None and said[1] <= 30 for _, said in self.cases])
+        due30 = np.array([truth is not None and truth <= 30 for truth, _ in self.cases])
+        due45 = np.array([truth is not None and truth <= 45 for truth, _ in self.cases])
+        return {
+            "pinball days": round(float(np.mean(loss)), 2),
+            "truth in P10..P90": round(float(np.mean(held)), 3),
+            "full in 30 said wrongly": round(float((said30 & ~due45).mean()), 4),
+            "full in 30 missed": round(float((due30 & ~said30).sum() / max(due30.sum(), 1)), 3),
+            "due in 30": int(due30.sum()),
+            "cases": len(self.cases),
+        }
+
+
+def _dates(outlook: Outlook, per_day: int) -> Dates:
+    """The dates as days after the end of the history."""
+    start = int(outlook.times_ms[0]) - outlook.step_ms
+
+    def days(at: int | None) -> float | None:
+        return None if at is None else max((at - start) / DAY_MS, 1 / per_day)
+
+    return (days(outlook.p10_ms), days(outlook.p50_ms), days(outlook.p90_ms))
+
+
+def made_families(test: bool, with_peers: bool) -> Figures:
+    """Crossing dates of seeded families over 90 days, in all and by family."""
+    resources = families.made(FAMILY_EACH, TEST_SEED if test else VALIDATION_SEED)
+    truths = [scores.first_crossing(r.hidden, families.MARK, 3) for r in resources]
+    days = [None if truth is None else truth / 24 for truth in truths]
+    asked = [history(r.known, HOUR_MS, families.MARK) for r in resources]
+    said = [_dates(outlook, 24) for outlook in forecast(asked, 90 * DAY_MS)]
+    figures: Figures = {}
+    by_family: dict[str, Crossings] = defaultdict(lambda: Crossings(90))
+    whole = Crossings(90)
+    for resource, truth, dates in zip(resources, days, said, strict=True):
+        by_family[resource.family].add(truth, dates)
+        whole.add(truth, dates)
+    figures["tidecast"] = whole.figures()
+    figures["by family"] = {
+        name: list(crossings.figures().values())[:4] for name, crossings in by_family.items()
+    }
+    known = [resource.known for resource in resources]
+    marks = [families.MARK] * len(known)
+    for name, peer in _date_peers(24).items() if with_peers else ():
+        figures[name] = _peer_crossings(peer, known, marks, days, 90)
+    return figures
+
+
+def growth(test: bool, with_peers: bool) -> Figures:
+    """Real storage growth, 460 days known: bands over 90 days, crossings over 180."""
+    windows = datasets.growth(test)
+    ahead = [datasets.Window(w.series, w.known, w.hidden[:90]) for w in windows]
+    outlooks = forecast([history(w.known, DAY_MS) for w in ahead], 90 * DAY_MS)
+    cases = [
+        (w, float(w.known[-1] + max(np.ptp(w.known) / w.known.size * days, 1e-9)))
+        for w in windows
+        if np.ptp(w.known) > 0
+        for days in GROWTH_MARK_DAYS
+    ]
+    said = forecast([history(w.known, DAY_MS, mark) for w, mark in cases], 180 * DAY_MS)
+    truths = [scores.first_crossing(w.hidden, mark, 1) for w, mark in cases]
+    ours = Crossings(180)
+    for truth, outlook in zip(truths, said, strict=True):
+        ours.add(truth, _dates(outlook, 1))
+    paces = [float(np.ptp(w.known)) / w.known.size or 1.0 for w in ahead]
+    figures: Figures = {"tidecast": {**ours.figures(), **_bands(ahead, outlooks, paces)}}
+    known, marks = [w.known for w, _ in cases], [mark for _, mark in cases]
+    for name, peer in _date_peers(1).items() if with_peers else ():
+        figures[name] = _peer_crossings(peer, known, marks, truths, 180)
+    return figures
+
+
+def _date_peers(per_day: int) -> dict[str, Callable[[np.ndarray, float, int], Dates]]:
+    found = {
+        f"predict_linear {days}d": peers.line_dates(days * per_day, per_day)
+        for days in (1, 7, 30)
+        if days * per_day > 1
+    }
+    found["drift on daily peaks"] = peers.drift_dates(per_day)
+    found["Holt on daily peaks"] = peers.holt_dates(per_day)
+    return found
+
+
+def _peer_crossings(
+    peer: Callable[[np.ndarray, float, int], Dates],
+    known: Sequence[np.ndarray],
+    marks: Sequence[float],
+    truths: Sequence[float | None],
+    days: int,
+) -> dict[str, float]:
+    crossings = Crossings(days)
+    for values, mark, truth in zip(known, marks, truths, strict=True):
+        crossings.add(truth, peer(values, mark, days))
+    return crossings.figures()
+
+
+def speed(test: bool, with_peers: bool) -> Figures:
+    """CPU seconds for 1,000 hourly series of 90 days: a week ahead, and dates over 90 days."""
+    hours = np.arange(90 * 24)
+    random = np.random.default_rng(0)
+    season = np.sin(hours * 2 * np.pi / 24)
+    rows = random.uniform(20, 60, (1000, 1)) + random.uniform(0, 0.02, (1000, 1)) * hours
+    rows += random.uniform(0, 8, (1000, 1)) * season + random.normal(0, 1, rows.shape)
+    histories = [history(row, HOUR_MS, 90.0) for row in rows]
+    figures: Figures = {}
+    for name, horizon in (("168 h", 168 * HOUR_MS), ("dates over 90 d", 90 * DAY_MS)):
+        began = time.process_time()
+        forecast(histories, horizon)
+        figures[f"1,000 series, {name}, CPU seconds"] = round(time.process_time() - began, 2)
+    return figures
+
+
+PARTS: Mapping[str, Callable[[bool, bool], Figures]] = {
+    "m4": m4,
+    "real": real,
+    "growth": growth,
+    "families": made_families,
+    "speed": speed,
+}
+
+
+if __name__ == "__main__":
+    main()
