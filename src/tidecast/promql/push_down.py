@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from tidecast.http_client import AnswerTooLarge, HttpError, Refused, TimedOut
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import QueryError, QueryTimeout
+from tidecast.promql.errors import QueryCancelled, QueryError, QueryTimeout
 from tidecast.promql.parser import parse, selectors
 from tidecast.promql.remote_result import instant_value, range_value
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
@@ -47,12 +45,12 @@ class PushDownEngine:
 
     @property
     def lookback_ms(self) -> int:
-        """How far back an instant selector looks here."""
+        """How long a sample counts as the newest, where we evaluate."""
         return self._local.lookback_ms
 
     @property
     def subquery_step_ms(self) -> int:
-        """The step of subqueries that name none, here."""
+        """The step of a subquery that names none, where we evaluate."""
         return self._local.subquery_step_ms
 
     def instant(
@@ -63,7 +61,7 @@ class PushDownEngine:
         if not self._is_foreign(tree):
             return self._local.instant(query, at_ms, options)
         form = [("query", query), ("time", _seconds(at_ms))]
-        answer = self._ask("/api/v1/query", form, options.timeout_seconds)
+        answer = self._ask("/api/v1/query", form, options)
         with _reading():
             return self._result(answer, instant_value(answer_data(answer), tree, at_ms))
 
@@ -86,7 +84,7 @@ class PushDownEngine:
             ("end", _seconds(end_ms)),
             ("step", _seconds(step_ms)),
         ]
-        answer = self._ask("/api/v1/query_range", form, options.timeout_seconds)
+        answer = self._ask("/api/v1/query_range", form, options)
         with _reading():
             return self._result(answer, range_value(answer_data(answer), tree))
 
@@ -110,14 +108,19 @@ class PushDownEngine:
             for labels in self._own.series([selector.all_matchers], *_ALL_TIME)
         )
 
-    def _ask(
-        self, path: str, form: Sequence[tuple[str, str]], timeout_seconds: float | None
-    ) -> Any:
+    def _ask(self, path: str, form: Sequence[tuple[str, str]], options: QueryOptions) -> Any:
         """The engine's answer; our time and its own errors apply."""
-        allowed = min(timeout_seconds or np.inf, self.limits.timeout_seconds)
+        allowed = self.limits.timeout_seconds
+        if options.timeout_seconds is not None:
+            allowed = min(allowed, options.timeout_seconds)
         # VictoriaMetrics would move the times to where its cache has answers, and hold back what
         # came in within the last half minute; Prometheus knows neither parameter.
         exact = [("nocache", "1"), ("latency_offset", "1s"), ("timeout", f"{allowed:g}s")]
+        if options.lookback_ms is not None:
+            length = _seconds(options.lookback_ms)
+            exact += [("lookback_delta", length), ("max_lookback", length)]
+        if options.cancelled():
+            raise QueryCancelled("query was canceled before it was sent to the samples engine")
         try:
             return self._remote.ask(path, [*form, *exact])
         except TimedOut as error:

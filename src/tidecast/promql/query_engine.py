@@ -24,12 +24,12 @@ class QueryEngine(Protocol):
 
     @property
     def lookback_ms(self) -> int:
-        """How far back an instant selector looks for a sample."""
+        """How long a sample counts as the newest."""
         ...
 
     @property
     def subquery_step_ms(self) -> int:
-        """The step of subqueries that name none."""
+        """The step of a subquery that names none."""
         ...
 
     def instant(
@@ -37,7 +37,8 @@ class QueryEngine(Protocol):
     ) -> QueryResult:
         """The query's value at one time.
 
-        Raises `ParseError`, `QueryError`, `QueryTimeout`, `LimitExceeded` or `SamplesUnavailable`.
+        Raises `ParseError`, `QueryError`, `QueryTimeout`, `QueryCancelled`, `LimitExceeded` or
+        `SamplesUnavailable`.
         """
         ...
 
