@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.backup_api import BackupApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
@@ -73,10 +74,14 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
         for method in item
         if method in ("get", "post", "put", "delete", "patch")
     }
-    nothing: Any = type("Nothing", (), {"status": None})()
+    settings = type("Settings", (), {"data_dir": Path()})
+    nothing: Any = type("Nothing", (), {"status": None, "settings": settings})()
     routes = {
         (method, route.path.removeprefix(PREFIX).replace(":int}", "}"))
-        for route in TidecastApi(nothing, nothing, nothing).routes()
+        for route in [
+            *TidecastApi(nothing, nothing, nothing).routes(),
+            *BackupApi(nothing).routes(),
+        ]
         for method in (route.methods or ()) - {"HEAD"}
     }
     assert told == routes
