@@ -86,12 +86,11 @@ def _counts(groups: Groups) -> Float64s:
 def _means(groups: Groups) -> Float64s:
     sums, counts = _sums(groups), np.maximum(_counts(groups), 1)
     means: Float64s = sums / counts
-    if np.isinf(sums).any():
+    over = ~np.isfinite(sums)
+    if over.any():
         # A sum may overflow where the mean does not: there each value is divided first.
         shares = np.where(groups.block.present, groups.block.values / counts[groups.ids], 0.0)
-        means = np.where(
-            np.isinf(sums), segment_sums(shares, groups.ids, len(groups.labels)), means
-        )
+        means = np.where(over, segment_sums(shares, groups.ids, len(groups.labels)), means)
     return means
 
 
