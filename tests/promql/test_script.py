@@ -44,7 +44,7 @@ def test_values_are_expanded(word: str, values: list[float | None]) -> None:
 
 @pytest.mark.parametrize("word", ["x", "1+2", "1x", "1_0", "nanx"])
 def test_what_is_no_value_is_refused(word: str) -> None:
-    with pytest.raises(ValueError, match="not a number|could not convert"):
+    with pytest.raises(ValueError, match=r"not a number|could not convert"):
         expand(word)
 
 
