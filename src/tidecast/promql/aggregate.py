@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tidecast.promql.block import NAME_LABELS, Block, Bools, empty_block, merge_equal
+from tidecast.promql.block import (
+    NAME_LABELS,
+    Block,
+    Bools,
+    empty_block,
+    merge_equal,
+    only_labels,
+    without_labels,
+)
 from tidecast.promql.errors import QueryError
 from tidecast.promql.numbers import format_short, format_value
 from tidecast.promql.segments import ranks, segment_quantiles, segment_sums
@@ -58,9 +66,8 @@ def _group_labels(labels: Labels, grouping: Grouping | None) -> Labels:
     if grouping is None:
         return ()
     if grouping.without:
-        gone = NAME_LABELS | frozenset(grouping.labels)
-        return tuple(pair for pair in labels if pair[0] not in gone)
-    return tuple(pair for pair in labels if pair[0] in grouping.labels)
+        return without_labels(labels, NAME_LABELS.union(grouping.labels))
+    return only_labels(labels, frozenset(grouping.labels))
 
 
 def aggregate(op: str, block: Block, grouping: Grouping | None) -> Block:
@@ -86,12 +93,11 @@ def _counts(groups: Groups) -> Float64s:
 def _means(groups: Groups) -> Float64s:
     sums, counts = _sums(groups), np.maximum(_counts(groups), 1)
     means: Float64s = sums / counts
-    if np.isinf(sums).any():
+    over = ~np.isfinite(sums)
+    if over.any():
         # A sum may overflow where the mean does not: there each value is divided first.
         shares = np.where(groups.block.present, groups.block.values / counts[groups.ids], 0.0)
-        means = np.where(
-            np.isinf(sums), segment_sums(shares, groups.ids, len(groups.labels)), means
-        )
+        means = np.where(over, segment_sums(shares, groups.ids, len(groups.labels)), means)
     return means
 
 

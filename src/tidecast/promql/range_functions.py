@@ -36,7 +36,7 @@ def _means(windows: Windows) -> Float64s:
     sums = window_sums(windows.values, windows.offsets, windows.first, windows.last, windows.tick)
     means: Float64s = sums / counts
     # A sum may overflow where the mean does not: there each value is divided first.
-    over = np.isinf(sums) & (windows.counts > 0)
+    over = ~np.isfinite(sums) & (windows.counts > 0)
     if over.any():
         first, last, number = windows.first[over], windows.last[over], counts[over]
         patched = np.empty(len(first))
