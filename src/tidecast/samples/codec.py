@@ -91,6 +91,9 @@ def _encode_decimal(values: Float64s) -> bytes | None:
 def _decode_decimal(data: bytes) -> Float64s:
     _, decimals, exceptions = _DECIMAL_HEADER.unpack_from(data)
     at = _DECIMAL_HEADER.size
+    if not exceptions:
+        whole: Float64s = standalone.simple_decompress(data[at:]) / 10.0**decimals
+        return whole
     places = np.frombuffer(data, dtype="<u4", count=exceptions, offset=at)
     at += 4 * exceptions
     bits = np.frombuffer(data, dtype="<u8", count=exceptions, offset=at)
@@ -162,21 +165,27 @@ class LabelTable:
         self.name = names
         self.value = values
         self.owner: Int64s = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        self._starts: Int64s = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        self._counts = counts
+        self._starts: Int64s = np.cumsum(counts) - counts
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self._counts)
 
-    def labels(self, series: int) -> Labels:
-        """The label set of that number."""
-        pairs = slice(self._starts[series], self._starts[series + 1])
-        strings = self.strings
-        return tuple(
-            (strings[name], strings[value])
-            for name, value in zip(
-                self.name[pairs].tolist(), self.value[pairs].tolist(), strict=True
+    def labels(self, series: Int64s) -> list[Labels]:
+        """The label sets of these numbers."""
+        starts, counts = self._starts[series], self._counts[series]
+        ends = np.cumsum(counts)
+        pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
+        text = self.strings.__getitem__
+        named = list(
+            zip(
+                map(text, self.name[pairs].tolist()),
+                map(text, self.value[pairs].tolist()),
+                strict=True,
             )
         )
+        bounds = zip((ends - counts).tolist(), ends.tolist(), strict=True)
+        return [tuple(named[low:high]) for low, high in bounds]
 
 
 def encode_label_sets(sets: Sequence[Labels]) -> bytes:

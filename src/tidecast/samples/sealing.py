@@ -149,8 +149,9 @@ def write_join(join: Join, forgotten: Forgotten, new_path: NewPath) -> Segment |
     """The joined segment, deletions carried out; None where nothing is left of it."""
     rows: dict[Labels, list[tuple[Segment, int]]] = {}
     for segment in join.segments:
-        for number in range(len(segment)):
-            rows.setdefault(segment.labels(number), []).append((segment, number))
+        every = segment.labels(np.arange(len(segment), dtype=np.int64))
+        for number, labels in enumerate(every):
+            rows.setdefault(labels, []).append((segment, number))
     hidden = {segment.path: forgotten.hidden(segment) for segment in join.segments}
     path, _ = new_path(*join.window)
     with SegmentWriter(path) as writer:
