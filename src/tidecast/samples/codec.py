@@ -24,6 +24,8 @@ _CONSTANT, _DECIMAL, _FLOATS, _BITS = range(4)
 _DECIMAL_HEADER = struct.Struct("<BBI")
 
 _MAX_DECIMALS = 12
+_POWERS: Float64s = np.array([10.0**i for i in range(_MAX_DECIMALS + 1)])
+_EVERY_DECIMALS: Int64s = np.arange(_MAX_DECIMALS + 1, dtype=np.int64)[:, None]
 _EXACT_INTEGER = float(2**53)
 _PROBE = 32
 _EXCEPTION_SHARE = 16
@@ -73,18 +75,21 @@ def decode_values(data: bytes) -> Float64s:
 
 
 def _encode_decimal(values: Float64s) -> bytes | None:
-    for decimals in range(_fewest_decimals(values[:_PROBE]), _MAX_DECIMALS + 1):
-        integers, exact = _as_integers(values, decimals)
-        wrong = np.flatnonzero(~exact)
-        if len(wrong) * _EXCEPTION_SHARE > len(values):
-            continue
-        # An exception takes its left neighbour's integer, so that it costs the integers nothing.
-        source = np.maximum.accumulate(np.where(exact, np.arange(len(values)), -1))
-        source[source < 0] = np.argmax(exact)
-        coded = bytes(standalone.simple_compress(integers[source], _VALUE_CONFIG))
-        header = _DECIMAL_HEADER.pack(_DECIMAL, decimals, len(wrong))
-        places = wrong.astype("<u4").tobytes()
-        return header + places + values.view(np.uint64)[wrong].tobytes() + coded
+    with np.errstate(over="ignore", invalid="ignore"):
+        for decimals in _candidates(values[:_PROBE]):
+            integers, exact = _as_integers(values, decimals)
+            wrong = np.flatnonzero(~exact)
+            if len(wrong) * _EXCEPTION_SHARE > len(values):
+                continue
+            if len(wrong):
+                # An exception takes its left neighbour's integer: so it costs the integers nothing.
+                source = np.maximum.accumulate(np.where(exact, np.arange(len(values)), -1))
+                source[source < 0] = np.argmax(exact)
+                integers = integers[source]
+            coded = bytes(standalone.simple_compress(integers, _VALUE_CONFIG))
+            header = _DECIMAL_HEADER.pack(_DECIMAL, decimals, len(wrong))
+            places = wrong.astype("<u4").tobytes()
+            return header + places + values.view(np.uint64)[wrong].tobytes() + coded
     return None
 
 
@@ -102,24 +107,20 @@ def _decode_decimal(data: bytes) -> Float64s:
     return values
 
 
-def _fewest_decimals(probe: Float64s) -> int:
-    """The fewest decimals under which most of the probe is exact, or one too many for any."""
-    for decimals in range(_MAX_DECIMALS + 1):
-        _, exact = _as_integers(probe, decimals)
-        if 2 * np.count_nonzero(exact) > len(probe):
-            return decimals
-    return _MAX_DECIMALS + 1
+def _candidates(probe: Float64s) -> range:
+    """The decimals to try, from the fewest under which most of the probe is exact."""
+    _, exact = _as_integers(probe, _EVERY_DECIMALS)
+    enough = 2 * np.count_nonzero(exact, axis=1) > len(probe)
+    return range(int(np.argmax(enough)) if enough.any() else _MAX_DECIMALS + 1, _MAX_DECIMALS + 1)
 
 
-def _as_integers(values: Float64s, decimals: int) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+def _as_integers(values: Float64s, decimals: int | Int64s) -> tuple[Int64s, npt.NDArray[np.bool_]]:
     """The values times 10^decimals as integers, and which of them come back with the same bits."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.rint(values * 10.0**decimals)
-        scaled[~(np.abs(scaled) < _EXACT_INTEGER)] = 0.0
+    factor = _POWERS[decimals]
+    scaled = np.rint(values * factor)
+    scaled[~(np.abs(scaled) < _EXACT_INTEGER)] = 0.0
     integers = scaled.astype(np.int64)
-    exact: npt.NDArray[np.bool_] = (integers / 10.0**decimals).view(np.uint64) == values.view(
-        np.uint64
-    )
+    exact: npt.NDArray[np.bool_] = (integers / factor).view(np.uint64) == values.view(np.uint64)
     return integers, exact
 
 
