@@ -45,7 +45,7 @@ _TREND_SIGMAS = 3.0
 _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
-_CHUNK = 128
+_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
