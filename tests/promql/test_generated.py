@@ -99,6 +99,39 @@ def test_any_query_is_answered_or_refused_and_a_range_is_its_instants(query: str
         assert number == pytest.approx(single[key], rel=1e-9, abs=1e-9, nan_ok=True), key
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            f"{name}(up[{length}] {boundary})"
+            for name in ("rate", "increase", "delta")
+            for length in ("17s", "5m")
+            for boundary in ("anchored", "smoothed")
+        ),
+        "changes(up[3m] anchored) + resets(up[3m] anchored offset 1m)",
+        "up smoothed",
+        "up{job='x'} + on (le) fill(7) (sum{job='y'} > 0)",
+        "up{job='x'} > on (job) group_left fill_right(0) sum{job='x', le='1'}",
+        "up{job='x'} * ignoring (job) group_right fill_left(2) rate",
+        "histogram_quantile(0.7, abs(up))",
+        "histogram_fraction(0, 0.7, abs(up))",
+        'histogram_quantiles(abs(up), "q", 0.1, time() % 2)',
+        'info(up{le=""}, {__name__="rate", le="1"})',
+        "limit_ratio(0.5, up) or limitk(2, sum)",
+        "topk by (job) (1, up) unless bottomk by (job) (1, up)",
+        "quantile_over_time(0.3, up[2m])",
+        "mad_over_time(up[2m]) + ts_of_max_over_time(up[2m])",
+        "max_of(time(), 1e9) + up",
+    ],
+)
+def test_a_range_is_its_instants_in_what_is_new(query: str) -> None:
+    whole, single = ask_range(query), ask_instants(query)
+    assert whole.keys() == single.keys()
+    assert whole
+    for key, number in whole.items():
+        assert number == pytest.approx(single[key], rel=1e-9, abs=1e-9, nan_ok=True), key
+
+
 def test_a_collision_at_one_step_refuses_the_range() -> None:
     with pytest.raises(QueryError, match="same labelset"):
         ask_range("{job='x', le='1'} + 0")

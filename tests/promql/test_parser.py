@@ -72,7 +72,8 @@ def test_generated_queries_agree_with_oracle_and_round_trip(query: str) -> None:
         assert 0 <= node.span.start < node.span.end <= len(query)
 
 
-_WORDS = r"""foo sum by ( ) { } [ ] , : = =~ " ' 5m 1 1e @ offset + - ^ and on group_left # \ _"""
+_WORDS = r"""fill(1) fill_left( anchored smoothed </ info( step() min_of(
+foo sum by ( ) { } [ ] , : = =~ " ' 5m 1 1e @ offset + - ^ and on group_left # \ _"""
 TOKENS = [*_WORDS.split(), " ", "\n"]
 
 

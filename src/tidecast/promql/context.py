@@ -110,7 +110,11 @@ class Context:
                 return self._call(duration)
             case DurationOperation():
                 left = 0.0 if duration.left is None else self._seconds(duration.left)
-                return _arithmetic(duration.op, left, self._seconds(duration.right))
+                right = self._seconds(duration.right)
+                if duration.op in "/%" and right == 0:
+                    reason = "division by zero" if duration.op == "/" else "modulo by zero"
+                    raise ParseError(self.query, duration.position, reason)
+                return _arithmetic(duration.op, left, right)
 
     def _call(self, call: DurationCall) -> float:
         if call.function == "step":
@@ -118,7 +122,7 @@ class Context:
         if call.function == "range":
             return (self.end_ms - self.start_ms) / 1000
         first, second = (self._seconds(argument) for argument in call.arguments)
-        return min(first, second) if call.function == "min" else max(first, second)
+        return min(first, second) if call.function.startswith("min") else max(first, second)
 
     def reference_times(
         self, times: Int64s, offset: Duration | None, at: At | None, span: Span
@@ -132,8 +136,6 @@ class Context:
 
 
 def _arithmetic(op: str, left: float, right: float) -> float:
-    if op in "/%" and right == 0:
-        raise QueryError("division by zero" if op == "/" else "modulo by zero")
     try:
         match op:
             case "+":

@@ -18,7 +18,7 @@ from tidecast.promql.numbers import parse_number
 MAX_NESTING = 100
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
 _SIGN_BINDS = _PRECEDENCE["*"]
-_CALLS = {"step": 0, "range": 0, "min": 2, "max": 2}
+_CALLS = {"step": 0, "range": 0, "min": 2, "max": 2, "min_of": 2, "max_of": 2}
 
 
 class DurationParser:
@@ -115,7 +115,7 @@ class DurationParser:
             if count > MAX_NESTING:
                 raise ParseError(self.query, op.start, "duration expression is too long")
             right = self.duration(_PRECEDENCE[op.text] - (op.text == "^"))
-            left = DurationOperation(op.text, left, right)
+            left = DurationOperation(op.text, left, right, op.start)
         self.leave()
         return left
 
@@ -132,7 +132,7 @@ class DurationParser:
             return DurationLiteral(factor * operand.milliseconds)
         if isinstance(operand, DurationNumber):
             return DurationNumber(-operand.value if sign.text == "-" else operand.value)
-        return DurationOperation(sign.text, None, operand)
+        return DurationOperation(sign.text, None, operand, sign.start)
 
     def duration_primary(self) -> Duration:
         token = self.take()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tidecast.promql.durations import format_duration
@@ -31,7 +31,7 @@ class DurationNumber:
 
 @dataclass(frozen=True, slots=True)
 class DurationCall:
-    """`step()`, `range()`, `min(a, b)` or `max(a, b)` inside a duration expression."""
+    """`step()`, `range()`, `min_of(a, b)` or `max_of(a, b)`, also `min` and `max`."""
 
     function: str
     arguments: tuple[Duration, ...]
@@ -42,11 +42,12 @@ class DurationCall:
 
 @dataclass(frozen=True, slots=True)
 class DurationOperation:
-    """Arithmetic on durations; `left` is None for a sign."""
+    """Arithmetic on durations; `left` is None for a sign. `position` is that of the operator."""
 
     op: str
     left: Duration | None
     right: Duration
+    position: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         if self.left is None:

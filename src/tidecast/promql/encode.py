@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import orjson
@@ -67,6 +68,7 @@ def _vector(vector: Vector) -> Iterator[bytes]:
         yield b'{"metric":%b,"value":[%b,"%b"]}' % (_metric(labels), time, text.encode())
 
 
+@lru_cache(maxsize=1 << 14)
 def _metric(labels: Labels) -> bytes:
     return orjson.dumps(dict(labels))
 

@@ -71,11 +71,11 @@ def _ends(windows: Windows, *, counter: bool) -> tuple[Float64s, Float64s]:
     if windows.boundary == ANCHORED:
         return left, right
     after, before = windows.at(windows.first + 1), windows.at(newest - 1)
-    # A counter that was reset in between rose from zero, or would have risen further.
-    from_value = np.where(after < left, 0.0, left) if counter else left
-    to_value = np.where(right < before, right + before, right) if counter else right
-    starts = _between(windows, windows.first, from_value, after, windows.start_ms)
-    ends = _between(windows, newest - 1, before, to_value, windows.end_ms)
+    # A counter that was reset in between rose from zero.
+    from_left = np.where(after < left, 0.0, left) if counter else left
+    from_before = np.where(right < before, 0.0, before) if counter else before
+    starts = _between(windows, windows.first, from_left, after, windows.start_ms)
+    ends = _between(windows, newest - 1, from_before, right, windows.end_ms)
     outside = windows.times_at(windows.first) < windows.start_ms
     beyond = (windows.times_at(newest) > windows.end_ms) & (windows.counts > 1)
     return np.where(outside, starts, left), np.where(beyond, ends, right)

@@ -44,7 +44,8 @@ def with_info_labels(
     parts = [base.take(np.flatnonzero(is_info))]
     for row in np.flatnonzero(~np.array(is_info)).tolist():
         context.check_time()
-        metrics = by_identity.get(_identity(base.labels[row]), {})
+        identity = _identity(base.labels[row])
+        metrics = by_identity.get(identity, {}) if any(identity) else {}
         winners = [_newest(info, taken_ms, rows) for rows in metrics.values()]
         one = base.take(np.array([row]))
         for labels, present in _variants(one, info, winners, wanted, required=required):

@@ -111,7 +111,7 @@ def _check_matching(query: str, node: Binary, operator_at: int, scalars: int) ->
     matching = node.matching
     if matching is None:
         return
-    if scalars and (matching.labels or matching.group):
+    if scalars and matching.labels:
         raise ParseError(
             query, node.span.start, "vector matching only allowed between instant vectors"
         )
