@@ -263,3 +263,31 @@ def test_the_quick_way_never_differs_from_the_strict_one(request, data):
             decode_message(message)
     else:
         assert decoded(decode_message(message).batch) == decoded(strict.batch)
+
+
+@pytest.mark.parametrize("look", [b"\x12\x07\x10", b"\x12\x10\x09", b"\x0a\x12\x07\x10"])
+def test_a_value_that_looks_like_a_sample_is_a_value(look):
+    now = 1_700_000_000_000
+    for at in range(9 - len(look)):
+        bits = int.from_bytes(bytes(at) + look + bytes(8 - at - len(look)), "little")
+        message = series(labels_of("up"), [(now, bits), (now + 1, 1)])
+        message += series(labels_of("up", host="a"), [(now, 2), (now, bits)])
+        for cut in (message, message[:-1], message + b"\x00"):
+            try:
+                expected = decoded(decode_strictly(cut).batch)
+            except InvalidInput:
+                with pytest.raises(InvalidInput):
+                    decode_message(cut)
+            else:
+                assert decoded(decode_message(cut).batch) == expected
+
+
+def test_labels_cut_short_are_not_taken_for_known_ones():
+    known = series(labels_of("up", host="a"), [(1_700_000_000_000, 1)])
+    decode_message(known)
+    # The second label's length reaches past its text into the sample behind it.
+    chunk = label("__name__", "up") + label("host", "a")[:-1]
+    message = field(1, chunk + sample(1_700_000_000_000, 1))
+    for decode in (decode_message, decode_strictly):
+        with pytest.raises(InvalidInput):
+            decode(message)

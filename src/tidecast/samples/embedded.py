@@ -48,6 +48,7 @@ from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import SegmentFiles
+from tidecast.samples.stats import StoreStats
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
@@ -64,19 +65,6 @@ _Read = TypeVar("_Read")
 def wall_clock_ms() -> int:
     """Milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """What the store holds now; `problems` tells of all damage found since it was opened."""
-
-    head_series: int
-    head_samples: int
-    segments: int
-    segment_samples: int
-    segment_bytes: int
-    set_aside: int
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +132,7 @@ class EmbeddedSamples(Samples):
         forgotten = Forgotten.from_json(body) if body else Forgotten()
         self._metadata = MetadataFile(directory / "metadata.json")
         self._view = View(self._files.open(forgotten), forgotten)
-        self._head = Head()
+        self._head = self._new_head()
         self._sealed: _Sealed | None = None
         self._refused = PerSeries(self._is_refused)
         problems += self._metadata.problems
@@ -301,6 +289,9 @@ class EmbeddedSamples(Samples):
             ]
         return locate(view, recent, matchers, *bounds)
 
+    def _new_head(self) -> Head:
+        return Head(self._flush_samples)
+
     def _heads(self) -> list[Head]:
         return [self._head] if self._sealed is None else [self._sealed.head, self._head]
 
@@ -366,7 +357,7 @@ class EmbeddedSamples(Samples):
                 return
             sealed = _Sealed(self._head, self._log.rotate())
             with self._memory_lock:
-                self._sealed, self._head = sealed, Head()
+                self._sealed, self._head = sealed, self._new_head()
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:

@@ -39,12 +39,14 @@ class HeadSeries:
 class _Chunks:
     """Samples of numbered series, each of which only ever rises in time."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
         self._count = 0
-        self._owner: Int64s = np.empty(0, dtype=np.int64)
-        self._timestamps: Int64s = np.empty((0, CHUNK_SLOTS), dtype=np.int64)
-        self._values: Float64s = np.empty((0, CHUNK_SLOTS), dtype=np.float64)
         self._next: Int64s = np.empty(0, dtype=np.int64)
+        # Memory that is only reserved, and never written to, costs nothing.
+        chunks = (room + room // 4) // CHUNK_SLOTS
+        self._owner: Int64s = np.empty(chunks, dtype=np.int64)
+        self._timestamps: Int64s = np.empty((chunks, CHUNK_SLOTS), dtype=np.int64)
+        self._values: Float64s = np.empty((chunks, CHUNK_SLOTS), dtype=np.float64)
 
     def put(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> None:
         """Adds so many samples to each series, which stands in `numbers` once."""
@@ -58,12 +60,11 @@ class _Chunks:
         if len(timestamps) == len(numbers):
             places = np.where(chunks > 0, base, first)
         else:
-            starts = np.cumsum(counts) - counts
-            within = np.arange(len(timestamps)) - np.repeat(starts, counts)
-            beyond = within - np.repeat(room, counts)
-            places = np.where(
-                beyond < 0, np.repeat(first, counts) + within, np.repeat(base, counts) + beyond
-            )
+            # Two stretches of each series: what its last chunk has room for, and what follows.
+            starts, fitting = np.cumsum(counts) - counts, counts - over
+            shifts = np.stack([first - starts, base - starts - fitting], axis=1).reshape(-1)
+            stretches = np.stack([fitting, over], axis=1).reshape(-1)
+            places = np.arange(len(timestamps)) + np.repeat(shifts, stretches)
         self._timestamps.reshape(-1)[places] = timestamps
         self._values.reshape(-1)[places] = values
 
@@ -72,7 +73,8 @@ class _Chunks:
         self._know(int(numbers.max()) + 1)
         gone = np.zeros(len(self._next) + 1, dtype=np.bool_)
         gone[numbers] = True
-        self._owner[gone[self._owner]] = _NOBODY
+        owner = self._owner[: self._count]
+        owner[gone[owner]] = _NOBODY
         self._next[numbers] = 0
 
     def gather(self, rank: Int64s, start_ms: int, end_ms: int) -> tuple[Int64s, Int64s, Float64s]:
@@ -113,6 +115,7 @@ class _Chunks:
         added = int(ends[-1])
         self._make_room(self._count + added)
         self._owner[self._count : self._count + added] = np.repeat(numbers, chunks)
+        self._timestamps[self._count : self._count + added] = _FREE_MS
         self._count += added
         return base
 
@@ -122,26 +125,26 @@ class _Chunks:
             return
         more = max(chunks, 2 * have, 256) - have
         slots = (more, CHUNK_SLOTS)
-        self._owner = np.concatenate([self._owner, np.full(more, _NOBODY, dtype=np.int64)])
-        free = np.full(slots, _FREE_MS, dtype=np.int64)
-        self._timestamps = np.concatenate([self._timestamps, free])
+        self._owner = np.concatenate([self._owner, np.empty(more, dtype=np.int64)])
+        self._timestamps = np.concatenate([self._timestamps, np.empty(slots, dtype=np.int64)])
         self._values = np.concatenate([self._values, np.empty(slots, dtype=np.float64)])
 
 
 class Head:
     """Samples in memory by series. Not safe for several threads: its owner holds a lock.
 
-    What is handed out is a copy, which stays as it was.
+    What is handed out is a copy, which stays as it was. Memory is reserved for `room` samples;
+    there may be more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 0) -> None:
         self.index = GrowingIndex()
         self.samples = 0
         self._labels: list[Labels] = []
         self._numbers: dict[Labels, int] = {}
         self._number_of = PerSeries(self.number)
         self._last_ms: Int64s = np.empty(0, dtype=np.int64)
-        self._chunks = _Chunks()
+        self._chunks = _Chunks(room)
         self._mended: dict[int, Run] = {}
 
     def __len__(self) -> int:

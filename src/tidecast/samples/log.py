@@ -37,6 +37,7 @@ MAGIC = b"TCLOG\x00\x00\x01"
 _MARKER = b"TCr1"
 _HEADER = struct.Struct("<4sII")
 _HEADER_SIZE = _HEADER.size + 4
+_NO_LABEL_SETS = encode_label_sets([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def encode_record(definitions: dict[int, Labels], entry: LogEntry) -> bytes:
     return pack_sections(
         [
             np.array(list(definitions), dtype="<u4").tobytes(),
-            encode_label_sets(list(definitions.values())),
+            encode_label_sets(list(definitions.values())) if definitions else _NO_LABEL_SETS,
             entry.numbers.astype("<u4").tobytes(),
             np.diff(batch.offsets).astype("<u4").tobytes(),
             batch.timestamps.astype("<i8", copy=False).tobytes(),

@@ -46,14 +46,13 @@ class ServerMetrics:
             "Series of our own that came back.",
             registry=registry,
         )
-        self._skipped = counter(
+        skipped = counter(
             "tidecast_ingest_skipped",
             "Parts of a write that are not kept.",
             ["kind"],
             registry=registry,
         )
-        for kind in ("exemplar", "histogram"):
-            self._skipped.labels(kind)
+        self._exemplars, self._histograms = skipped.labels("exemplar"), skipped.labels("histogram")
         self._task_failures = counter(
             "tidecast_task_failures",
             "Background tasks that ended with an error.",
@@ -69,12 +68,17 @@ class ServerMetrics:
 
     def count_write(self, decoded: WriteRequest, report: IngestReport) -> None:
         """Counts one remote-write."""
-        self._samples.inc(report.appended.appended)
-        self._duplicates.inc(report.appended.duplicates)
-        self._rejected.inc(len(report.appended.rejected))
-        self._own.inc(report.own_series_dropped)
-        self._skipped.labels("exemplar").inc(decoded.exemplars)
-        self._skipped.labels("histogram").inc(decoded.histograms)
+        appended = report.appended
+        for counted, amount in (
+            (self._samples, appended.appended),
+            (self._duplicates, appended.duplicates),
+            (self._rejected, len(appended.rejected)),
+            (self._own, report.own_series_dropped),
+            (self._exemplars, decoded.exemplars),
+            (self._histograms, decoded.histograms),
+        ):
+            if amount:
+                counted.inc(amount)
 
     def count_task(self, task: str, seconds: float, failed: bool) -> None:
         """Counts one run of a background task."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -58,7 +59,8 @@ class WriteApi:
     async def write(self, request: Request) -> Response:
         """204 when everything was kept; 400 tells what never will be, 429 and 503 what may be."""
         try:
-            form = _form(request)
+            headers = request.headers
+            form = _form(headers.get("content-type", ""), headers.get("content-encoding", "snappy"))
             expected = _expected_bytes(request)
             if self._pending_bytes + expected > MAX_PENDING_BYTES:
                 raise Problem(429, "too many writes at once; send the samples again")
@@ -99,9 +101,10 @@ class WriteApi:
 _RETRY = {429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}}
 
 
-def _form(request: Request) -> _Form:
-    """What the headers say of the body; raises `Problem` 415 for what cannot be read here."""
-    media_type, *parameters = request.headers.get("content-type", "").split(";")
+@lru_cache(maxsize=64)
+def _form(content_type: str, content_encoding: str) -> _Form:
+    """What these headers say of the body; raises `Problem` 415 for what cannot be read here."""
+    media_type, *parameters = content_type.split(";")
     if media_type.strip().lower() != MEDIA_TYPE:
         raise Problem(415, f"Content-Type must be {MEDIA_TYPE}")
     given = dict(each.strip().partition("=")[::2] for each in parameters)
@@ -110,7 +113,7 @@ def _form(request: Request) -> _Form:
         raise Problem(
             415, f"the message {proto[:100]!r} is not supported here; send {' or '.join(DECODE)}"
         )
-    encoding = request.headers.get("content-encoding", "snappy").strip().lower()
+    encoding = content_encoding.strip().lower()
     if encoding not in UNPACK:
         raise Problem(415, f"Content-Encoding must be {' or '.join(UNPACK)}")
     return _Form(proto, encoding)
