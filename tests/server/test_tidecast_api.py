@@ -76,7 +76,8 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
     nothing: Any = type("Nothing", (), {"status": None})()
     routes = {
         (method, route.path.removeprefix(PREFIX).replace(":int}", "}"))
-        for route in TidecastApi(nothing, nothing, nothing).routes()
+        for api in (TidecastApi(nothing, nothing, nothing), BackupApi(nothing))
+        for route in api.routes()
         for method in (route.methods or ()) - {"HEAD"}
     }
     assert told == routes

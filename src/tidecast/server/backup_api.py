@@ -38,8 +38,11 @@ class BackupApi:
 
     def __init__(self, application: Application) -> None:
         self._app = application
-        self._directory = application.settings.data_dir / "backups"
         self._one_at_a_time = threading.Lock()
+
+    @property
+    def _directory(self) -> Path:
+        return self._app.settings.data_dir / "backups"
 
     def routes(self) -> list[Route]:
         """The routes, as `openapi.py` describes them."""
