@@ -220,6 +220,19 @@ def test_a_damaged_backup_is_refused_with_the_file_named(
     assert sorted(tmp_path.glob("new*")) == []
 
 
+def test_the_list_tells_of_a_damaged_backup_beside_the_whole(
+    holdings: Holdings, data: Path
+) -> None:
+    whole = make_backup(holdings, data / "backups" / "monday", NOW_MS)
+    holdings.policy_files[0].unlink()
+    later = make_backup(holdings, data / "backups" / "tuesday", NOW_MS)
+    assert later.left_out == (f"{holdings.policy_files[0]}: not there any more",)
+    (data / "backups" / "tuesday" / MANIFEST).write_text("{}")
+    found = list_backups(data / "backups")
+    assert found["monday"] == whole
+    assert isinstance(found["tuesday"], DamagedBackup)
+
+
 def test_every_flipped_bit_of_the_manifest_is_found(holdings: Holdings, data: Path) -> None:
     backup = data / "backups" / "monday"
     make_backup(holdings, backup, NOW_MS)

@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.backup_api import BackupApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
