@@ -15,6 +15,7 @@ Float64s = npt.NDArray[np.float64]
 
 _PENALTY = 0.003
 _HALF_LIFE_DAYS = 28.0
+_MOST_EQUATIONS = 42 * 24
 
 
 def continued(values: Float64s, horizon: int, lags: Sequence[int], season: int) -> Float64s:
@@ -47,7 +48,9 @@ def continued(values: Float64s, horizon: int, lags: Sequence[int], season: int) 
 
 def _fitted(rows: Float64s, lags: Sequence[int]) -> Float64s:
     """The weights of the lags, [series, lags]."""
-    longest, steps = lags[-1], rows.shape[1]
+    longest = lags[-1]
+    rows = rows[:, -(_MOST_EQUATIONS + longest) :]
+    steps = rows.shape[1]
     count = steps - longest
     if count < 1:
         return np.zeros((rows.shape[0], len(lags)))

@@ -23,7 +23,8 @@ from tidecast_analytics.intervals import (
     with_disagreement,
     within_swings,
 )
-from tidecast_analytics.members import DAILY, HOURLY, JUMPY, Rows, unexplained
+from tidecast_analytics.kinds import Kind, kind
+from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING, Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.robust import rises, sustained_slope
@@ -44,7 +45,7 @@ _TREND_SIGMAS = 3.0
 _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
-_CHUNK = 128
+_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class _Case:
     scale: _Scale
     inner: Float64s
     shifts: Sequence[Shift] = ()
-    jumpy: bool = False
+    kind: Kind = Kind.EVEN
 
     @property
     def run(self) -> int:
@@ -100,15 +101,15 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     if not 0 < horizon_ms <= MAX_HORIZON_MS:
         raise ValueError(f"horizon of {horizon_ms} ms: it must lie between 0 and two years")
     answers: dict[int, Outlook] = {}
-    batches: dict[tuple[int, int, bool], list[_Case]] = defaultdict(list)
+    batches: dict[tuple[int, int, Kind], list[_Case]] = defaultdict(list)
     for place, history in enumerate(histories):
         case = _prepared(place, history)
         if case.inner.size < _LEAST_STEPS:
             answers[place] = _withheld(case)
         else:
-            batches[case.grid.step_ms, case.inner.size, case.jumpy].append(case)
-    for (_, _, jumpy), cases in batches.items():
-        outlooks = _jumpy_outlooks if jumpy else _outlooks
+            batches[case.grid.step_ms, case.inner.size, case.kind].append(case)
+    for (_, _, shape), cases in batches.items():
+        outlooks = _jumpy_outlooks if shape is Kind.IN_JUMPS else _outlooks
         for first in range(0, len(cases), _CHUNK):
             chunk = cases[first : first + _CHUNK]
             for case, outlook in zip(chunk, outlooks(chunk, horizon_ms), strict=True):
@@ -124,9 +125,9 @@ def _prepared(place: int, history: History) -> _Case:
         return _Case(place, history, grid, _Scale(1.0, 0.0, 1.0), grid.values)
     size = float(np.nanmax(np.abs(grid.values))) or 1.0
     shares = filled(replace(grid, values=grid.values / size))
-    jumpy = grid.step_ms == DAY_MS and bool(jumps.jumpy(shares[None, :])[0])
+    shape = kind(shares, grid.steps_per_day)
     # Where growth comes in jumps, a step is no exception to it.
-    shifts = () if jumpy else upward_shifts(shares, grid.steps_per_day)
+    shifts = () if shape is Kind.IN_JUMPS else upward_shifts(shares, grid.steps_per_day)
     shares = without_shifts(shares, shifts)
     centre = float(np.median(shares))
     reach = float(np.abs(shares - centre).max())
@@ -134,16 +135,16 @@ def _prepared(place: int, history: History) -> _Case:
         scale, inner = _Scale(size, centre, 1.0), np.zeros(shares.size)
     else:
         scale, inner = _Scale(size, centre, reach), (shares - centre) / reach
-    return _Case(place, history, grid, scale, inner, shifts, jumpy)
+    return _Case(place, history, grid, scale, inner, shifts, shape)
 
 
 def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
-    """The outlooks of cases of one step and one length."""
+    """The outlooks of cases of one step, one length and one kind."""
     grid = cases[0].grid
     values = np.stack([case.inner for case in cases])
     horizon = -(-horizon_ms // grid.step_ms)
     period, per_day = grid.season_steps, grid.steps_per_day
-    pool = HOURLY if per_day > 1 else DAILY
+    pool = DAILY if per_day == 1 else RESTING if cases[0].kind is Kind.RESTING else HOURLY
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps

@@ -24,6 +24,7 @@ LEAST_DAYS = 28
 _SEED = 20_260_202
 # The median increment is at most this share of the mean one: 0.85 for normal noise.
 _MOST_TYPICAL = 0.2
+_LEAST_LASTING = 1.5
 _NEWEST_SHARE = 0.25
 # The pace of a path is that of the past times a log-normal factor: paces change.
 _PACE_MEDIAN, _PACE_SIGMA = 0.9, 0.9
@@ -51,14 +52,17 @@ def _draws(horizon: int) -> _Draws:
 def jumpy(days: Float64s) -> Bools:
     """True where a daily history moves in rare jumps: `days` is [series, days].
 
-    The median absolute increment is then at most a fifth of the mean one. False where nothing
-    moves and for less than 28 days.
+    The median absolute increment is then at most a fifth of the mean one, and what moved stays:
+    in a week it moves half as far again as in a day, which bursts and working days do not. False
+    where nothing moves and for less than 28 days.
     """
     if days.shape[1] < LEAST_DAYS:
         return np.zeros(days.shape[0], dtype=np.bool_)
     moves = np.abs(np.diff(days, axis=1))
     mean = moves.mean(axis=1)
-    return np.asarray((mean > 1e-12) & (np.median(moves, axis=1) <= _MOST_TYPICAL * mean))
+    in_a_week = np.abs(days[:, 7:] - days[:, :-7]).mean(axis=1)
+    rare = np.median(moves, axis=1) <= _MOST_TYPICAL * mean
+    return np.asarray((mean > 1e-12) & rare & (in_a_week >= _LEAST_LASTING * mean))
 
 
 def paths(days: Float64s, horizon: int) -> Float64s:

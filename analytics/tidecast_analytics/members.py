@@ -196,6 +196,18 @@ def _usual(period: int, half_life: float, rows: Rows, horizon: int) -> Float64s:
     return _tiled(np.einsum("c,scp->sp", weights / weights.sum(), folded), horizon)
 
 
+def _median_day(rows: Rows, horizon: int) -> Float64s:
+    """The median of each hour of the day over the last two weeks."""
+    days = min(rows.steps // 24, _RECENT_DAYS)
+    folded = rows.values[:, -24 * days :].reshape(-1, days, 24)
+    return _tiled(np.median(folded, axis=1), horizon)
+
+
+def _median_level(rows: Rows, horizon: int) -> Float64s:
+    recent = np.median(rows.values[:, -24 * _RECENT_DAYS :], axis=1, keepdims=True)
+    return _tiled(recent, horizon)
+
+
 def _day_autoregression(rows: Rows, horizon: int) -> Float64s:
     return autoregression.continued(rows.values, horizon, _DAY_LAGS, 24)
 
@@ -328,11 +340,18 @@ def _named(members: list[Member]) -> Mapping[str, Member]:
 
 LAST_VALUE = Member("last value", 1, lambda rows, horizon: _seasonal_naive(1, rows, horizon), True)
 
+_TYPICAL_OF_HOURS = [
+    LAST_VALUE,
+    Member("seasonal naive (day)", 24, lambda r, h: _seasonal_naive(24, r, h), True),
+    Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True),
+    Member("median day", 72, _median_day),
+    Member("median level", 48, _median_level),
+]
+RESTING = _named(_TYPICAL_OF_HOURS)
+"""Who speaks for an hourly history that idles between bursts: nobody who takes a mean."""
 HOURLY = _named(
     [
-        LAST_VALUE,
-        Member("seasonal naive (day)", 24, lambda r, h: _seasonal_naive(24, r, h), True),
-        Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True),
+        *_TYPICAL_OF_HOURS,
         Member("level + daily season", 30, _flat_day),
         Member("level + weekly season", 336, _flat_week),
         Member("typical level + season", 168, _typical),

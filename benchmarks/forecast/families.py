@@ -59,8 +59,10 @@ def _towards(random: Random, seen: int) -> tuple[float, float]:
 
 
 def _linear(random: Random, hours: Float64s, seen: int) -> Float64s:
+    """A line that was at no less than 5 when it was first seen."""
     now, ahead = _towards(random, seen)
-    line = now + (MARK - now) / ahead * (hours - seen)
+    slope = min((MARK - now) / ahead, (now - 5) / seen)
+    line = now + slope * (hours - seen)
     return line + _day(random, hours, 1.0) + _noise(random, hours, random.uniform(0.05, 0.6))
 
 

@@ -3,7 +3,7 @@
 python benchmarks/forecast/run.py [--test] [--part m4|real|families|growth|speed] [--no-peers]
 
 Without --test everything is measured on validation windows. With it the test parts are opened:
-write that look into LOOKS.md. A full run writes benchmarks/results/forecast.json.
+write that look into LOOKS.md. A full run writes its figures into benchmarks/results/forecast.json.
 """
 
 from __future__ import annotations
@@ -60,11 +60,16 @@ def main() -> None:
         print(f"\n{name} ({time.process_time() - began:.0f} s CPU)")
         print(json.dumps(figures[name], indent=1))
     if arguments.part is None:
-        measured = datetime.now(UTC).isoformat(timespec="seconds")
-        part = "test" if arguments.test else "validation"
-        result = {"measured": measured, **machine(), "part": part, **figures}
-        file = ROOT / "benchmarks" / "results" / "forecast.json"
-        file.write_text(json.dumps(result, indent=2) + "\n")
+        write(figures, "test" if arguments.test else "validation")
+
+
+def write(figures: Figures, windows: str) -> None:
+    """Put the figures into the results, beside those of the other windows."""
+    file = ROOT / "benchmarks" / "results" / "forecast.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    measured = datetime.now(UTC).isoformat(timespec="seconds")
+    results[windows] = {"measured": measured, **machine(), **figures}
+    file.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def history(values: np.ndarray, step_ms: int, mark: float | None = None) -> History:

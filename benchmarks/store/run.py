@@ -24,6 +24,7 @@ from pathlib import Path
 
 from data import (
     CONNECTIONS,
+    METRICS,
     SCRAPE_MS,
     SERIES_PER_HOST,
     make_host,
@@ -115,7 +116,8 @@ def measure(
         server.kill()
     with kind(directory) as server:
         figures["reopen_seconds"] = server.ready_seconds
-        held = server.count(live.end_ms, 2 * live.span_seconds)
+        names = [metric.name for metric in METRICS]
+        held = server.count(names, live.end_ms + SCRAPE_MS, live.span_seconds + HOUR_SECONDS)
         figures["lost_by_kill_samples"] = live.samples - held
     return {name: round(value, 4) for name, value in figures.items()}
 

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.parse
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
@@ -79,12 +80,14 @@ class Server(ABC):
         assert answer.status == 200, body[:500]
         return body
 
-    def count(self, end_ms: int, span_seconds: int) -> int:
-        """How many samples of the benchmark it holds in the time before this."""
-        expression = f'sum(count_over_time({{job="node"}}[{span_seconds}s]))'
-        result = json.loads(self.query("query", query=expression, time=end_ms / 1000))
-        found = result["data"]["result"]
-        return int(float(found[0]["value"][1])) if found else 0
+    def count(self, names: Iterable[str], end_ms: int, span_seconds: int) -> int:
+        """How many samples of these metrics it holds in the time before this."""
+        held = 0
+        for name in names:
+            expression = f"sum(count_over_time({name}[{span_seconds}s]))"
+            result = json.loads(self.query("query", query=expression, time=end_ms / 1000))
+            held += sum(int(float(each["value"][1])) for each in result["data"]["result"])
+        return held
 
     def kill(self) -> None:
         """Ends it as a crash would."""

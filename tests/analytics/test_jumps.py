@@ -29,9 +29,11 @@ def test_rare_jumps_are_told_from_lines_noise_and_silence():
             rng.normal(size=200),
             np.zeros(200),
             rng.exponential(size=200).cumsum(),
+            np.where(np.arange(200) % 7 < 5, 1.0, 0.0),
+            np.where(np.arange(200) % 20 == 0, 1.0, 0.0),
         ]
     )
-    assert jumps.jumpy(rows).tolist() == [True, False, False, False, False]
+    assert jumps.jumpy(rows).tolist() == [True] + [False] * 6
     assert not jumps.jumpy(rows[:, : jumps.LEAST_DAYS - 1]).any()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.real_data import real_data
 
 from tidecast.journeys.imports.csv_rows import (
     CsvLayout,
@@ -24,15 +25,10 @@ from tidecast.journeys.imports.csv_rows import (
 from tidecast.journeys.imports.csv_usage import csv_usage
 from tidecast.journeys.imports.usage import HOUR_MS, last_of_hours, reduce_to_hours
 
-DATA = Path("/work/shared/data")
-
 
 def real(name: str) -> Path:
-    """A file of the real data that these tests read in place."""
-    for root in (DATA, Path(__file__).parents[3] / "shared" / "data"):
-        if (root / name).exists():
-            return root / name
-    pytest.fail(f"the real data set {name} is missing under {DATA}; see CONTRIBUTING")
+    """A file of the real data."""
+    return real_data() / name
 
 
 def write(path: Path, text: str) -> Path:

@@ -238,3 +238,8 @@ def test_duration_expressions_round_trip() -> None:
 def test_selectors_come_in_the_order_of_the_text() -> None:
     found = selectors('a{x="1"} / on (y) sum(rate(b[5m])) or max_over_time(c[1h:]) > scalar(d)')
     assert [str(node) for node in found] == ['a{x="1"}', "b", "c", "d"]
+
+
+def test_what_only_chooses_labels_is_no_selector() -> None:
+    found = selectors('info(up, {x=~".+"}) + down')
+    assert [str(each) for each in found] == ["up", "down"]

@@ -33,7 +33,8 @@ def write_log(directory, *batches):
 def replayed(path):
     head = Head()
     problems = replay_logs([path], head)
-    found = {s.labels: list(zip(s.run[0].tolist(), s.run[1].tolist(), strict=True)) for s in head}
+    series = head.recent(np.arange(len(head)), *support.ALL_TIME)
+    found = {s.labels: list(zip(*(part.tolist() for part in s.run), strict=True)) for s in series}
     return {labels: samples for labels, samples in found.items() if samples}, problems
 
 

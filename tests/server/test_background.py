@@ -13,10 +13,11 @@ from prometheus_client import generate_latest
 from tests.scenario.driver import eventually, webhook_sink
 
 from tidecast.server.metrics import ServerMetrics
-from tidecast.server.notify import DeliveryFailed, webhook_sender
+from tidecast.server.notify import Webhooks, post_webhook, receivers_by_name
 from tidecast.server.tasks import Tasks
 from tidecast.server.upkeep import Due
 from tidecast.server.worker import Worker
+from tidecast_alerts.notifications import DeliveryFailed
 
 # --- forecasts that are due ---
 
@@ -111,7 +112,7 @@ def test_a_receiver_that_does_not_speak_http_is_a_failure() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(DeliveryFailed, match=r"127\.0\.0\.1 does not speak HTTP"):
-            webhook_sender(f"http://127.0.0.1:{listening.getsockname()[1]}/", "{}")
+            post_webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/", "{}")
         thread.join()
 
 
@@ -142,7 +143,7 @@ def receiver() -> Iterator[str]:
 
 def test_a_notification_is_posted_as_json() -> None:
     with webhook_sink() as sink:
-        webhook_sender(sink.url, '{"version": "4", "text": "ü"}')
+        post_webhook(sink.url, '{"version": "4", "text": "ü"}')
     assert sink.received == [{"version": "4", "text": "ü"}]
 
 
@@ -151,9 +152,19 @@ def test_whatever_is_not_2xx_is_a_failure_that_keeps_the_urls_secret(
     receiver: str, status: int
 ) -> None:
     with pytest.raises(DeliveryFailed, match=rf"127\.0\.0\.1 answered {status}$") as failed:
-        webhook_sender(f"{receiver}/{status}?token=secret", "{}")
+        post_webhook(f"{receiver}/{status}?token=secret", "{}")
     assert "secret" not in str(failed.value)
-    webhook_sender(f"{receiver}/202", "{}")
+    post_webhook(f"{receiver}/202", "{}")
+
+
+def test_receivers_go_by_names_that_do_not_tell_their_secret() -> None:
+    with webhook_sink() as sink:
+        named = receivers_by_name([sink.url, f"{sink.url}/other"])
+        assert list(named) == ["127.0.0.1", "127.0.0.1-2"]
+        Webhooks(named).send("127.0.0.1-2", "{}")
+        assert sink.received == [{}]
+    with pytest.raises(DeliveryFailed, match="no receiver is named 'gone' any more"):
+        Webhooks(named).send("gone", "{}")
 
 
 @pytest.mark.parametrize(
@@ -170,5 +181,5 @@ def test_whatever_is_not_2xx_is_a_failure_that_keeps_the_urls_secret(
 )
 def test_a_receiver_that_cannot_be_reached_is_a_failure(url: str, why: str) -> None:
     with pytest.raises(DeliveryFailed, match=why) as failed:
-        webhook_sender(url, "{}")
+        post_webhook(url, "{}")
     assert "secret" not in str(failed.value)

@@ -74,11 +74,14 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
         for method in item
         if method in ("get", "post", "put", "delete", "patch")
     }
-    nothing: Any = type("Nothing", (), {"status": None})()
+    settings = type("Settings", (), {"data_dir": Path()})
+    nothing: Any = type("Nothing", (), {"status": None, "settings": settings})()
     routes = {
         (method, route.path.removeprefix(PREFIX).replace(":int}", "}"))
-        for api in (TidecastApi(nothing, nothing, nothing), BackupApi(nothing))
-        for route in api.routes()
+        for route in [
+            *TidecastApi(nothing, nothing, nothing).routes(),
+            *BackupApi(nothing).routes(),
+        ]
         for method in (route.methods or ()) - {"HEAD"}
     }
     assert told == routes

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tidecast.promql.block import NAME_LABELS, Block, Bools, empty_block, merge_equal
+from tidecast.promql.block import (
+    NAME_LABELS,
+    Block,
+    Bools,
+    empty_block,
+    merge_equal,
+    only_labels,
+    without_labels,
+)
 from tidecast.promql.errors import QueryError
 from tidecast.promql.numbers import format_short, format_value
 from tidecast.promql.segments import ranks, segment_quantiles, segment_sums
@@ -44,9 +52,10 @@ def group(block: Block, grouping: Grouping | None) -> Groups:
     """The series by the labels they are grouped by."""
     found: dict[tuple[Labels, bool], int] = {}
     ids = np.empty(len(block.labels), dtype=np.int64)
+    names_stay = grouping is not None and not grouping.without and NAME in grouping.labels
     for row, (labels, drop) in enumerate(zip(block.labels, block.drop_name.tolist(), strict=True)):
         kept = _group_labels(labels, grouping)
-        key = (kept, drop and any(name == NAME for name, _ in kept))
+        key = (kept, drop and names_stay)
         ids[row] = found.setdefault(key, len(found))
     order = np.argsort(ids, kind="stable")
     drops = np.array([drop for _, drop in found], dtype=bool)
@@ -57,9 +66,8 @@ def _group_labels(labels: Labels, grouping: Grouping | None) -> Labels:
     if grouping is None:
         return ()
     if grouping.without:
-        gone = NAME_LABELS | frozenset(grouping.labels)
-        return tuple(pair for pair in labels if pair[0] not in gone)
-    return tuple(pair for pair in labels if pair[0] in grouping.labels)
+        return without_labels(labels, NAME_LABELS.union(grouping.labels))
+    return only_labels(labels, frozenset(grouping.labels))
 
 
 def aggregate(op: str, block: Block, grouping: Grouping | None) -> Block:
@@ -85,12 +93,11 @@ def _counts(groups: Groups) -> Float64s:
 def _means(groups: Groups) -> Float64s:
     sums, counts = _sums(groups), np.maximum(_counts(groups), 1)
     means: Float64s = sums / counts
-    if np.isinf(sums).any():
+    over = ~np.isfinite(sums)
+    if over.any():
         # A sum may overflow where the mean does not: there each value is divided first.
         shares = np.where(groups.block.present, groups.block.values / counts[groups.ids], 0.0)
-        means = np.where(
-            np.isinf(sums), segment_sums(shares, groups.ids, len(groups.labels)), means
-        )
+        means = np.where(over, segment_sums(shares, groups.ids, len(groups.labels)), means)
     return means
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ Bools = npt.NDArray[np.bool_]
 
 NAME_LABELS = frozenset((NAME, "__type__", "__unit__"))
 """What goes when an operation drops the metric name."""
+_REMEMBERED_SERIES = 1 << 14
 SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
 
@@ -91,9 +93,16 @@ def broadcast(block: Block, steps: int) -> Block:
     )
 
 
-def without_names(labels: Labels) -> Labels:
-    """The labels without the metric's name."""
-    return tuple(pair for pair in labels if pair[0] not in NAME_LABELS)
+@lru_cache(maxsize=_REMEMBERED_SERIES)
+def only_labels(labels: Labels, names: frozenset[str]) -> Labels:
+    """The labels of these names; remembered, since rules ask for the same again and again."""
+    return tuple(pair for pair in labels if pair[0] in names)
+
+
+@lru_cache(maxsize=_REMEMBERED_SERIES)
+def without_labels(labels: Labels, names: frozenset[str]) -> Labels:
+    """The labels of other names than these; remembered."""
+    return tuple(pair for pair in labels if pair[0] not in names)
 
 
 def drop_names(block: Block) -> Block:
@@ -102,7 +111,7 @@ def drop_names(block: Block) -> Block:
     Raises `QueryError` where two of them have a value at the same step.
     """
     labels = [
-        without_names(pairs) if drop else pairs
+        without_labels(pairs, NAME_LABELS) if drop else pairs
         for pairs, drop in zip(block.labels, block.drop_name.tolist(), strict=True)
     ]
     named = replace(block, labels=labels, drop_name=np.zeros(len(labels), bool))

@@ -17,6 +17,7 @@ from tidecast.promql.numbers import parse_number
 
 MAX_NESTING = 100
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
+_SIGN_BINDS = _PRECEDENCE["*"]
 _CALLS = {"step": 0, "range": 0, "min": 2, "max": 2}
 
 
@@ -104,7 +105,7 @@ class DurationParser:
 
     def duration(self, above: int) -> Duration:
         self.enter()
-        left = self.signed_duration()
+        left = self.signed_duration(within_arithmetic=True)
         count = 0
         while (op := self.peek()).kind is TokenKind.SYMBOL and (
             _PRECEDENCE.get(op.text, 0) > above
@@ -118,12 +119,13 @@ class DurationParser:
         self.leave()
         return left
 
-    def signed_duration(self) -> Duration:
+    def signed_duration(self, *, within_arithmetic: bool = False) -> Duration:
         if not (self.peek_symbol("+") or self.peek_symbol("-")):
             return self.duration_primary()
         sign = self.take()
         self.enter()
-        operand = self.signed_duration()
+        # In arithmetic a sign binds like a factor: -2 ^ 2 is -(2 ^ 2).
+        operand = self.duration(_SIGN_BINDS) if within_arithmetic else self.signed_duration()
         self.leave()
         if isinstance(operand, DurationLiteral):
             factor = -1 if sign.text == "-" else 1

@@ -9,7 +9,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from tidecast.promql.block import NAME_LABELS, Block, Bools, concatenate, empty_block, merge_equal
+from tidecast.promql.block import (
+    NAME_LABELS,
+    Block,
+    Bools,
+    concatenate,
+    empty_block,
+    merge_equal,
+    only_labels,
+    without_labels,
+)
 from tidecast.promql.errors import QueryError
 from tidecast.promql.spelling import quote
 from tidecast.promql.tree import Matching
@@ -64,14 +73,11 @@ def signatures(
 ) -> tuple[Int64s, Int64s, Sequence[Labels]]:
     """For each series the number of its match group, and the labels of the groups."""
     numbers: dict[Labels, int] = {}
-    gone = NAME_LABELS | frozenset(matching.labels)
+    gone = NAME_LABELS.union(matching.labels)
     wanted = frozenset(matching.labels)
 
     def number(labels: Labels) -> int:
-        if matching.on:
-            kept = tuple(pair for pair in labels if pair[0] in wanted)
-        else:
-            kept = tuple(pair for pair in labels if pair[0] not in gone)
+        kept = only_labels(labels, wanted) if matching.on else without_labels(labels, gone)
         return numbers.setdefault(kept, len(numbers))
 
     left_ids = np.array([number(labels) for labels in left.labels], dtype=np.int64)
@@ -197,9 +203,8 @@ _MANY_TO_ONE = (
 
 def _result_labels(many: Labels, one: Labels, matching: Matching) -> Labels:
     if not matching.group:
-        if matching.on:
-            return tuple(pair for pair in many if pair[0] in matching.labels)
-        return tuple(pair for pair in many if pair[0] not in matching.labels)
+        named = frozenset(matching.labels)
+        return only_labels(many, named) if matching.on else without_labels(many, named)
     if not matching.include:
         return many
     return make_labels(dict(many) | {name: label_value(one, name) for name in matching.include})

@@ -69,9 +69,22 @@ def _parse(query: str) -> Node:
 
 
 def selectors(query: str | Node) -> list[VectorSelector]:
-    """The selectors of the query, in the order of its text."""
+    """The selectors of the query, in the order of its text.
+
+    The second argument of info() is none: it only chooses labels.
+    """
     tree = parse(query) if isinstance(query, str) else query
-    return [node for node in walk(tree) if isinstance(node, VectorSelector)]
+    nodes = list(walk(tree))
+    chooses_labels = {
+        id(node.arguments[1])
+        for node in nodes
+        if isinstance(node, Call) and node.function == "info" and len(node.arguments) > 1
+    }
+    return [
+        node
+        for node in nodes
+        if isinstance(node, VectorSelector) and id(node) not in chooses_labels
+    ]
 
 
 def _check_depth(query: str, tree: Node) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 
 from tidecast.promql.block import Block, Bools
 from tidecast.promql.errors import QueryError
-from tidecast.promql.segments import segment_quantiles, segment_sums
-from tidecast.promql.windows import Windows, expand, window_extremes, window_sums
+from tidecast.promql.segments import row_quantiles, segment_quantiles, segment_sums
+from tidecast.promql.windows import CHUNK, Windows, expand, window_extremes, window_sums
 from tidecast.samples.batch import Float64s, Int64s
 
+_FEW_LENGTHS = 16
+_CACHED_CELLS = 1 << 14
 RangeFunction = Callable[[Windows], Block]
 
 
@@ -34,7 +36,7 @@ def _means(windows: Windows) -> Float64s:
     sums = window_sums(windows.values, windows.offsets, windows.first, windows.last, windows.tick)
     means: Float64s = sums / counts
     # A sum may overflow where the mean does not: there each value is divided first.
-    over = np.isinf(sums) & (windows.counts > 0)
+    over = ~np.isfinite(sums) & (windows.counts > 0)
     if over.any():
         first, last, number = windows.first[over], windows.last[over], counts[over]
         patched = np.empty(len(first))
@@ -138,7 +140,18 @@ def quantile_over_time(windows: Windows, quantiles: Float64s) -> Block:
 
 
 def _quantiles(windows: Windows, values: Float64s, wanted: Float64s) -> Float64s:
+    first, counts = windows.first.ravel(), windows.counts.ravel()
     result = np.full(len(wanted), np.nan)
+    lengths = np.unique(counts)
+    if len(lengths) <= _FEW_LENGTHS and not np.isnan(values).any():
+        for length in lengths[lengths > 0].tolist():
+            rows = np.flatnonzero(counts == length)
+            for at in range(0, len(rows), max(1, CHUNK // length)):
+                windows.tick()
+                some = rows[at : at + max(1, CHUNK // length)]
+                table = values[first[some][:, None] + np.arange(length)]
+                result[some] = row_quantiles(table, wanted[some])
+        return result
     for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
         result[part] = segment_quantiles(values[places], ids, wanted[part])
     return result
@@ -191,12 +204,24 @@ def delta(windows: Windows) -> Block:
 
 
 def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block:
+    shape = windows.first.shape
+    lost = lost_to_resets(windows, windows.first, windows.last) if counter else np.zeros(shape)
+    lengths = (windows.end_ms - windows.start_ms) / 1000
+    divisor = lengths if per_second else np.ones(shape[1])
+    result = np.empty(shape)
+    # A few series at a time: their arrays then stay in the processor's cache.
+    rows = max(1, _CACHED_CELLS // max(1, shape[1]))
+    for low in range(0, shape[0], rows):
+        part = slice(low, low + rows)
+        windows.tick()
+        result[part] = _extrapolate(windows.rows(part), lost[part], divisor, counter=counter)
+    return windows.block(result, windows.counts >= 2)
+
+
+def _extrapolate(windows: Windows, lost: Float64s, divisor: Float64s, *, counter: bool) -> Float64s:
     """Prometheus' extrapolation: to the ends of the window where a sample would be due there."""
-    enough = windows.counts >= 2
     oldest = windows.at(windows.first)
-    result = windows.at(windows.last - 1) - oldest
-    if counter:
-        result = result + lost_to_resets(windows, windows.first, windows.last)
+    result = windows.at(windows.last - 1) - oldest + lost
     first_ms, last_ms = windows.times_at(windows.first), windows.times_at(windows.last - 1)
     sampled = (last_ms - first_ms) / 1000
     gap = sampled / (windows.counts - 1)
@@ -209,17 +234,19 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block
         to_zero = np.where(rising, sampled * (oldest / result), to_start)
         to_start = np.where(to_zero < to_start, to_zero, to_start)
     to_end = np.where(to_end >= gap * 1.1, gap / 2, to_end)
-    factor = (sampled + to_start + to_end) / sampled
-    if per_second:
-        factor = factor / ((windows.end_ms - windows.start_ms) / 1000)
-    result = result * factor
-    return windows.block(result, enough)
+    factor = (sampled + to_start + to_end) / sampled / divisor
+    extrapolated: Float64s = result * factor
+    return extrapolated
 
 
 def lost_to_resets(windows: Windows, first: Int64s, last: Int64s) -> Float64s:
     """The sum of the values before each fall among the samples `first` up to (not with) `last`."""
     values = windows.values
-    falls = np.flatnonzero(values[1:] < values[:-1])
+    fell = values[1:] < values[:-1]
+    # Where one series ends and the next begins nothing falls.
+    ends = windows.offsets[(windows.offsets > 0) & (windows.offsets < len(values))]
+    fell[ends - 1] = False
+    falls = np.flatnonzero(fell)
     if not len(falls):
         return np.zeros(first.shape)
     # The fall between i and i + 1 counts where both lie within the window.

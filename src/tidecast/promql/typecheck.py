@@ -102,9 +102,8 @@ def check_binary(query: str, node: Binary, operator_at: int) -> None:
     if node.op in COMPARISONS and scalars == 2 and not node.return_bool:
         raise ParseError(query, operator_at, "comparisons between scalars must use BOOL modifier")
     if node.op in SET_OPERATORS and scalars:
-        raise ParseError(
-            query, operator_at, f'set operator "{node.op}" not allowed in binary scalar expression'
-        )
+        reason = f'set operator "{node.op}" not allowed in binary scalar expression'
+        raise ParseError(query, node.span.start, reason)
     _check_matching(query, node, operator_at, scalars)
 
 
@@ -123,7 +122,7 @@ def _check_matching(query: str, node: Binary, operator_at: int, scalars: int) ->
         reason = "filling in missing series not allowed for set operators"
         raise ParseError(query, node.span.start, reason)
     if node.op in SET_OPERATORS and matching.group:
-        raise ParseError(query, operator_at, f'no grouping allowed for "{node.op}" operation')
+        raise ParseError(query, node.span.start, f'no grouping allowed for "{node.op}" operation')
     both = set(matching.labels) & set(matching.include) if matching.on else set()
     if both:
         raise ParseError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,8 +15,10 @@ from tidecast_collector.labels import Labels
 
 Tick = Callable[[], None]
 
-_CHUNK = 1 << 21
+CHUNK = 1 << 21
 _BENIGN_SPREAD = 1e15
+_MANY_TIMES = 32
+"""From so many times on a search in each series is quicker than one over all of them."""
 _EXACT_INTEGERS = 2.0**53
 _OVERFLOWS = 1e290
 
@@ -47,6 +49,17 @@ class Windows:
         """The number of samples in each window."""
         return self.last - self.first
 
+    def rows(self, part: slice) -> Windows:
+        """The same windows for some of the series."""
+        return replace(
+            self,
+            labels=self.labels[part],
+            offsets=self.offsets[part.start : part.stop + 1],
+            drop_name=self.drop_name[part],
+            first=self.first[part],
+            last=self.last[part],
+        )
+
     def block(self, values: Float64s, present: Bools, *, drop_name: bool = True) -> Block:
         """One value for each window, as an instant vector."""
         drop = np.ones(len(self.labels), dtype=bool) if drop_name else self.drop_name
@@ -55,39 +68,59 @@ class Windows:
     def at(self, indices: Int64s, source: Float64s | None = None) -> Float64s:
         """The values at these places; 0 where the place lies behind the end."""
         data = self.values if source is None else source
-        if not len(data):
-            return np.zeros(indices.shape)
-        return data[np.clip(indices, 0, len(data) - 1)]
+        return data.take(indices, mode="clip") if len(data) else np.zeros(indices.shape)
 
     def times_at(self, indices: Int64s) -> Float64s:
         """The times at these places in milliseconds, as floats."""
-        return self.at(indices, self.timestamps.astype(np.float64))
+        if not len(self.timestamps):
+            return np.zeros(indices.shape)
+        return self.timestamps.take(indices, mode="clip").astype(np.float64)
 
 
 def find(offsets: Int64s, timestamps: Int64s, at_ms: Int64s) -> Int64s:
     """For each series and each time the place behind its last sample at or before that time.
 
-    `at_ms` need not be sorted. One binary search over all series: the series' number is folded
-    into the key. Returns [series x times].
+    `at_ms` need not be sorted. Returns [series x times].
     """
     count = len(offsets) - 1
     if not len(timestamps) or not len(at_ms):
         return np.repeat(offsets[:-1], len(at_ms)).reshape(count, len(at_ms))
+    column = _shared_column(offsets, timestamps)
+    if column is not None:
+        return offsets[:-1, None] + np.searchsorted(column, at_ms, side="right")[None, :]
     low = int(timestamps.min())
     span = int(timestamps.max()) - low + 2
-    if span * count >= 1 << 63:
+    if len(at_ms) >= _MANY_TIMES or span * count >= 1 << 63:
         return _find_one_by_one(offsets, timestamps, at_ms)
+    # One binary search over all series: the series' number is folded into the key.
     series = np.arange(count, dtype=np.int64)
     keys = np.repeat(series, np.diff(offsets)) * span + (timestamps - low + 1)
     wanted = np.clip(at_ms - low + 1, 0, span - 1)
     return np.searchsorted(keys, series[:, None] * span + wanted[None, :], side="right")
 
 
+def _shared_column(offsets: Int64s, timestamps: Int64s) -> Int64s | None:
+    """The times of every series, where all have the same."""
+    length = int(offsets[1])
+    if (offsets[1:] - offsets[:-1] != length).any():
+        return None
+    column = timestamps[:length]
+    table = timestamps.reshape(-1, length)
+    same = (table[:, 0] == column[0]).all() and (table == column).all()
+    return column if same else None
+
+
 def _find_one_by_one(offsets: Int64s, timestamps: Int64s, at_ms: Int64s) -> Int64s:
-    """The same for times so far apart that series and time do not fit into one key."""
+    """The same series by series; those that were scraped together are looked up once."""
     found = np.empty((len(offsets) - 1, len(at_ms)), dtype=np.int64)
+    known: dict[tuple[int, int], tuple[Int64s, Int64s]] = {}
     for row, (low, high) in enumerate(pairwise(offsets.tolist())):
-        found[row] = low + np.searchsorted(timestamps[low:high], at_ms, side="right")
+        column = timestamps[low:high]
+        key = (high - low, int(column[0]) if high > low else 0)
+        before = known.get(key)
+        if before is None or not np.array_equal(before[0], column):
+            before = known[key] = column, np.searchsorted(column, at_ms, side="right")
+        np.add(before[1], low, out=found[row])
     return found
 
 
@@ -176,7 +209,7 @@ def expand(first: Int64s, last: Int64s, tick: Tick) -> Iterator[tuple[slice, Int
     while start < len(counts):
         tick()
         before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + _CHUNK, side="right")))
+        stop = max(start + 1, int(np.searchsorted(ends, before + CHUNK, side="right")))
         lengths = counts[start:stop]
         ids = np.repeat(np.arange(stop - start), lengths)
         skip = np.repeat(first[start:stop] - (np.cumsum(lengths) - lengths), lengths)

@@ -26,7 +26,7 @@ def admit(
         raise InvalidInput(
             f"a batch of {len(batch.timestamps)} samples: write at most {MAX_BATCH_SAMPLES} at once"
         )
-    bad = np.flatnonzero(refused.of(batch.labels))
+    bad = refused.of(batch.labels).nonzero()[0]
     keep = batch.timestamps >= oldest_ms
     strange = (batch.timestamps < MIN_TIMESTAMP_MS) | (batch.timestamps > MAX_TIMESTAMP_MS)
     if not len(bad) and keep.all() and not strange.any():

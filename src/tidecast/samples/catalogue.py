@@ -102,8 +102,8 @@ class PerSeries:
             return np.fromiter(map(self._of_one, labels), dtype=np.int64, count=len(labels))
         known = self._table(labels.catalogue)
         found: Int64s = known[labels.numbers]
-        missing = np.flatnonzero(found == _UNKNOWN)
-        if len(missing):
+        if found.min(initial=0) == _UNKNOWN:
+            missing = (found == _UNKNOWN).nonzero()[0]
             found[missing] = [self._of_one(labels[i]) for i in missing.tolist()]
             known[labels.numbers[missing]] = found[missing]
         return found

@@ -24,6 +24,8 @@ _CONSTANT, _DECIMAL, _FLOATS, _BITS = range(4)
 _DECIMAL_HEADER = struct.Struct("<BBI")
 
 _MAX_DECIMALS = 12
+_POWERS: Float64s = np.array([10.0**i for i in range(_MAX_DECIMALS + 1)])
+_EVERY_DECIMALS: Int64s = np.arange(_MAX_DECIMALS + 1, dtype=np.int64)[:, None]
 _EXACT_INTEGER = float(2**53)
 _PROBE = 32
 _EXCEPTION_SHARE = 16
@@ -73,24 +75,30 @@ def decode_values(data: bytes) -> Float64s:
 
 
 def _encode_decimal(values: Float64s) -> bytes | None:
-    for decimals in range(_fewest_decimals(values[:_PROBE]), _MAX_DECIMALS + 1):
-        integers, exact = _as_integers(values, decimals)
-        wrong = np.flatnonzero(~exact)
-        if len(wrong) * _EXCEPTION_SHARE > len(values):
-            continue
-        # An exception takes its left neighbour's integer, so that it costs the integers nothing.
-        source = np.maximum.accumulate(np.where(exact, np.arange(len(values)), -1))
-        source[source < 0] = np.argmax(exact)
-        coded = bytes(standalone.simple_compress(integers[source], _VALUE_CONFIG))
-        header = _DECIMAL_HEADER.pack(_DECIMAL, decimals, len(wrong))
-        places = wrong.astype("<u4").tobytes()
-        return header + places + values.view(np.uint64)[wrong].tobytes() + coded
+    with np.errstate(over="ignore", invalid="ignore"):
+        for decimals in _candidates(values[:_PROBE]):
+            integers, exact = _as_integers(values, decimals)
+            wrong = np.flatnonzero(~exact)
+            if len(wrong) * _EXCEPTION_SHARE > len(values):
+                continue
+            if len(wrong):
+                # An exception takes its left neighbour's integer: so it costs the integers nothing.
+                source = np.maximum.accumulate(np.where(exact, np.arange(len(values)), -1))
+                source[source < 0] = np.argmax(exact)
+                integers = integers[source]
+            coded = bytes(standalone.simple_compress(integers, _VALUE_CONFIG))
+            header = _DECIMAL_HEADER.pack(_DECIMAL, decimals, len(wrong))
+            places = wrong.astype("<u4").tobytes()
+            return header + places + values.view(np.uint64)[wrong].tobytes() + coded
     return None
 
 
 def _decode_decimal(data: bytes) -> Float64s:
     _, decimals, exceptions = _DECIMAL_HEADER.unpack_from(data)
     at = _DECIMAL_HEADER.size
+    if not exceptions:
+        whole: Float64s = standalone.simple_decompress(data[at:]) / 10.0**decimals
+        return whole
     places = np.frombuffer(data, dtype="<u4", count=exceptions, offset=at)
     at += 4 * exceptions
     bits = np.frombuffer(data, dtype="<u8", count=exceptions, offset=at)
@@ -99,24 +107,20 @@ def _decode_decimal(data: bytes) -> Float64s:
     return values
 
 
-def _fewest_decimals(probe: Float64s) -> int:
-    """The fewest decimals under which most of the probe is exact, or one too many for any."""
-    for decimals in range(_MAX_DECIMALS + 1):
-        _, exact = _as_integers(probe, decimals)
-        if 2 * np.count_nonzero(exact) > len(probe):
-            return decimals
-    return _MAX_DECIMALS + 1
+def _candidates(probe: Float64s) -> range:
+    """The decimals to try, from the fewest under which most of the probe is exact."""
+    _, exact = _as_integers(probe, _EVERY_DECIMALS)
+    enough = 2 * np.count_nonzero(exact, axis=1) > len(probe)
+    return range(int(np.argmax(enough)) if enough.any() else _MAX_DECIMALS + 1, _MAX_DECIMALS + 1)
 
 
-def _as_integers(values: Float64s, decimals: int) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+def _as_integers(values: Float64s, decimals: int | Int64s) -> tuple[Int64s, npt.NDArray[np.bool_]]:
     """The values times 10^decimals as integers, and which of them come back with the same bits."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.rint(values * 10.0**decimals)
-        scaled[~(np.abs(scaled) < _EXACT_INTEGER)] = 0.0
+    factor = _POWERS[decimals]
+    scaled = np.rint(values * factor)
+    scaled[~(np.abs(scaled) < _EXACT_INTEGER)] = 0.0
     integers = scaled.astype(np.int64)
-    exact: npt.NDArray[np.bool_] = (integers / 10.0**decimals).view(np.uint64) == values.view(
-        np.uint64
-    )
+    exact: npt.NDArray[np.bool_] = (integers / factor).view(np.uint64) == values.view(np.uint64)
     return integers, exact
 
 
@@ -162,21 +166,27 @@ class LabelTable:
         self.name = names
         self.value = values
         self.owner: Int64s = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        self._starts: Int64s = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        self._counts = counts
+        self._starts: Int64s = np.cumsum(counts) - counts
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self._counts)
 
-    def labels(self, series: int) -> Labels:
-        """The label set of that number."""
-        pairs = slice(self._starts[series], self._starts[series + 1])
-        strings = self.strings
-        return tuple(
-            (strings[name], strings[value])
-            for name, value in zip(
-                self.name[pairs].tolist(), self.value[pairs].tolist(), strict=True
+    def labels(self, series: Int64s) -> list[Labels]:
+        """The label sets of these numbers."""
+        starts, counts = self._starts[series], self._counts[series]
+        ends = np.cumsum(counts)
+        pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
+        text = self.strings.__getitem__
+        named = list(
+            zip(
+                map(text, self.name[pairs].tolist()),
+                map(text, self.value[pairs].tolist()),
+                strict=True,
             )
         )
+        bounds = zip((ends - counts).tolist(), ends.tolist(), strict=True)
+        return [tuple(named[low:high]) for low, high in bounds]
 
 
 def encode_label_sets(sets: Sequence[Labels]) -> bytes:

@@ -8,8 +8,9 @@ the samples of a selection are gathered again chunk by chunk. The rare series th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +96,11 @@ class _Chunks:
             self._values[chunks][inside],
         )
 
+    def periods(self, width_ms: int) -> Int64s:
+        """Into which multiples of the width samples fall, with no order."""
+        timestamps = self._timestamps[: self._count]
+        return np.unique(timestamps[timestamps != _FREE_MS] // width_ms)
+
     def _know(self, series: int) -> None:
         if series > len(self._next):
             more = np.zeros(max(series, 2 * len(self._next), 64) - len(self._next), dtype=np.int64)
@@ -141,9 +147,6 @@ class Head:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __iter__(self) -> Iterator[HeadSeries]:
-        return iter(self.recent(np.arange(len(self), dtype=np.int64), _BEFORE_ALL_MS, _FREE_MS - 1))
-
     def __contains__(self, labels: Labels) -> bool:
         return labels in self._numbers
 
@@ -160,8 +163,19 @@ class Head:
             self._labels.append(labels)
         return number
 
+    def ordered(self, key: Callable[[Labels], Any]) -> Int64s:
+        """The numbers of all series, sorted by what the key gives for their labels."""
+        return np.array(
+            sorted(range(len(self)), key=lambda i: key(self._labels[i])), dtype=np.int64
+        )
+
+    def periods(self, width_ms: int) -> Int64s:
+        """Into which multiples of the width samples fall, ascending."""
+        runs = [run[0] // width_ms for run in self._mended.values()]
+        return np.unique(np.concatenate([self._chunks.periods(width_ms), *runs]))
+
     def recent(self, numbers: Int64s, start_ms: int, end_ms: int) -> list[HeadSeries]:
-        """Those of the series (numbers ascending) that have samples in [start, end], with them."""
+        """Those of the series that have samples in [start, end], with them, in the given order."""
         rank = np.full(len(self) + 1, _NOBODY, dtype=np.int64)
         rank[numbers] = np.arange(len(numbers))
         ranks, timestamps, values = self._chunks.gather(rank, start_ms, end_ms)
@@ -216,7 +230,9 @@ class Head:
         """Which series rise within the batch and from what they had before."""
         ends = np.cumsum(counts)
         rising: npt.NDArray[np.bool_] = timestamps[ends - counts] > self._last_ms[numbers]
-        falls = np.flatnonzero(timestamps[1:] <= timestamps[:-1]) + 1
+        if len(timestamps) == len(numbers):
+            return rising
+        falls = (timestamps[1:] <= timestamps[:-1]).nonzero()[0] + 1
         if len(falls):
             owners = np.searchsorted(ends, falls, side="right")
             inner = falls != (ends - counts)[owners]

@@ -13,36 +13,49 @@ import numpy as np
 
 from tidecast.samples.catalogue import Catalogue, CataloguedLabels
 from tidecast.samples.protobuf import LENGTH, Walker
-from tidecast_collector.labels import Labels, make_labels
+from tidecast_collector.labels import make_labels
 
 MAX_SERIES = 2_000_000
 MAX_BYTES = 512 << 20
 """Where more is met than this, everything is forgotten and learnt again."""
 
+_LABEL_TAG, _LONG = 0x0A, 0x80
+
 Label = tuple[str, str]
 
 
-def parse_labels(chunk: bytes, at: int) -> Labels:
-    """The labels of a run of label fields, which stands at byte `at` of the request.
-
-    Raises `InvalidInput` where it is anything but that.
-    """
-    return make_labels(_pairs(chunk, at, {}))
-
-
 def _pairs(chunk: bytes, at: int, known: dict[bytes, Label]) -> list[Label]:
+    """The labels of a run of label fields, which stands at byte `at` of the request."""
+    pairs: list[Label] = []
+    end = 0
+    while end < len(chunk) and (content := _short_field(chunk, end)) in known:
+        pairs.append(known[content])
+        end += 2 + len(content)
+    # From the first label on that is new, or oddly written, every byte is looked at.
     walker = Walker(chunk, at)
-    pairs = []
-    for number, wire_type, start, end in walker.fields(0, len(chunk)):
+    for number, wire_type, start, following in walker.fields(end, len(chunk)):
         walker.expect(wire_type, LENGTH, start, "a label")
         if number != 1:
             raise walker.refusal(start, f"field {number} among labels")
-        content = chunk[start:end]
+        content = chunk[start:following]
         pair = known.get(content)
         if pair is None:
-            pair = known[content] = _pair(walker, start, end)
+            pair = _pair(walker, start, following)
+            if content:
+                known[content] = pair
         pairs.append(pair)
     return pairs
+
+
+def _short_field(chunk: bytes, at: int) -> bytes:
+    """The content of the label field at this place; empty unless it is whole and its length short.
+
+    No label is remembered under an empty content.
+    """
+    if chunk[at] != _LABEL_TAG or at + 1 == len(chunk) or chunk[at + 1] >= _LONG:
+        return b""
+    end = at + 2 + chunk[at + 1]
+    return chunk[at + 2 : end] if end <= len(chunk) else b""
 
 
 def _pair(walker: Walker, start: int, end: int) -> Label:

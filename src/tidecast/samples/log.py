@@ -158,7 +158,7 @@ class _Numbers:
         largest = int(numbers.max(initial=0))
         if largest >= len(self._in):
             self._in = np.concatenate([self._in, np.zeros(largest + 1, dtype=np.bool_)])
-        places: Int64s = np.flatnonzero(~self._in[numbers])
+        places: Int64s = (~self._in[numbers]).nonzero()[0]
         self._in[numbers] = True
         return places
 
@@ -189,10 +189,13 @@ def decode_record(payload: bytes) -> LogRecord:
     table = decode_label_sets(labels)
     lengths = np.frombuffer(counts, dtype="<u4").astype(np.int64)
     return LogRecord(
-        {
-            number: table.labels(i)
-            for i, number in enumerate(np.frombuffer(defined, dtype="<u4").tolist())
-        },
+        dict(
+            zip(
+                np.frombuffer(defined, dtype="<u4").tolist(),
+                table.labels(np.arange(len(table), dtype=np.int64)),
+                strict=True,
+            )
+        ),
         np.frombuffer(numbers, dtype="<u4").astype(np.int64),
         np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
         np.frombuffer(timestamps, dtype="<i8"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tidecast.samples.batch import Int64s, SampleBatch
 from tidecast.samples.deletions import Forgotten, covers
 from tidecast.samples.head import Head, HeadSeries
 from tidecast.samples.index import find
 from tidecast.samples.matchers import Matchers
-from tidecast.samples.merge import Run, merge_runs, within, without
+from tidecast.samples.merge import Run, merge_runs, without
 from tidecast.samples.protocol import LimitExceeded, SelectLimits
 from tidecast.samples.segment import Segment
 from tidecast_collector.labels import Labels
@@ -29,13 +31,19 @@ class _Columns:
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
-        self._read: dict[int, Int64s] = {}
+        self._read: dict[int, tuple[Int64s, int, int]] = {}
 
-    def __getitem__(self, column: int) -> Int64s:
-        timestamps = self._read.get(column)
-        if timestamps is None:
-            timestamps = self._read[column] = self._segment.timestamps(column)
-        return timestamps
+    def within(self, column: int, start_ms: int, end_ms: int) -> tuple[Int64s, int, int]:
+        """Its timestamps, and which of them (from, up to) are in [start, end].
+
+        A selection asks for one range only.
+        """
+        found = self._read.get(column)
+        if found is None:
+            timestamps = self._segment.timestamps(column)
+            low, high = np.searchsorted(timestamps, [start_ms, end_ms + 1]).tolist()
+            found = self._read[column] = (timestamps, low, high)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +55,20 @@ class _Stored:
     hidden_ms: Sequence[tuple[int, int]]
     columns: _Columns
 
-    def run(self) -> Run:
-        timestamps = self.columns[self.segment.column(self.number)]
-        return without((timestamps, self.segment.values(self.number)), self.hidden_ms)
+    def run(self, start_ms: int, end_ms: int) -> Run:
+        column = self.segment.column(self.number)
+        timestamps, low, high = self.columns.within(column, start_ms, end_ms)
+        values = self.segment.values(self.number)
+        return without((timestamps[low:high], values[low:high]), self.hidden_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class _Recent:
-    """A series in the head."""
+    """A series in the head, as far as it is in the range."""
 
     samples: Run
 
-    def run(self) -> Run:
+    def run(self, _start_ms: int, _end_ms: int) -> Run:
         return self.samples
 
 
@@ -82,12 +92,13 @@ def locate(
         hidden = view.forgotten.hidden(segment)
         columns = _Columns(segment)
         found = segment.overlapping(find(segment.index, matchers), start_ms, end_ms)
-        for number in found.tolist():
+        for number, labels in zip(found.tolist(), segment.labels(found), strict=True):
             ranges = hidden.get(number, ())
-            first_ms, last_ms = segment.span(number)
-            if not covers(ranges, max(first_ms, start_ms), min(last_ms, end_ms)):
-                stored = _Stored(segment, number, ranges, columns)
-                located.setdefault(segment.labels(number), []).append(stored)
+            if ranges:
+                first_ms, last_ms = segment.span(number)
+                if covers(ranges, max(first_ms, start_ms), min(last_ms, end_ms)):
+                    continue
+            located.setdefault(labels, []).append(_Stored(segment, number, ranges, columns))
     for series in recent:
         located.setdefault(series.labels, []).append(_Recent(series.run))
     return located
@@ -103,7 +114,7 @@ def read(located: Located, start_ms: int, end_ms: int, limits: SelectLimits) -> 
     series = []
     samples = 0
     for labels in sorted(located):
-        pieces = [within(piece.run(), start_ms, end_ms) for piece in located[labels]]
+        pieces = [piece.run(start_ms, end_ms) for piece in located[labels]]
         timestamps, values = merge_runs(pieces)
         samples += len(timestamps)
         if samples > limits.samples:

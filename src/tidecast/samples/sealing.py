@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ BLOCK_WINDOWS = 12
 _JOIN_AT = 4
 """So many overlapping segments are worth being written anew."""
 _WIDEN = 30
+_SERIES_AT_ONCE = 2000
 _MOST_PARTS = 64
 
 Window = tuple[int, int]
@@ -40,51 +40,40 @@ def write_head(head: Head, window_ms: int, now_ms: int, new_path: NewPath) -> li
     Samples of blocks that are over go into block-wide segments, later ones into windows. On any
     error no segment remains.
     """
-    parts: dict[Window, list[tuple[Labels, Run]]] = {}
-    series = sorted((s for s in head if len(s.run[0])), key=lambda s: series_order(s.labels))
-    width = _block_width([s.run for s in series], window_ms)
-    for one in series:
-        for window, run in _cut(one.run, window_ms, width, now_ms):
-            parts.setdefault(window, []).append((one.labels, run))
+    order = head.ordered(series_order)
+    windows = _windows(head, window_ms, now_ms)
     written: list[Segment] = []
     try:
-        for window in sorted(parts):
-            path, number = new_path(*window)
+        for start, end in windows:
+            path, number = new_path(start, end)
             with SegmentWriter(path) as writer:
-                for labels, run in parts[window]:
-                    writer.add(labels, run)
-                writer.finish(SegmentMeta(*window, priority=number))
+                for at in range(0, len(order), _SERIES_AT_ONCE):
+                    for one in head.recent(order[at : at + _SERIES_AT_ONCE], start, end - 1):
+                        writer.add(one.labels, one.run)
+                writer.finish(SegmentMeta(start, end, priority=number))
             written.append(Segment(path))
     finally:
-        if len(written) < len(parts):
+        if len(written) < len(windows):
             for segment in written:
                 segment.path.unlink(missing_ok=True)
     return written
 
 
-def _block_width(runs: Iterable[Run], window_ms: int) -> int:
-    """The width of a block; wider where samples strewn over years would make very many files."""
+def _windows(head: Head, window_ms: int, now_ms: int) -> list[Window]:
+    """The windows that the head's samples fall into.
+
+    Blocks are wider where samples strewn over years would make very many files.
+    """
     width = window_ms * BLOCK_WINDOWS
-    days = np.unique(np.concatenate([np.unique(run[0] // width) for run in runs]))
-    while len(days) > _MOST_PARTS:
+    blocks = head.periods(width)
+    while len(blocks) > _MOST_PARTS:
         width *= _WIDEN
-        days = np.unique(days // _WIDEN)
-    return width
-
-
-def _cut(run: Run, window_ms: int, block_ms: int, now_ms: int) -> Iterable[tuple[Window, Run]]:
-    timestamps, values = run
-    open_from = now_ms // block_ms * block_ms
-    starts = np.where(
-        timestamps < open_from,
-        timestamps // block_ms * block_ms,
-        timestamps // window_ms * window_ms,
-    )
-    edges = [0, *(np.flatnonzero(starts[1:] != starts[:-1]) + 1).tolist(), len(starts)]
-    for low, high in pairwise(edges):
-        start = int(starts[low])
-        width = block_ms if start < open_from else window_ms
-        yield (start, start + width), (timestamps[low:high], values[low:high])
+        blocks = np.unique(blocks // _WIDEN)
+    open_from = now_ms // width * width
+    starts = [(start, width) for start in (blocks * width).tolist() if start < open_from]
+    fresh = (head.periods(window_ms) * window_ms).tolist()
+    starts += [(start, window_ms) for start in fresh if start >= open_from]
+    return [(start, start + length) for start, length in starts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +138,9 @@ def write_join(join: Join, forgotten: Forgotten, new_path: NewPath) -> Segment |
     """The joined segment, deletions carried out; None where nothing is left of it."""
     rows: dict[Labels, list[tuple[Segment, int]]] = {}
     for segment in join.segments:
-        for number in range(len(segment)):
-            rows.setdefault(segment.labels(number), []).append((segment, number))
+        every = segment.labels(np.arange(len(segment), dtype=np.int64))
+        for number, labels in enumerate(every):
+            rows.setdefault(labels, []).append((segment, number))
     hidden = {segment.path: forgotten.hidden(segment) for segment in join.segments}
     path, _ = new_path(*join.window)
     with SegmentWriter(path) as writer:

@@ -238,8 +238,8 @@ class Segment:
     def __len__(self) -> int:
         return len(self._catalogue.labels)
 
-    def labels(self, series: int) -> Labels:
-        """The labels of the series of that number."""
+    def labels(self, series: Int64s) -> list[Labels]:
+        """The labels of the series of these numbers."""
         return self._catalogue.labels.labels(series)
 
     def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:

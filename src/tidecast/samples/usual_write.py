@@ -21,7 +21,7 @@ _SERIES, _SAMPLE, _VALUE, _TIME = 0x0A, 0x12, 0x09, 0x10
 _BOTH_BYTES, _TIME_BYTES = 16, 7
 """How long the content of a sample is with a value, and without."""
 _PADDING = 24
-_BLOCK = 1 << 16
+_BLOCK = 120_000
 """Bytes searched through at once: what that makes on the way stays in the cache."""
 _LONGEST_LENGTH = 3
 """Bytes of a series' length, of seven bits each: two megabytes."""
@@ -56,7 +56,7 @@ def decode_usual(message: bytes) -> UsualSeries | None:
     if not len(starts) or ends[-1] != len(message):
         return None
     before = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
-    first = np.flatnonzero(starts != before)
+    first = (starts != before).nonzero()[0]
     if not len(first) or first[0] != 0:
         return None
     headers = before[first]
@@ -85,8 +85,9 @@ def _samples(octets: Octets, size: int) -> tuple[Int64s, Int64s]:
     alike = both | ((length == _TIME_BYTES) & (octets[at + 2] == _TIME))
     starts = at[alike]
     ends = starts + 2 + length[alike]
-    inside = np.flatnonzero(starts[1:] < ends[:-1]) + 1
-    if len(inside):
+    overlaps = starts[1:] < ends[:-1]
+    if overlaps.any():
+        inside = overlaps.nonzero()[0] + 1
         starts, ends = np.delete(starts, inside), np.delete(ends, inside)
     return starts, ends
 
@@ -97,7 +98,8 @@ def _tags(octets: Octets, low: int, high: int) -> Int64s:
     found = length == _BOTH_BYTES
     found |= length == _TIME_BYTES
     found &= octets[low:high] == _SAMPLE
-    return np.flatnonzero(found) + low
+    places: Int64s = found.nonzero()[0] + low
+    return places
 
 
 def _lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:

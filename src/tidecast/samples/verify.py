@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from tidecast.samples.durable import CheckedJson, DamagedFile
 from tidecast.samples.log import LogReading, log_paths, read_log
 from tidecast.samples.segment import Segment, parse_segment_name
@@ -88,14 +90,15 @@ def _damage_of_segment(path: Path) -> Iterator[Damage]:
         for column in sorted(set(columns))
         if (fault := _fault_of(partial(segment.timestamps, column)))
     }
-    series, faults = [], dict.fromkeys(bad_columns.values())
+    lost, faults = [], dict.fromkeys(bad_columns.values())
     for number, column in enumerate(columns):
         fault = _fault_of(partial(segment.values, number))
         if fault:
             faults[fault] = None
         if fault or column in bad_columns:
-            series.append(segment.labels(number))
-    if series:
+            lost.append(number)
+    if lost:
+        series = segment.labels(np.array(lost, dtype=np.int64))
         yield Damage(path, "; ".join(faults), *_window(path), tuple(series))
 
 

@@ -28,6 +28,7 @@ from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
+from tidecast.server.notify import receivers_by_name
 from tidecast.server.problems import Problem
 from tidecast.server.store_metrics import StoreHealth
 from tidecast_alerts.engine import AlertEngine
@@ -91,12 +92,13 @@ class Application:
         self.hosts = HostsSeen(self._saved_hosts())
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
+        self.receivers = receivers_by_name(settings.webhook_urls)
         self.alerts = AlertEngine(
             read_all_rules(settings.rules_files, promql),
             promql,
             self.records.alerting_unit,
             self.clock,
-            receivers=settings.webhook_urls,
+            receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
             record=self._record,
         )

@@ -24,7 +24,7 @@ from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import SETTLE_SECONDS
 from tidecast.server.application import Application
-from tidecast.server.notify import webhook_sender
+from tidecast.server.notify import Webhooks
 from tidecast.server.tasks import Tasks
 from tidecast.server.worker import Worker
 from tidecast_alerts.model import IncidentState
@@ -83,6 +83,7 @@ class Upkeep:
         self._worker = Worker()
         self._tasks = Tasks(application.metrics)
         self._due = Due()
+        self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
         application.usage_imported = self._usage_imported
         application.metrics.show(self.newest_own_series)
@@ -208,7 +209,7 @@ class Upkeep:
         self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
 
     def _notify(self) -> None:
-        deliver_due(self._app.records.alerting_unit, webhook_sender, self._clock)
+        deliver_due(self._app.records.alerting_unit, self._webhooks.send, self._clock)
 
     def _retain(self) -> None:
         """Forgets what is too old, but nothing that usage records may yet be made of.
