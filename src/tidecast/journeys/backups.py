@@ -187,6 +187,8 @@ def restore_backup(source: Path, data_dir: Path) -> Manifest:
             # What was copied is checked too: that is what the server will start with.
             manifest = check_backup(coming)
             (coming / MANIFEST).unlink()
+            # A store in which nothing was written yet has no files to come back by.
+            (coming / "samples" / "own").mkdir(parents=True, exist_ok=True)
             for directory in [coming, *(path for path in coming.rglob("*") if path.is_dir())]:
                 sync_directory(directory)
             coming.rename(data_dir)
