@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,30 @@ def test_a_damaged_backup_is_refused_with_the_file_named(
         with pytest.raises(DamagedBackup, match=named):
             restore_backup(archive, tmp_path / "new")
     assert sorted(tmp_path.glob("new*")) == []
+
+
+def test_the_list_tells_of_a_damaged_backup_beside_the_whole(
+    holdings: Holdings, data: Path
+) -> None:
+    whole = make_backup(holdings, data / "backups" / "monday", NOW_MS)
+    holdings.policy_files[0].unlink()
+    later = make_backup(holdings, data / "backups" / "tuesday", NOW_MS)
+    assert later.left_out == (f"{holdings.policy_files[0]}: not there any more",)
+    (data / "backups" / "tuesday" / MANIFEST).write_text("{}")
+    found = list_backups(data / "backups")
+    assert found["monday"] == whole
+    assert isinstance(found["tuesday"], DamagedBackup)
+
+
+def test_what_an_engine_keeps_is_told_to_be_left_out(
+    holdings: Holdings, data: Path, tmp_path: Path
+) -> None:
+    only_ours = replace(holdings, raw=None)
+    manifest = make_backup(only_ours, data / "backups" / "monday", NOW_MS)
+    assert manifest.left_out == ("raw samples: they are in the samples engine",)
+    result = run("restore", str(data / "backups" / "monday"), "--data-dir", str(tmp_path / "new"))
+    assert "not in it: raw samples" in result.output
+    assert run("verify-store", str(tmp_path / "new")).exit_code == 0
 
 
 def test_every_flipped_bit_of_the_manifest_is_found(holdings: Holdings, data: Path) -> None:

@@ -17,14 +17,22 @@ import pytest
 from tidecast.cli.up import _server_arguments
 from tidecast.config import Address, InvalidSettings, ServerSettings
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import InvalidRange, ParseError, QueryError, QueryTimeout
+from tidecast.promql.errors import (
+    InvalidRange,
+    ParseError,
+    QueryCancelled,
+    QueryError,
+    QueryTimeout,
+)
 from tidecast.promql.parser import parse
 from tidecast.promql.push_down import PushDownEngine
 from tidecast.promql.remote_result import keeps_names
 from tidecast.promql.result import Matrix, Scalar, Vector
+from tidecast.promql.settings import QueryOptions
 from tidecast.samples.batch import SampleBatch
+from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.memory import MemorySamples
-from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
+from tidecast.samples.prometheus import DeletionRefused, EngineAddress, PrometheusSamples
 from tidecast.samples.protocol import SamplesUnavailable
 from tidecast.samples.routed import RoutedSamples
 from tidecast_collector.errors import TidecastError
@@ -40,6 +48,7 @@ class Recorded:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.tokens: set[str | None] = set()
         self.status = 200
+        self.status_of: dict[str, int] = {}
         self.answer: Any = {"status": "success", "data": {"resultType": "vector", "result": []}}
         recorded = self
 
@@ -55,7 +64,8 @@ class Recorded:
                 recorded.asked.append((self.path, form))
                 recorded.tokens.add(self.headers["Authorization"])
                 content = json.dumps(recorded.answer).encode()
-                self.send_response(recorded.status)
+                name = self.path.rpartition("/")[2]
+                self.send_response(recorded.status_of.get(name, recorded.status))
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -258,6 +268,26 @@ def test_a_query_that_cannot_be_asked_is_refused_here(
 )
 def test_where_promql_keeps_metric_names(query: str, kept: bool) -> None:
     assert keeps_names(parse(query)) is kept
+
+
+def test_an_engine_without_its_admin_api_deletes_nothing(
+    engine: PushDownEngine, remote: Recorded
+) -> None:
+    remote.answer = {"status": "success", "data": [], "error": "admin APIs disabled"}
+    remote.status_of["delete_series"] = 503
+    with pytest.raises(DeletionRefused, match=r"admin APIs disabled.*--web\.enable-admin-api"):
+        engine.samples.delete([Matcher("__name__", MatchOp.EQUAL, "b")], 0, AT_MS)
+
+
+def test_a_query_that_nobody_waits_for_is_not_sent(
+    engine: PushDownEngine, remote: Recorded
+) -> None:
+    with pytest.raises(QueryCancelled):
+        engine.instant("b", AT_MS, QueryOptions(cancelled=lambda: True))
+    assert remote.asked == []
+    engine.instant("b", AT_MS, QueryOptions(timeout_seconds=3, lookback_ms=60_000))
+    ((_, form),) = remote.asked
+    assert (form["timeout"], form["lookback_delta"]) == ("3s", "60.000")
 
 
 def settings(**given: Any) -> ServerSettings:

@@ -37,6 +37,8 @@ def test_loopback_is_what_the_machine_alone_can_reach(name: str, expected: bool)
         ("POST", "/api/tidecast/v1/usage", Scope.INGEST),
         ("GET", "/api/v1/query", Scope.READ),
         ("POST", "/api/v1/query_range", Scope.READ),
+        ("GET", "/api/tidecast/v1/backups/monday", Scope.OPERATE),
+        ("POST", "/api/tidecast/v1/backups", Scope.OPERATE),
         ("GET", "/", Scope.READ),
         ("POST", "/incidents/3/resolve", Scope.OPERATE),
         ("PUT", "/api/tidecast/v1/settings/generated", Scope.OPERATE),

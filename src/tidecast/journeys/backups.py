@@ -92,7 +92,10 @@ def _copy(holdings: Holdings, making: Path) -> list[str]:
     _copy_store(holdings.own, making / "samples" / "own")
     for number, path in enumerate(holdings.policy_files):
         (making / "policy").mkdir(exist_ok=True)
-        copy_file(path, making / "policy" / f"{number:02d}-{path.name}")
+        try:
+            copy_file(path, making / "policy" / f"{number:02d}-{path.name}")
+        except FileNotFoundError:
+            left_out.append(f"{path}: not there any more")
     return left_out
 
 
@@ -111,10 +114,15 @@ def _describe(making: Path, left_out: Sequence[str], now_ms: int) -> Manifest:
     return Manifest(now_ms, version, describe_files(making), tuple(left_out), tuple(damage))
 
 
-def list_backups(directory: Path) -> Mapping[str, Manifest]:
-    """The whole backups below the directory, by name."""
-    found = sorted(directory.glob(f"*/{MANIFEST}"))
-    return {path.parent.name: read_manifest(path.parent) for path in found}
+def list_backups(directory: Path) -> Mapping[str, Manifest | DamagedBackup]:
+    """The backups below the directory by name: what is in them, or what is wrong with them."""
+    found: dict[str, Manifest | DamagedBackup] = {}
+    for path in sorted(directory.glob(f"*/{MANIFEST}")):
+        try:
+            found[path.parent.name] = read_manifest(path.parent)
+        except DamagedBackup as error:
+            found[path.parent.name] = error
+    return found
 
 
 def tar_stream(directory: Path) -> Iterator[bytes]:
@@ -179,6 +187,8 @@ def restore_backup(source: Path, data_dir: Path) -> Manifest:
             # What was copied is checked too: that is what the server will start with.
             manifest = check_backup(coming)
             (coming / MANIFEST).unlink()
+            # A store in which nothing was written yet has no files to come back by.
+            (coming / "samples" / "own").mkdir(parents=True, exist_ok=True)
             for directory in [coming, *(path for path in coming.rglob("*") if path.is_dir())]:
                 sync_directory(directory)
             coming.rename(data_dir)

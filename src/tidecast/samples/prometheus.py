@@ -49,8 +49,8 @@ READ_TIMEOUT_SECONDS = 125.0
 """A little more than a query may take, so that the engine's own reason arrives."""
 WRITE_TIMEOUT_SECONDS = 30.0
 SETTLE_SECONDS = 15.0
-"""After so long an engine shows what it has acknowledged: VictoriaMetrics takes a second, and ten
-for new series of a selector that it was asked for just before."""
+"""VictoriaMetrics shows what it has acknowledged after a second, new series of a selector that it
+was asked for just before after ten. What has remote-read shows it at once."""
 MAX_REQUESTS_AN_APPEND = 2000
 """How often an append may be halved until it is known what of it the engine refuses."""
 _FIRST_MS, _LAST_MS = 1, 9_000_000_000_000
@@ -170,6 +170,11 @@ class PrometheusSamples(Samples):
                     f"the engine deletes nothing: {error} (Prometheus needs --web.enable-admin-api)"
                 ) from error
         return found
+
+    def settle_seconds(self) -> float:
+        """After how long it shows for certain what it has acknowledged."""
+        with self._read.client() as http, _explained():
+            return 0.0 if self._way(http) is Way.REMOTE_READ else SETTLE_SECONDS
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""

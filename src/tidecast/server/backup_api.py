@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tidecast.journeys.backup_manifest import Manifest
+from tidecast.journeys.backup_manifest import DamagedBackup, Manifest
 from tidecast.journeys.backups import (
     BackupExists,
     Holdings,
@@ -38,8 +38,11 @@ class BackupApi:
 
     def __init__(self, application: Application) -> None:
         self._app = application
-        self._directory = application.settings.data_dir / "backups"
         self._one_at_a_time = threading.Lock()
+
+    @property
+    def _directory(self) -> Path:
+        return self._app.settings.data_dir / "backups"
 
     def routes(self) -> list[Route]:
         """The routes, as `openapi.py` describes them."""
@@ -98,11 +101,13 @@ class BackupApi:
             [path for path in given if path is not None],
         )
 
-    def _document(self, name: str, about: Manifest) -> dict[str, object]:
-        path: Path = self._directory / name
+    def _document(self, name: str, about: Manifest | DamagedBackup) -> dict[str, object]:
+        path = str((self._directory / name).absolute())
+        if isinstance(about, DamagedBackup):
+            return {"name": name, "path": path, "damage": [str(about)]}
         return {
             "name": name,
-            "path": str(path.absolute()),
+            "path": path,
             "made": f"{datetime.fromtimestamp(about.made_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}",
             "files": len(about.files),
             "size_bytes": about.size_bytes,

@@ -22,7 +22,7 @@ from tidecast.journeys.own_series import (
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
-from tidecast.samples.prometheus import SETTLE_SECONDS
+from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
 from tidecast.server.notify import Webhooks
 from tidecast.server.tasks import Tasks
@@ -159,8 +159,8 @@ class Upkeep:
         closed = late.close(last_closed_hour(self._clock.now_ms()))
         while hours := late.take(LATE_HOURS_AT_ONCE):
             try:
-                if not isinstance(self._app.raw, EmbeddedSamples):
-                    self._tasks.wait(SETTLE_SECONDS)
+                if isinstance(self._app.raw, PrometheusSamples):
+                    self._tasks.wait(self._app.raw.settle_seconds())
                 self._keep_usage(hours)
             except BaseException:
                 late.put_back(hours)
