@@ -26,6 +26,7 @@ from tidecast_analytics.intervals import (
 from tidecast_analytics.kinds import Kind, kind
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING, Rows, unexplained
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
+from tidecast_analytics.paces import PaceChange, at_newest_pace, change_of_pace
 from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
@@ -78,11 +79,17 @@ class _Case:
     inner: Float64s
     shifts: Sequence[Shift] = ()
     kind: Kind = Kind.EVEN
+    pace: PaceChange | None = None
 
     @property
     def run(self) -> int:
         """How many consecutive values at or above the mark make a crossing."""
         return 3 if self.grid.step_ms == HOUR_MS else 1
+
+    @property
+    def steps_at_pace(self) -> int:
+        """For how many steps the newest pace was seen."""
+        return self.inner.size if self.pace is None else self.pace.steps_since
 
     @property
     def enough(self) -> bool:
@@ -129,13 +136,16 @@ def _prepared(place: int, history: History) -> _Case:
     # Where growth comes in jumps, a step is no exception to it.
     shifts = () if shape is Kind.IN_JUMPS else upward_shifts(shares, grid.steps_per_day)
     shares = without_shifts(shares, shifts)
+    pace = change_of_pace(shares, grid.steps_per_day) if shape is Kind.EVEN else None
+    if pace is not None:
+        shares = at_newest_pace(shares, pace)
     centre = float(np.median(shares))
     reach = float(np.abs(shares - centre).max())
     if reach < 1e-12:
         scale, inner = _Scale(size, centre, 1.0), np.zeros(shares.size)
     else:
         scale, inner = _Scale(size, centre, reach), (shares - centre) / reach
-    return _Case(place, history, grid, scale, inner, shifts, shape)
+    return _Case(place, history, grid, scale, inner, shifts, shape, pace)
 
 
 def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
@@ -149,7 +159,8 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
     widths = within_swings(half_widths(choice.residuals, horizon, windows), values, per_day)
-    widths = with_changing_trend(widths, choice.mean, values.shape[1], period)
+    known = np.array([case.steps_at_pace for case in cases])
+    widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)
@@ -227,6 +238,7 @@ def _banded(case: _Case, choice: Choice, bands: Bands, row: int, tested: int) ->
             reasons.span(case.grid),
             *reasons.how(case.grid, backtest, bool(choice.naive_only[row]), case.history.mark),
             *reasons.steps_up(case.grid, case.shifts, case.scale.size, case.history.mark),
+            *reasons.new_pace(case.grid, case.pace),
             *reasons.more_later(case.grid, MINIMUM_STEPS[step_ms]),
         ),
         backtest=backtest,

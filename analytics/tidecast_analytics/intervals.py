@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Float64s = npt.NDArray[np.float64]
+Int64s = npt.NDArray[np.int64]
 
 NORMAL_80 = 1.2816
 """Half the width of the central 80 % of a normal law, in standard deviations."""
@@ -131,16 +132,18 @@ def _largest_changes(values: Float64s, horizon: int) -> Float64s:
     return np.asarray(largest @ parts * np.maximum(steps / half, 1.0) ** _SWING_GROWTH)
 
 
-def with_changing_trend(widths: HalfWidths, mean: Float64s, known: int, period: int) -> HalfWidths:
+def with_changing_trend(
+    widths: HalfWidths, mean: Float64s, known: Int64s, period: int
+) -> HalfWidths:
     """The half-widths with what a trend may change, however straight it was so far.
 
     The rise since the first season of the forecast has a standard deviation of a tenth of itself
-    for each length of the history (`known` steps) that lies ahead, up to one half: two days in a
-    straight line do not make three certain months.
+    for each length of the history (`known` steps of each series) that lies ahead, up to one half:
+    two days in a straight line do not make three certain months.
     """
     steps = np.arange(mean.shape[1])
     rise = np.abs(mean - mean[:, steps % period])
-    deviation = rise * np.minimum(_TREND_CHANGE * (steps + 1) / known, _MOST_TREND_CHANGE)
+    deviation = rise * np.minimum(_TREND_CHANGE * (steps + 1) / known[:, None], _MOST_TREND_CHANGE)
     return HalfWidths(
         np.hypot(widths.of80, NORMAL_80 * deviation),
         np.hypot(widths.of95, NORMAL_95 * deviation),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from tidecast_analytics.outlook import Backtest, OutlookState
+from tidecast_analytics.paces import PaceChange
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid
 from tidecast_analytics.shifts import Shift
 
@@ -69,6 +70,14 @@ def steps_up(
         f"{_time(grid.start_ms + shift.position * grid.step_ms)} is not taken for growth."
         for shift in shifts
     )
+
+
+def new_pace(grid: Grid, change: PaceChange | None) -> tuple[str, ...]:
+    """Since when the resource has had the pace that is believed."""
+    if change is None:
+        return ()
+    since = _time(grid.start_ms + change.position * grid.step_ms)
+    return (f"The pace changed at {since}: the new one is taken to go on.",)
 
 
 def not_enough(grid: Grid, least_steps: int) -> str:

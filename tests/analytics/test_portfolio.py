@@ -150,7 +150,7 @@ def test_perfect_back_tests_give_no_width_until_a_trend_may_change():
     widths = half_widths(np.zeros((1, 8, 10)), 20, 80)
     assert widths.of95.max() == 0
     line = np.arange(20.0)[None, :]
-    changed = with_changing_trend(widths, line, known=20, period=1)
+    changed = with_changing_trend(widths, line, known=np.array([20]), period=1)
     # Twenty steps ahead of twenty known: a tenth of the rise of 19, times 1.2816.
     assert changed.of80[0, -1] == pytest.approx(1.2816 * 0.1 * 19)
     assert changed.of80[0, 0] == 0

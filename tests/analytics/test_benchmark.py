@@ -1,0 +1,67 @@
+"""The scores and the made families of the forecast benchmark, by hand."""
+
+import numpy as np
+import pytest
+from benchmarks.forecast import datasets, families, scores
+
+
+def row(*values):
+    return np.array(values, dtype=np.float64)
+
+
+def test_point_scores_by_hand():
+    # |10 - 8| / 18 and 0 / 0: 200 x (1 / 9 + 0) / 2.
+    assert scores.smape(row(10, 0), row(8, 0)) == pytest.approx(100 / 9)
+    # One season of two apart: |3 - 1|, |6 - 2|, mean 3; the error of 6 is two of them.
+    unit = scores.season_error(row(1, 2, 3, 6), 2)
+    assert unit == pytest.approx(3)
+    assert scores.mase(row(6), row(0), unit) == pytest.approx(2)
+
+
+def test_interval_scores_by_hand():
+    # Width 2; the second value lies 1 below: 2 / 0.05 = 40 for it.
+    actual, low, high = row(5, 3), row(4, 4), row(6, 6)
+    assert scores.msis(actual, low, high, 1.0, 95) == pytest.approx((2 + 2 + 40) / 2)
+    assert scores.inside(actual, low, high) == 0.5
+
+
+def test_a_crossing_is_the_first_of_a_run():
+    assert scores.first_crossing(row(1, 9, 1, 9, 9, 9), 9, 3) == 4
+    assert scores.first_crossing(row(1, 9, 1, 9, 9, 9), 9, 1) == 2
+    assert scores.first_crossing(row(1, 9, 9), 9, 3) is None
+    assert scores.first_crossing(row(9), 9, 3) is None
+
+
+def test_crossing_pinball_by_hand():
+    # Truth 10; P10 at 5 is early by 5: 0.1 x 5; P50 at 12: 0.5 x 2; P90 never, of 30: 0.1 x 20.
+    assert scores.crossing_pinball(10, (5, 12, None), 30) == pytest.approx((0.5 + 1 + 2) / 3)
+    assert scores.crossing_pinball(None, (None, None, None), 30) == 0
+
+
+def test_families_are_the_same_for_the_same_seed_and_within_bounds():
+    one, other = families.made(1, 7), families.made(1, 7)
+    assert len(one) == len(families.FAMILIES) >= 16
+    for made, again in zip(one, other, strict=True):
+        assert (made.known == again.known).all()
+        assert made.hidden.size == families.HIDDEN_HOURS
+        assert made.known.min() >= 0
+        assert made.hidden.max() <= 100
+
+
+def test_missing_data_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv("TIDECAST_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(SystemExit, match="set TIDECAST_DATA"):
+        datasets.folder()
+
+
+def test_test_windows_end_in_the_last_fifth_and_others_before_it(shared_data, monkeypatch):
+    monkeypatch.setenv("TIDECAST_DATA", str(shared_data))
+    validation, test = datasets.m4(test=False), datasets.m4(test=True)
+    assert len(validation) == len(test) == 414
+    for one, other in zip(validation, test, strict=True):
+        assert (np.append(one.known, one.hidden) == other.known).all()
+    for windows in (datasets.growth(test=False), datasets.growth(test=True)):
+        assert {w.known.size for w in windows} == {datasets.GROWTH_SEEN}
+        assert {w.hidden.size for w in windows} == {datasets.GROWTH_HIDDEN}
+    early = {w.known.tobytes() for w in datasets.growth(test=False) if np.ptp(w.known)}
+    assert not early & {w.known.tobytes() for w in datasets.growth(test=True) if np.ptp(w.known)}
