@@ -220,7 +220,8 @@ class AlertEngine:
         self._withdrawn = True
 
     def _take(self, repository: AlertRepository, at_ms: int, found: Sequence[Finding]) -> None:
-        incidents = self._incidents(repository, at_ms)
+        # An evaluation stands at its interval's start; somebody may have acted since then.
+        incidents = self._incidents(repository, max(at_ms, self.clock.now_ms()))
         incidents.take(found)
         incidents.finish()
 
