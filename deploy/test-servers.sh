@@ -3,12 +3,15 @@
 # No daemon of theirs is started; the tests start what they need themselves, on loopback.
 set -eu
 missing=
-need() { [ -x "$1" ] || missing="$missing $2"; }
+need() { [ -e "$1" ] || missing="$missing $2"; }
 need /usr/bin/prometheus prometheus
 need /usr/bin/prometheus-node-exporter prometheus-node-exporter
 need /usr/bin/victoria-metrics victoria-metrics
 need /usr/bin/chromium chromium
 need /usr/bin/sadf sysstat
+need /usr/bin/openssl openssl
+need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core # Chromium brings none
+"${PYTHON3:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 

@@ -20,7 +20,7 @@ import pytest
 from tidecast.records import Records
 from tidecast.records.tables import metadata
 
-POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
+POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql"))
 CLUSTER = ("-E", "UTF8", "--locale=C", "--no-sync")
 SERVER = ("-c", "listen_addresses=", "-c", "fsync=off")
 
@@ -39,7 +39,7 @@ def run_as() -> dict[str, object]:
 def postgresql() -> Iterator[str]:
     """A PostgreSQL server of this test run's own; gives the directory of its only socket."""
     if not (POSTGRESQL / "initdb").exists():
-        pytest.fail("PostgreSQL is missing: install the Debian package postgresql-15")
+        pytest.fail("PostgreSQL is missing: install the Debian package postgresql")
     folder = Path(tempfile.mkdtemp(prefix="tidecast-pg-"))
     account = run_as()
     if account:
