@@ -34,6 +34,7 @@ def main() -> None:
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         environment = {**os.environ, "HOME": str(home)}
         environment.pop("XDG_STATE_HOME", None)
+        environment.setdefault("TIDECAST_DATA", str(ROOT.parent / "shared" / "data"))
         figures = time_run(clone, environment)
         if arguments.test:
             figures["make_test_seconds"] = timed(["make", "test"], clone, environment)
