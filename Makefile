@@ -33,6 +33,9 @@ format: $(VENV)/.dev ## Let ruff put the sources into form
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+golden: $(VENV)/.dev ## Generate the Grafana dashboard anew
+	$(PYTHON) grafana/generate.py
+
 lock: ## Resolve the dependencies anew (versions and hashes, no download address)
 	deploy/lock.sh
 
