@@ -84,8 +84,9 @@ class LogWriter:
         self._path = directory
         self._end = 0
         self._defined = _Numbers()
-        existing = log_paths(directory)
-        self._next = int(existing[-1].stem) + 1 if existing else 1
+        # The numbers of files kept for their damage are not given again either.
+        numbers = [int(path.name.split(".")[0]) for path in directory.glob("*.log*")]
+        self._next = max(numbers, default=0) + 1
 
     def write(self, entries: Sequence[LogEntry]) -> None:
         """Appends the entries and returns once they are durable.
