@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak import damage, kills
+from tests.soak import damage, damaged_others, kills
 from tests.soak.finding import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,8 @@ Part = Callable[[Tally, range, Path], None]
 PARTS: dict[str, tuple[int, Part]] = {
     "kill": (200, lambda tally, plans, home: kills.run(tally, plans, home, "kill")),
     "power": (300, lambda tally, plans, home: kills.run(tally, plans, home, "power")),
-    "damage": (250, damage.run),
+    "damage": (200, damage.run),
+    "damage-elsewhere": (120, damaged_others.run),
 }
 """How many plans each part has at scale 1, and what runs them."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tests.soak.blow import Blow
 from tests.soak.finding import Tally
 from tests.soak.ledger import ALL_TIME, Key, Ledger, samples_of
 from tests.soak.workload import BLOCK_MS, Clock, Step, open_store, perform, steps
@@ -30,41 +31,6 @@ UNSEEN = {
     "log cut": "a log that ends anywhere is what dying while writing leaves: nothing says that the "
     "write had been acknowledged (to say it would cost a second sync for each)",
 }
-
-
-@dataclass(frozen=True)
-class Blow:
-    """What is done to one file: a bit flipped, or all cut off from some place on."""
-
-    kind: str
-    at: int
-    bit: int = 0
-
-    @staticmethod
-    def on(size: int, rng: random.Random) -> Blow:
-        """A seeded one for a file of this size, which is not empty."""
-        kind = rng.choices(("flip", "cut", "empty"), (6, 3, 1))[0]
-        if kind == "flip":
-            return Blow(kind, rng.randrange(size), rng.randrange(8))
-        return Blow(kind, 0 if kind == "empty" else rng.randrange(size))
-
-    def strike(self, path: Path) -> None:
-        """Damages the file in place."""
-        with path.open("r+b") as file:
-            if self.kind != "flip":
-                file.truncate(self.at)
-                return
-            file.seek(self.at)
-            (byte,) = file.read(1)
-            file.seek(self.at)
-            file.write(bytes([byte ^ 1 << self.bit]))
-
-    def __str__(self) -> str:
-        return (
-            f"bit {self.bit} of byte {self.at} flipped"
-            if self.kind == "flip"
-            else (f"cut to {self.at} bytes")
-        )
 
 
 @dataclass
