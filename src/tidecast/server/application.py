@@ -31,6 +31,7 @@ from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
 from tidecast.server.problems import Problem
 from tidecast.server.store_metrics import StoreHealth
+from tidecast.server.worker import Worker
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
@@ -69,6 +70,7 @@ class Application:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
+        self.worker = Worker()
         self.raw = open_raw(settings)
         self.own = EmbeddedSamples(
             settings.data_dir / "samples" / "own",
@@ -125,6 +127,7 @@ class Application:
         self.own.close()
         self.raw.close()
         self.records.close()
+        self.worker.close()
 
     def _record(self, samples: Sequence[VectorSample], at_ms: int) -> None:
         """Keeps what a recording rule gave."""
