@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,7 @@ def ask_twice(control: Control) -> list[object]:
 
 
 def wait_until_cancelled(control: Control) -> str:
+    control.tell("waiting")
     while not control.cancelled():
         time.sleep(0.01)
     return "noticed"
@@ -107,9 +108,9 @@ def test_an_answer_that_fails_fails_the_job(lane: Lane) -> None:
 
 def test_a_cancelled_job_may_end_by_itself(lane: Lane) -> None:
     first = lane.run(os.getpid)
-    wanted = threading.Event()
-    threading.Timer(0.1, wanted.set).start()
-    assert lane.attend(wait_until_cancelled, Attendance(cancelled=wanted.is_set)) == "noticed"
+    waiting = threading.Event()
+    attendance = Attendance(cancelled=waiting.is_set)
+    assert lane.attend(wait_until_cancelled, attendance, lambda _: waiting.set()) == "noticed"
     assert lane.run(os.getpid) == first
 
 
@@ -128,33 +129,34 @@ def test_a_job_that_nobody_follows_to_its_end_is_killed(lane: Lane) -> None:
     assert lane.run(os.getpid) != first
 
 
-def test_who_waits_for_a_busy_process_can_give_up(lane: Lane) -> None:
-    wanted = threading.Event()
-    attend = functools.partial(
-        lane.attend, wait_until_cancelled, Attendance(cancelled=wanted.is_set)
+@contextmanager
+def busy(lane: Lane) -> Iterator[None]:
+    """Keeps one process of the lane at work meanwhile."""
+    waiting, enough = threading.Event(), threading.Event()
+    attendance = Attendance(cancelled=enough.is_set)
+    thread = threading.Thread(
+        target=lane.attend, args=(wait_until_cancelled, attendance, lambda _: waiting.set())
     )
-    busy = threading.Thread(target=attend)
-    busy.start()
-    assert eventually(lane.pids)
-    with pytest.raises(JobCancelled, match=r"more than 0\.1 seconds"):
+    thread.start()
+    try:
+        assert waiting.wait(30)
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+def test_who_waits_for_a_busy_process_can_give_up(lane: Lane) -> None:
+    with busy(lane), pytest.raises(JobCancelled, match=r"more than 0\.1 seconds"):
         lane.attend(never_look, Attendance(seconds=0.1))
-    wanted.set()
-    busy.join()
 
 
 def test_a_wide_lane_works_at_once_in_several_processes() -> None:
     lane = Lane("tests", processes=2)
-    wanted = threading.Event()
     try:
-        busy = threading.Thread(
-            target=lane.attend, args=(wait_until_cancelled, Attendance(cancelled=wanted.is_set))
-        )
-        busy.start()
-        assert eventually(lane.pids)
-        assert lane.run(os.getpid) != os.getpid()
-        assert len(lane.pids()) == 2
-        wanted.set()
-        busy.join()
+        with busy(lane):
+            assert lane.run(os.getpid) != os.getpid()
+            assert len(lane.pids()) == 2
     finally:
         lane.close()
 
