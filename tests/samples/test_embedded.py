@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidecast.samples import metadata, recovery, sealing
+from tidecast.samples import metadata, recovery, sealing, segment_work
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.durable import StoreLocked
 from tidecast.samples.memory import MemorySamples
