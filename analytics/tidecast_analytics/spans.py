@@ -92,8 +92,13 @@ class Spans:
 
     def contains(self, at_ms: int) -> bool:
         """Whether this millisecond is in it."""
-        i = int(np.searchsorted(self.starts, at_ms, side="right")) - 1
-        return i >= 0 and at_ms < int(self.ends[i])
+        return bool(self.covers(np.array([at_ms], dtype=np.int64))[0])
+
+    def covers(self, times_ms: Int64s) -> npt.NDArray[np.bool_]:
+        """Which of these times are in it."""
+        # A time lies within where one more span has begun before it than has ended.
+        begun = np.searchsorted(self.starts, times_ms, side="right")
+        return begun > np.searchsorted(self.ends, times_ms, side="right")
 
     def total_ms(self) -> int:
         """How much time it is."""
