@@ -57,6 +57,16 @@ class Field:
         """Its column, counted from 1."""
         return int(self.node.start_mark.column) + 1
 
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it has keys."""
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it has elements."""
+        return isinstance(self.node, yaml.SequenceNode)
+
     def wrong(self, message: str) -> None:
         """Remembers what is wrong with it."""
         self.problems.add(self.line, self.column, message)
