@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak import damage, damaged_others, fuzzing, kills
+from tests.soak import damage, damaged_others, full_disk, fuzzing, kills, servers
 from tests.soak.finding import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,8 @@ Part = Callable[[Tally, range, Path], None]
 PLANS: dict[str, tuple[int, Part]] = {
     "kill": (200, lambda tally, plans, home: kills.run(tally, plans, home, "kill")),
     "power": (300, lambda tally, plans, home: kills.run(tally, plans, home, "power")),
+    "server": (40, servers.kill),
+    "full-disk": (8, full_disk.run),
     "damage": (200, damage.run),
     "damage-elsewhere": (120, damaged_others.run),
     "mutate": (400, fuzzing.mutate),
