@@ -24,7 +24,7 @@ def replay_logs(paths: Sequence[Path], head: Head) -> list[str]:
     problems: list[str] = []
     for path in paths:
         reading = LogReading(path)
-        nameless = _replay_file(path, reading, head)
+        nameless = replay_file(path, reading, head)
         if nameless:
             reading.problems.append(
                 f"{path}: {nameless} samples are lost, their series stood in a damaged part"
@@ -46,7 +46,11 @@ def _keep_beside(path: Path) -> None:
         sync_directory(path.parent)
 
 
-def _replay_file(path: Path, reading: LogReading, head: Head) -> int:
+def replay_file(path: Path, reading: LogReading, head: Head) -> int:
+    """Fills the head from one file, which stays as it is.
+
+    Returns how many samples are lost because the series they are of stood in a damaged part.
+    """
     known: dict[int, int] = {}
     chunk: list[LogRecord] = []
     size = nameless = 0
