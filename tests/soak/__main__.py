@@ -48,7 +48,7 @@ PARTS = (*PLANS, *TIMED)
 def main() -> int:
     """Runs what was asked for; returns 1 where something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of all plans")
     parser.add_argument("--scale", type=float, default=1.0, help="share of all plans and times")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--plan", type=int, help="only this plan of the part")
@@ -68,7 +68,12 @@ def main() -> int:
         "scale": arguments.scale,
         "seconds": round(time.monotonic() - started),
         "parts": {tally.part: dict(sorted(tally.counts.items())) for tally in tallies},
-        "undetected": {t.part: dict(t.undetected) for t in tallies if t.undetected},
+        "undetected": {
+            name: {"count": count, "why": damage.UNSEEN[name]}
+            for tally in tallies
+            for name, count in sorted(tally.undetected.items())
+        },
+        "not_run": [reason for tally in tallies for reason in tally.not_run],
         "findings": findings,
     }
     if arguments.output:
@@ -108,7 +113,8 @@ def _machine() -> dict[str, object]:
 
     return {
         "commit": git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else ""),
-        "processors": os.cpu_count(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
     }

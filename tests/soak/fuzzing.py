@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import random
 import re
 import resource
@@ -85,6 +86,12 @@ def _limited(seconds: int) -> Iterator[None]:
 
 def guided(tally: Tally, seconds: int, directory: Path) -> None:
     """Has atheris look for so long at each target, all of them at once."""
+    if importlib.util.find_spec("atheris") is None:
+        tally.not_run.append(
+            "fuzz: atheris is not installed (`make soak` does where it has wheels)"
+        )
+        print(tally.not_run[-1], flush=True)
+        return
     running = {name: _started(name, tally.seed, seconds, directory / name) for name in TARGETS}
     for number, (name, process) in enumerate(running.items()):
         text = process.communicate(timeout=seconds + 300)[0]
