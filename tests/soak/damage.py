@@ -28,7 +28,7 @@ _OFTEN = ("log", "seg", "seg")
 
 UNSEEN = {
     "lock": "It holds the number of the process that has the store, for people to read.",
-    "log cut": "A log that ends anywhere is what dying while writing leaves. To know that the write "
+    "log cut": "A log that ends anywhere is what dying while writing leaves. To know that a write "
     "had been acknowledged would take a second sync for each.",
 }
 
