@@ -34,7 +34,8 @@ from tidecast.samples.durable import (
     writing_in,
 )
 from tidecast.samples.head import Head
-from tidecast.samples.log import LogEntry, LogWriter, log_paths
+from tidecast.samples.log import LogWriter, log_paths
+from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.metadata import MetadataFile
 from tidecast.samples.protocol import (
