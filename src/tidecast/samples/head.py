@@ -8,7 +8,7 @@ the samples of a selection are gathered again chunk by chunk. The rare series th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, KeysView, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +166,7 @@ class Head:
         self._labels: list[Labels] = []
         self._numbers: dict[Labels, int] = {}
         self._number_of = PerSeries(self.number)
+        self._found_number = PerSeries(lambda labels: self._numbers.get(labels, _NOBODY))
         self._last_ms: Int64s = np.empty(0, dtype=np.int64)
         self._chunks = _Chunks(room)
         self._mended: dict[int, Run] = {}
@@ -175,6 +176,15 @@ class Head:
 
     def __contains__(self, labels: Labels) -> bool:
         return labels in self._numbers
+
+    @property
+    def label_sets(self) -> KeysView[Labels]:
+        """The labels of all series."""
+        return self._numbers.keys()
+
+    def find(self, labels: Sequence[Labels]) -> Int64s:
+        """The number of each of the series, -1 for those that are not here."""
+        return self._found_number.of(labels)
 
     def numbers(self, labels: Sequence[Labels]) -> Int64s:
         """The number of each of the series; new ones are added."""

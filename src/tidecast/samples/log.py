@@ -67,6 +67,8 @@ class LogWriter:
 
         Raises `SamplesUnavailable` where that fails; none of them counts as written then.
         """
+        if not entries:
+            return
         try:
             if self._descriptor is None:
                 self._start()
