@@ -54,7 +54,12 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
     directory = settings.data_dir / "samples"
     if settings.samples_backend == "embedded":
         window_ms = settings.out_of_order_window_ms
-        return EmbeddedSamples(directory / "raw", out_of_order_window_ms=window_ms, apart=apart)
+        return EmbeddedSamples(
+            directory / "raw",
+            out_of_order_window_ms=window_ms,
+            max_series=settings.max_series,
+            apart=apart,
+        )
     token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
     address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
     directory.mkdir(exist_ok=True)
