@@ -98,10 +98,10 @@ class _Chunks:
             self._values[chunks][inside],
         )
 
-    def periods(self, width_ms: int) -> Int64s:
-        """Into which multiples of the width samples fall, with no order."""
+    def periods(self, width_ms: int, origin_ms: int) -> Int64s:
+        """Into which multiples of the width behind the origin samples fall, with no order."""
         timestamps = self._timestamps[: self._count]
-        return np.unique(timestamps[timestamps != _FREE_MS] // width_ms)
+        return np.unique((timestamps[timestamps != _FREE_MS] - origin_ms) // width_ms)
 
     def _know(self, series: int) -> None:
         if series > len(self._next):
@@ -172,10 +172,10 @@ class Head:
             sorted(range(len(self)), key=lambda i: key(self._labels[i])), dtype=np.int64
         )
 
-    def periods(self, width_ms: int) -> Int64s:
-        """Into which multiples of the width samples fall, ascending."""
-        runs = [run[0] // width_ms for run in self._mended.values()]
-        return np.unique(np.concatenate([self._chunks.periods(width_ms), *runs]))
+    def periods(self, width_ms: int, origin_ms: int = 0) -> Int64s:
+        """Into which multiples of the width behind the origin samples fall, ascending."""
+        runs = [(run[0] - origin_ms) // width_ms for run in self._mended.values()]
+        return np.unique(np.concatenate([self._chunks.periods(width_ms, origin_ms), *runs]))
 
     def recent(self, numbers: Int64s, start_ms: int, end_ms: int) -> list[HeadSeries]:
         """Those of the series that have samples in [start, end], with them, in the given order."""
