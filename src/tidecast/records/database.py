@@ -20,6 +20,7 @@ from tidecast.records.forecasts import ForecastLedger
 from tidecast.records.imports import ImportProgressRecords
 from tidecast.records.migrate import migrate
 from tidecast.records.resources import ResourceRegistry
+from tidecast.records.scores import ForecastScores
 from tidecast.records.settings import Settings
 from tidecast.records.transaction import Transaction
 from tidecast.records.usage import UsageProgress
@@ -35,6 +36,7 @@ class Unit:
         self.alerting = AlertRecords(transaction)
         self.usage = UsageProgress(transaction)
         self.forecasts = ForecastLedger(transaction)
+        self.scores = ForecastScores(transaction)
         self.imports = ImportProgressRecords(transaction)
         self.resources = ResourceRegistry(transaction)
         self.settings = Settings(transaction)
