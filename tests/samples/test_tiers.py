@@ -38,9 +38,13 @@ def read(store, after_ms, end_ms, *, step_ms=1000, window_ms=1000, exact=False):
         return None
     fields = Field.COUNT, Field.SUM, Field.LOST
     return {
-        labels: list(
-            zip(points.end_ms.tolist(), *(points.stats[f].tolist() for f in fields), strict=True)
-        )
+        labels: [
+            point
+            for point in zip(
+                points.end_ms.tolist(), *(points.stats[f].tolist() for f in fields), strict=True
+            )
+            if point[0] > after_ms
+        ]
         for labels, points in found.points
     }
 

@@ -49,8 +49,12 @@ def plan_reading(view: View, hint: SelectHint) -> Plan | None:
     layers = []
     until = min(kept.raw_after_ms, hint.end_ms)
     for tier in sorted(kept.tiers, key=lambda tier: tier.width_ms):
-        after = max(hint.after_ms, kept.tier_after(tier))
-        if tier.width_ms >= chosen.width_ms and after < until:
+        if tier.width_ms < chosen.width_ms or hint.after_ms >= until:
+            continue
+        # A time within a bucket is answered by the bucket that ended before it.
+        reach = (hint.after_ms // tier.width_ms - 1) * tier.width_ms
+        after = max(reach, kept.tier_after(tier))
+        if after < until:
             layers.append(Layer(tier.width_ms, after, until))
             until = after
     return Plan(tuple(reversed(layers)), hint.after_ms)
