@@ -243,17 +243,17 @@ def test_a_damaged_tier_is_set_aside_and_built_again_from_samples(tmp_path, tier
 def test_too_little_room_takes_raw_samples_first_and_never_stops_writing(tmp_path, caplog):
     with filled(tmp_path) as store:
         full = store.stats()
-        store.keep(4 * STRETCH_MS, FOR_EVER, Room(full.segment_bytes + full.tier_bytes - 1))
+        store.make_room(Room(full.segment_bytes + full.tier_bytes - 1))
         assert store.stats().segments == full.segments - 1
         assert store.stats().tier_bytes == full.tier_bytes
         assert "more than --max-disk allows" in caplog.text
         found = read(store, 0, STRETCH_MS)[HITS]
         assert len(found) == STRETCH_MS / 1000
         coarse = sum(p.stat().st_size for p in (tmp_path / "tiers" / "coarse").iterdir())
-        store.keep(4 * STRETCH_MS, FOR_EVER, Room(coarse))
+        store.make_room(Room(coarse))
         assert (store.stats().segments, store.stats().tier_bytes) == (0, coarse)
         assert read(store, 0, STRETCH_MS, step_ms=100, window_ms=100)[HITS] == found
-        store.keep(4 * STRETCH_MS, FOR_EVER, Room(1))
+        store.make_room(Room(1))
         assert store.stats().tier_bytes == 0
         assert store.append(batch_of((HITS, [4 * STRETCH_MS], [1]))).appended == 1
         assert everything(store)[HITS][0][0] == 4 * STRETCH_MS

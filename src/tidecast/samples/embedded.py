@@ -41,7 +41,7 @@ from tidecast.samples.keeping import (
     retain,
     retain_tiers,
 )
-from tidecast.samples.kept import Tier
+from tidecast.samples.kept import BEFORE_ALL_MS, Tier
 from tidecast.samples.log import LogEntry, LogWriter, log_paths
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.metadata import MetadataFile
@@ -357,25 +357,34 @@ class EmbeddedSamples(Samples):
                 self._flush(now_ms)
             join_due(self._holdings, self._stretch_ms, now_ms)
 
-    def keep(self, now_ms: int, raw_keep_ms: int, room: Room | None = None) -> None:
-        """Builds tiers, and removes what is kept long enough or has no room.
+    def keep(self, now_ms: int, raw_keep_ms: int) -> None:
+        """Builds tiers, and removes what is kept for long enough.
 
-        Raises `SamplesUnavailable` where the disk refuses; old samples have gone by then.
+        Raises `SamplesUnavailable` where the disk refuses; what is too old has gone by then.
         """
         try:
-            while self._build_tiers(now_ms):
+            while self._build_tiers(now_ms, BEFORE_ALL_MS):
                 pass
         finally:
             with self._upkeep_lock:
                 retain(self._holdings, now_ms - raw_keep_ms)
                 retain_tiers(self._holdings, self._stretch_ms, now_ms)
-                if room is not None:
-                    room = Room(room.max_bytes, room.others_bytes + self._log_bytes())
-                    self._removed_bytes += fit(self._holdings, self._stretch_ms, room)
 
-    def _build_tiers(self, now_ms: int) -> int:
+    def build_tiers(self, now_ms: int) -> None:
+        """Builds the tiers where raw samples are kept: these stay to be read all the same."""
+        while self._build_tiers(now_ms, self._holdings.view.kept.raw_after_ms):
+            pass
+
+    def _build_tiers(self, now_ms: int, after_ms: int) -> int:
         with self._upkeep_lock:
-            return build_due(self._holdings, self._stretch_ms, now_ms - self._window_ms)
+            settled_ms = now_ms - self._window_ms
+            return build_due(self._holdings, self._stretch_ms, settled_ms, after_ms)
+
+    def make_room(self, room: Room) -> None:
+        """Removes the oldest samples where all of them need more than this."""
+        with self._upkeep_lock:
+            others = room.others_bytes + self._log_bytes()
+            self._removed_bytes += fit(self._holdings, Room(room.max_bytes, others))
 
     @property
     def _stretch_ms(self) -> int:

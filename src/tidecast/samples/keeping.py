@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tidecast.samples.durable import DamagedFile, writing_in
 from tidecast.samples.holdings import Holdings
-from tidecast.samples.kept import Stretch
+from tidecast.samples.kept import BEFORE_ALL_MS, Stretch
 from tidecast.samples.sealing import plan_joins, write_join
 from tidecast.samples.segment import Segment
 from tidecast.samples.segment_files import SegmentFiles
@@ -44,27 +44,30 @@ def join_due(holdings: Holdings, stretch_ms: int, now_ms: int) -> None:
             holdings.join(files, join, join_tier)
 
 
-def build_due(holdings: Holdings, stretch_ms: int, settled_ms: int) -> int:
-    """Builds tiers of stretches that ended by `settled_ms` and have samples that tiers lack.
+def build_due(
+    holdings: Holdings, stretch_ms: int, settled_ms: int, after_ms: int = BEFORE_ALL_MS
+) -> int:
+    """Builds tiers of stretches within (after, settled] that have samples which tiers lack.
 
     Returns how many were built: as many at once as leave others their turn.
     """
     if not holdings.tiers:
         return 0
-    due = _due(holdings, stretch_ms, settled_ms)
+    due = _due(holdings, stretch_ms, max(after_ms, holdings.view.kept.gone_ms), settled_ms)
     for up_to_ms in sorted(due)[:_STRETCHES_AT_ONCE]:
         _build(holdings, up_to_ms - stretch_ms, up_to_ms, due[up_to_ms])
     return min(len(due), _STRETCHES_AT_ONCE)
 
 
-def _due(holdings: Holdings, stretch_ms: int, settled_ms: int) -> dict[int, list[Segment]]:
+def _due(
+    holdings: Holdings, stretch_ms: int, after_ms: int, settled_ms: int
+) -> dict[int, list[Segment]]:
     """By the end of each due stretch the raw segments that reach into it."""
-    kept = holdings.view.kept
-    seen = {stretch.up_to_ms: stretch.seen for stretch in kept.stretches}
+    seen = {stretch.up_to_ms: stretch.seen for stretch in holdings.view.kept.stretches}
     reaching: dict[int, list[Segment]] = {}
     for segment in holdings.view.segments:
         for up_to_ms in _ends(segment, stretch_ms):
-            if kept.gone_ms < up_to_ms <= settled_ms:
+            if after_ms < up_to_ms <= settled_ms:
                 reaching.setdefault(up_to_ms, []).append(segment)
     return {
         up_to_ms: segments
@@ -148,7 +151,7 @@ def _empty_tier(holdings: Holdings, place: int, after_ms: int) -> None:
         holdings.exchange(files, gone, [])
 
 
-def fit(holdings: Holdings, stretch_ms: int, room: Room) -> int:
+def fit(holdings: Holdings, room: Room) -> int:
     """Removes the oldest until all fits into the room; returns how many bytes were removed."""
     used = room.others_bytes + sum(
         segment.size_bytes for files in holdings.files for segment in holdings.segments(files)
@@ -157,7 +160,7 @@ def fit(holdings: Holdings, stretch_ms: int, room: Room) -> int:
     for files in holdings.files:
         while used > room.max_bytes and holdings.segments(files):
             oldest = min(holdings.segments(files), key=lambda segment: segment.meta.last_ms)
-            _remove_for_room(holdings, files, oldest, stretch_ms)
+            _remove_for_room(holdings, files, oldest)
             used -= oldest.size_bytes
     if used < before:
         _log.warning(
@@ -168,9 +171,7 @@ def fit(holdings: Holdings, stretch_ms: int, room: Room) -> int:
     return before - used
 
 
-def _remove_for_room(
-    holdings: Holdings, files: SegmentFiles, oldest: Segment, stretch_ms: int
-) -> None:
+def _remove_for_room(holdings: Holdings, files: SegmentFiles, oldest: Segment) -> None:
     kept = holdings.view.kept
     if files is not holdings.raw:
         _empty_tier(holdings, holdings.tiers.index(files), oldest.meta.end_ms - 1)
