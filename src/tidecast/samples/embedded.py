@@ -58,7 +58,7 @@ from tidecast.samples.reading import Located, locate, read, recent_series
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
-from tidecast.samples.stats import StoreStats
+from tidecast.samples.stats import HeadSpan, LabelStats, StoreStats, label_stats
 from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, select_points
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
@@ -321,6 +321,30 @@ class EmbeddedSamples(Samples):
                 sum(piece.size_bytes for piece in pieces),
                 self._removed_bytes,
             )
+
+    def label_stats(self, top: int) -> tuple[LabelStats, HeadSpan]:
+        """Of which series there are how many, among those that were written to last.
+
+        These are the head's, or, where the newest segment has more (the head begins anew with each
+        flush), that segment's.
+        """
+        with self._memory_lock:
+            segments = self._holdings.view.segments[-1:]
+            indexes = [head.index for head in self._heads()] + [each.index for each in segments]
+            spans = [each for head in self._heads() if (each := head.span())]
+            spans = spans or [(each.meta.first_ms, each.meta.last_ms) for each in segments]
+            largest = max(indexes, key=len)
+            pairs = list(largest.pair_counts())
+            first_ms = min((first for first, _ in spans), default=0)
+            last_ms = max((last for _, last in spans), default=0)
+            chunks = sum(head.chunks for head in self._heads())
+            span = HeadSpan(len(largest), chunks, first_ms, last_ms)
+        return label_stats(pairs, top), span
+
+    def clean(self) -> None:
+        """Writes anew what deletions hide something of, so that it takes no more room."""
+        with self._upkeep_lock:
+            join_due(self._holdings, self._stretch_ms, self._clock())
 
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The range within what arrays can compare."""

@@ -98,6 +98,16 @@ class _Chunks:
             self._values[chunks][inside],
         )
 
+    @property
+    def count(self) -> int:
+        """How many chunks there are."""
+        return self._count
+
+    def first_ms(self) -> int:
+        """The time of the oldest sample; far in the future where there is none."""
+        held = self._owner[: self._count] != _NOBODY
+        return int(self._timestamps[: self._count, 0][held].min(initial=_FREE_MS))
+
     def periods(self, width_ms: int, origin_ms: int) -> Int64s:
         """Into which multiples of the width behind the origin samples fall, with no order."""
         timestamps = self._timestamps[: self._count]
@@ -176,6 +186,17 @@ class Head:
         """Into which multiples of the width behind the origin samples fall, ascending."""
         runs = [(run[0] - origin_ms) // width_ms for run in self._mended.values()]
         return np.unique(np.concatenate([self._chunks.periods(width_ms, origin_ms), *runs]))
+
+    @property
+    def chunks(self) -> int:
+        """In how many chunks the samples are."""
+        return self._chunks.count
+
+    def span(self) -> tuple[int, int] | None:
+        """The times of the oldest and the newest sample; None where there is none."""
+        first, last = self._chunks.first_ms(), int(self._last_ms.max(initial=_BEFORE_ALL_MS))
+        first = min([first, *(int(run[0][0]) for run in self._mended.values())])
+        return (first, last) if self.samples else None
 
     def recent(self, numbers: Int64s, start_ms: int, end_ms: int) -> list[HeadSeries]:
         """Those of the series that have samples in [start, end], with them, in the given order."""
