@@ -44,7 +44,7 @@ from tidecast.samples.protocol import (
     SamplesUnavailable,
     SelectLimits,
 )
-from tidecast.samples.reading import Located, View, locate, read, recent_series
+from tidecast.samples.reading import Located, Snapshot, View, locate, recent_series
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import Join, plan_joins
 from tidecast.samples.segment import Segment, order_of
@@ -101,7 +101,7 @@ class EmbeddedSamples(Samples):
         upkeep_seconds: float | None = 30.0,
         apart: Runner | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._window_ms = window_ms
         self._flush_samples = flush_samples
         self._out_of_order_window_ms = out_of_order_window_ms
@@ -198,7 +198,7 @@ class EmbeddedSamples(Samples):
 
     def _require_open(self) -> None:
         if self._closed:
-            raise SamplesUnavailable(f"the samples store in {self._directory} is closed")
+            raise SamplesUnavailable(f"the samples store in {self.directory} is closed")
 
     def _take(self, entry: LogEntry) -> int:
         batch = entry.batch
@@ -218,13 +218,13 @@ class EmbeddedSamples(Samples):
         with self._upkeep_lock:
             with self._commits.paused():
                 self._require_open()
-                sizes = {p: p.stat().st_size for p in log_paths(self._directory / "log")}
+                sizes = {p: p.stat().st_size for p in log_paths(self.directory / "log")}
             segments = [segment.path for segment in self._view.segments]
-            copy_store(self._directory, target, sizes, segments)
+            copy_store(self.directory, target, sizes, segments)
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             self._metadata.put(metadata)
 
     def metadata(self) -> dict[str, MetricMetadata]:
@@ -239,11 +239,16 @@ class EmbeddedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series that have samples in [start, end], sorted by labels."""
+        bounds = self._bounds(start_ms, end_ms)
         return self._serving(
-            lambda: read(
-                self._locate(matchers, start_ms, end_ms), *self._bounds(start_ms, end_ms), limits
-            )
+            lambda: self._snapshot(matchers, *bounds).select(matchers, *bounds, limits)
         )
+
+    def snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
+        """What `select` would read, to be read in another process."""
+        bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return replace(found, view=found.view.within(*bounds))
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
@@ -287,12 +292,17 @@ class EmbeddedSamples(Samples):
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
         bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return locate(found.view, found.recent, matchers, *bounds)
+
+    def _snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         with self._memory_lock:
-            view = self._view
             recent = [
-                one for head in self._heads() for one in recent_series(head, matchers, *bounds)
+                one
+                for head in self._heads()
+                for one in recent_series(head, matchers, start_ms, end_ms)
             ]
-        return locate(view, recent, matchers, *bounds)
+            return Snapshot(self._view, recent)
 
     def _new_head(self) -> Head:
         return Head(self._flush_samples)
@@ -357,7 +367,7 @@ class EmbeddedSamples(Samples):
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
-                with writing_in(self._directory):
+                with writing_in(self.directory):
                     remove_durably(self._log.rotate())
                 return
             sealed = _Sealed(self._head, self._log.rotate())
@@ -366,7 +376,7 @@ class EmbeddedSamples(Samples):
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             written = self._work.write_head(sealed.head, sealed.logs, now_ms)
             with self._memory_lock:
                 segments = tuple(order_of([*self._view.segments, *written]))
@@ -376,7 +386,7 @@ class EmbeddedSamples(Samples):
 
     def _join(self, join: Join) -> None:
         try:
-            with writing_in(self._directory):
+            with writing_in(self.directory):
                 joined = self._work.write_join(join, self._view.forgotten)
         except DamagedFile as error:
             self._put_aside(error)
@@ -390,14 +400,19 @@ class EmbeddedSamples(Samples):
         with self._memory_lock:
             kept = [segment for segment in self._view.segments if segment not in old]
             self._view = replace(self._view, segments=tuple(order_of([*kept, *new])))
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             remove_durably([segment.path for segment in old])
 
     def _remember(self, forgotten: Forgotten) -> None:
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             self._forgotten_file.save(forgotten.to_json())
         with self._memory_lock:
             self._view = replace(self._view, forgotten=forgotten)
+
+    def put_aside(self, error: DamagedFile) -> None:
+        """Takes a segment out of service that was found damaged in another process."""
+        with self._upkeep_lock:
+            self._put_aside(error)
 
     def _put_aside(self, error: DamagedFile) -> None:
         """Takes a damaged segment out of service."""

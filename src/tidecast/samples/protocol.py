@@ -58,8 +58,21 @@ class MetricMetadata:
     unit: str = ""
 
 
-class Samples(Protocol):
-    """A place where samples are kept. Times are int64 milliseconds UTC, both ends included.
+class Selectable(Protocol):
+    """Samples that can be read. Times are int64 milliseconds UTC, both ends included."""
+
+    def select(
+        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels.
+
+        Raises `LimitExceeded`.
+        """
+        ...
+
+
+class Samples(Selectable, Protocol):
+    """A place where samples are kept.
 
     Safe to call from several threads; each call blocks until it is done.
     """
@@ -70,12 +83,6 @@ class Samples(Protocol):
         A sample already there with the same bits is a duplicate and harmless; with another value
         the new one wins. Raises `SamplesUnavailable` if nothing was written.
         """
-        ...
-
-    def select(
-        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
-    ) -> SampleBatch:
-        """The matching series that have samples in [start, end], sorted by labels."""
         ...
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:

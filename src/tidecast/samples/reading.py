@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,38 @@ class View:
 
     segments: tuple[Segment, ...] = ()
     forgotten: Forgotten = field(default_factory=Forgotten)
+
+    def within(self, start_ms: int, end_ms: int) -> View:
+        """The same, less the segments that have nothing in [start, end]."""
+        kept = tuple(s for s in self.segments if s.meta.overlaps(start_ms, end_ms))
+        return replace(self, segments=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one selection concerns, at one moment, on its way to another process.
+
+    The segments go by their paths: unpickling opens them there, and raises `FileNotFoundError` for
+    one that was joined into another since, `DamagedFile` for a damaged one.
+    """
+
+    view: View
+    recent: Sequence[HeadSeries]
+
+    def __reduce__(self) -> tuple[Callable[[View, SampleBatch], Snapshot], tuple[Any, ...]]:
+        # A few large arrays instead of very many small ones.
+        return _unpacked, (self.view, SampleBatch.of((s.labels, *s.run) for s in self.recent))
+
+    def select(
+        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels."""
+        located = locate(self.view, self.recent, matchers, start_ms, end_ms)
+        return read(located, start_ms, end_ms, limits)
+
+
+def _unpacked(view: View, recent: SampleBatch) -> Snapshot:
+    return Snapshot(view, [HeadSeries(labels, (at, values)) for labels, at, values in recent])
 
 
 class _Columns:
@@ -55,6 +88,10 @@ class _Stored:
     hidden_ms: Sequence[tuple[int, int]]
     columns: _Columns
 
+    def most(self, start_ms: int, end_ms: int) -> int:
+        _, low, high = self.columns.within(self.segment.column(self.number), start_ms, end_ms)
+        return high - low
+
     def run(self, start_ms: int, end_ms: int) -> Run:
         column = self.segment.column(self.number)
         timestamps, low, high = self.columns.within(column, start_ms, end_ms)
@@ -67,6 +104,9 @@ class _Recent:
     """A series in the head, as far as it is in the range."""
 
     samples: Run
+
+    def most(self, _start_ms: int, _end_ms: int) -> int:
+        return len(self.samples[0])
 
     def run(self, _start_ms: int, _end_ms: int) -> Run:
         return self.samples
@@ -87,7 +127,7 @@ def locate(
     """Where matching samples in [start, end] may be."""
     located: Located = {}
     for segment in view.segments:
-        if segment.meta.first_ms > end_ms or segment.meta.last_ms < start_ms:
+        if not segment.meta.overlaps(start_ms, end_ms):
             continue
         hidden = view.forgotten.hidden(segment)
         columns = _Columns(segment)
@@ -111,17 +151,18 @@ def read(located: Located, start_ms: int, end_ms: int, limits: SelectLimits) -> 
             f"the selection touches {len(located)} series, at most {limits.series} are allowed: "
             "narrow its matchers"
         )
-    series = []
+    # Times, which many series share, tell what would be read before any value is decoded.
     samples = 0
-    for labels in sorted(located):
-        pieces = [piece.run(start_ms, end_ms) for piece in located[labels]]
-        timestamps, values = merge_runs(pieces)
-        samples += len(timestamps)
+    for pieces in located.values():
+        samples += sum(piece.most(start_ms, end_ms) for piece in pieces)
         if samples > limits.samples:
             raise LimitExceeded(
                 f"the selection touches more than {limits.samples} samples: "
                 "narrow its matchers or its time range"
             )
+    series = []
+    for labels in sorted(located):
+        timestamps, values = merge_runs([piece.run(start_ms, end_ms) for piece in located[labels]])
         if len(timestamps):
             series.append((labels, timestamps, values))
     return SampleBatch.of(series)

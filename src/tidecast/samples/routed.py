@@ -29,6 +29,20 @@ def is_own(name: str) -> bool:
     return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
 
 
+def joined(batches: Sequence[SampleBatch], limits: SelectLimits) -> SampleBatch:
+    """One batch, sorted by labels, of several without common series; raises `LimitExceeded`."""
+    if len(batches) == 1:
+        return batches[0]
+    series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
+    found = SampleBatch.of(series)
+    if len(found) > limits.series or len(found.timestamps) > limits.samples:
+        raise LimitExceeded(
+            f"the selection touches {len(found)} series with {len(found.timestamps)} samples, "
+            f"at most {limits.series} with {limits.samples} are allowed: narrow it"
+        )
+    return found
+
+
 class RoutedSamples(Samples):
     """Series of `is_own` names live in `own`, all others in `raw`.
 
@@ -67,18 +81,10 @@ class RoutedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series of both, sorted by labels."""
-        stores = self._asked(matchers)
-        batches = [store.select(matchers, start_ms, end_ms, limits) for store in stores]
-        if len(batches) == 1:
-            return batches[0]
-        series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
-        found = SampleBatch.of(series)
-        if len(found) > limits.series or len(found.timestamps) > limits.samples:
-            raise LimitExceeded(
-                f"the selection touches {len(found)} series with {len(found.timestamps)} samples, "
-                f"at most {limits.series} with {limits.samples} are allowed: narrow it"
-            )
-        return found
+        stores = self.asked(matchers)
+        return joined(
+            [store.select(matchers, start_ms, end_ms, limits) for store in stores], limits
+        )
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
@@ -102,7 +108,7 @@ class RoutedSamples(Samples):
 
     def delete(self, matchers: Matchers, start_ms: int, end_ms: int) -> int:
         """Forgets the matching samples in both; returns how many series it met."""
-        return sum(store.delete(matchers, start_ms, end_ms) for store in self._asked(matchers))
+        return sum(store.delete(matchers, start_ms, end_ms) for store in self.asked(matchers))
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are, each beside its samples."""
@@ -117,7 +123,8 @@ class RoutedSamples(Samples):
         """What is known of each metric name in either."""
         return self._raw.metadata() | self._own.metadata()
 
-    def _asked(self, matchers: Matchers) -> Sequence[Samples]:
+    def asked(self, matchers: Matchers) -> Sequence[Samples]:
+        """The stores that such a selection concerns."""
         for matcher in matchers:
             if matcher.name == NAME and matcher.op is MatchOp.EQUAL and matcher.value:
                 return [self._own if is_own(matcher.value) else self._raw]
@@ -131,7 +138,7 @@ class RoutedSamples(Samples):
         """What either store answers, asked only with the selections that concern it."""
         found: set[_Found] = set()
         for store in (self._own, self._raw):
-            some = [one for one in matchers if store in self._asked(one)]
+            some = [one for one in matchers if store in self.asked(one)]
             if some:
                 found.update(ask(store, some))
         return sorted(found)

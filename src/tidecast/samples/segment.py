@@ -20,11 +20,12 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,10 @@ class SegmentMeta:
     samples: int = 0
     deletions: int = 0
     replaces: tuple[str, ...] = ()
+
+    def overlaps(self, start_ms: int, end_ms: int) -> bool:
+        """Whether its first and last sample leave room for one in [start, end]."""
+        return self.first_ms <= end_ms and self.last_ms >= start_ms
 
 
 def series_order(labels: Labels) -> tuple[str, Labels]:
@@ -206,6 +211,9 @@ class Segment:
         fields = json.loads(about)
         self.meta = SegmentMeta(**(fields | {"replaces": tuple(fields["replaces"])}))
 
+    def __reduce__(self) -> tuple[Callable[[Path], Segment], tuple[Path]]:
+        return opened, (self.path,)
+
     @cached_property
     def _catalogue(self) -> _Catalogue:
         raw = self._data[self._index]
@@ -282,6 +290,17 @@ class Segment:
             self.timestamps(column)
         for series in range(len(self)):
             self.values(series)
+
+
+_opened: WeakValueDictionary[Path, Segment] = WeakValueDictionary()
+
+
+def opened(path: Path) -> Segment:
+    """The segment of this file, the same again as long as anybody holds it."""
+    segment = _opened.get(path)
+    if segment is None:
+        segment = _opened[path] = Segment(path)
+    return segment
 
 
 def order_of(segments: Sequence[Segment]) -> list[Segment]:
