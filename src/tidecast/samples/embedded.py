@@ -297,12 +297,8 @@ class EmbeddedSamples(Samples):
 
     def _snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         with self._memory_lock:
-            recent = [
-                one
-                for head in self._heads()
-                for one in recent_series(head, matchers, start_ms, end_ms)
-            ]
-            return Snapshot(self._view, recent)
+            found = [recent_series(head, matchers, start_ms, end_ms) for head in self._heads()]
+            return Snapshot(self._view, [one for some in found for one in some], len(found))
 
     def _new_head(self) -> Head:
         return Head(self._flush_samples)
