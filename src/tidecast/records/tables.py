@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from tidecast.records.basis import basis_from
 from tidecast.records.columns import Choice, Int64, Json, Real, RealOrNaN, Text, as_labels
 from tidecast_alerts.model import AlertState, IncidentState, SignalState
+from tidecast_analytics.scoring import Alarm
 
-NEWEST_REVISION = "0001"
+NEWEST_REVISION = "0002"
 """The newest migration: a database that is at it needs no Alembic at start."""
 
 MAX_NAME_BYTES = 1_000
@@ -183,7 +185,37 @@ forecasts = sa.Table(
     _json("reasons", tuple),
     _text("query"),
     sa.Column("bands", sa.LargeBinary, nullable=False),
+    sa.Column("basis", Json(basis_from)),
     sa.Index(None, "resource_digest", "published_ms"),
+    sa.Index(None, "published_ms"),
+)
+
+# No foreign key to the forecast: scores outlive it.
+forecast_scores = sa.Table(
+    "forecast_scores",
+    metadata,
+    sa.Column("forecast_id", Int64, primary_key=True, autoincrement=False),
+    sa.Column("lead_days", Int64, primary_key=True, autoincrement=False),
+    _digest("resource_digest"),
+    _text("resource"),
+    _ms("published_ms"),
+    _ms("scored_ms"),
+    sa.Column("first_of_day", sa.Boolean, nullable=False),
+    sa.Column("first_of_week", sa.Boolean, nullable=False),
+    sa.Column("values", Int64, nullable=False),
+    sa.Column("inside80", Int64, nullable=False),
+    sa.Column("inside95", Int64, nullable=False),
+    sa.Column("mae", Real, nullable=False),
+    sa.Column("pinball", Real, nullable=False),
+    sa.Column("scale", Real, nullable=False),
+    _json("reach", tuple),
+    _ms("crossed_ms", optional=True),
+    _ms("crossing_error_ms", optional=True),
+    sa.Column("dates_pinball_ms", Real),
+    sa.Column("held", sa.Boolean),
+    sa.Column("alarm", Choice(Alarm)),
+    sa.Index(None, "resource_digest", "published_ms"),
+    sa.Index(None, "first_of_day", "published_ms"),
 )
 
 newest_forecasts = sa.Table(
