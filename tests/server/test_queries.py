@@ -242,7 +242,7 @@ def test_a_query_stops_when_its_client_goes() -> None:
 def test_a_query_in_the_worker_stops_when_its_client_goes(
     lane: Lane, stores: RoutedSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = door(lane, stores, monkeypatch, memory_bytes=1 << 50)
+    there = door(lane, stores, monkeypatch)
     began = threading.Event()
 
     def snapshot(*asked: Any) -> SampleBatch:
@@ -261,7 +261,7 @@ def test_a_query_in_the_worker_stops_when_its_client_goes(
 def test_a_query_in_the_worker_has_its_time(
     lane: Lane, stores: RoutedSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = door(lane, stores, monkeypatch, memory_bytes=1 << 50)
+    there = door(lane, stores, monkeypatch)
     with pytest.raises(QueryTimeout):
         ask(there, QueryRequest(ENDLESS, END_MS // 2, END_MS // 2, timeout_seconds=0.3))
 

@@ -107,11 +107,15 @@ class Context:
         return batch
 
     def count_bytes(self, more: int) -> None:
-        """Adds to what the query takes; raises `LimitExceeded` or `TooCostlyHere`."""
+        """Says that a part of the query will take so much.
+
+        Raises `LimitExceeded` where that is more than the query may have, `TooCostlyHere` where
+        all parts together are more than it may have here: so much work they are.
+        """
         self.estimated_bytes += more
-        if self.estimated_bytes > self.limits.memory_bytes:
+        if more > self.limits.memory_bytes:
             raise LimitExceeded(
-                f"query would take about {self.estimated_bytes >> 20} MiB of memory, above the "
+                f"query would take about {more >> 20} MiB of memory at once, above the "
                 f"limit of {self.limits.memory_bytes >> 20} MiB; "
                 "ask for less time, fewer series or a longer step"
             )

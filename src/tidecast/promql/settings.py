@@ -13,7 +13,7 @@ class QueryLimits:
     """What one query may cost before it is refused.
 
     `select` bounds the samples of all selectors together and the series of each, `cells` the
-    series x steps of any part of the query, `memory_bytes` what all of these take by estimate,
+    series x steps of any part of the query, `memory_bytes` what any of these takes by estimate,
     `points` the steps of a range query (11,000, as in Prometheus), `timeout_seconds` its time.
     """
 
