@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -76,9 +77,10 @@ class PrometheusApi:
             ("query_exemplars", self.query_exemplars),
             ("format_query", self.format_query),
             ("parse_query", self.parse_query),
+            # Grafana's suggestions ask by POST what Prometheus answers to GET alone.
+            ("label/{name}/values", self.label_values),
         ]
         reads: list[tuple[str, Handler]] = [
-            ("label/{name}/values", self.label_values),
             ("metadata", self.metadata),
             ("rules", self.rules),
             ("alerts", self.alerts),
@@ -182,7 +184,15 @@ class PrometheusApi:
 
     async def rules(self, parameters: Parameters) -> Response:
         """The rule groups, as they were last evaluated."""
-        return success(await run_in_threadpool(api_rules, self._alerts.status()))
+        wanted = functools.partial(
+            api_rules,
+            type=parameters.get("type", ""),
+            rule_names=parameters.getlist("rule_name[]"),
+            rule_groups=parameters.getlist("rule_group[]"),
+            files=parameters.getlist("file[]"),
+            exclude_alerts=parameters.get("exclude_alerts") == "true",
+        )
+        return success(await run_in_threadpool(wanted, self._alerts.status()))
 
     async def alerts(self, parameters: Parameters) -> Response:
         """The pending and firing alerts."""
