@@ -22,12 +22,14 @@ from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
 from tidecast.promql.push_down import PushDownEngine
 from tidecast.promql.query_engine import QueryEngine
+from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
 from tidecast.samples.apart import Runner
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.kept import Tier
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
+from tidecast.samples.protocol import SelectLimits
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
@@ -99,7 +101,15 @@ class Application:
             self.embedded["raw"] = self.raw
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        local = Engine(self.samples)
+        local = Engine(
+            self.samples,
+            lookback_ms=settings.query_lookback_ms,
+            limits=QueryLimits(
+                select=SelectLimits(samples=settings.query_max_samples),
+                memory_bytes=settings.query_max_memory_mib << 20,
+                timeout_seconds=settings.query_timeout_ms / 1000,
+            ),
+        )
         self.engine: QueryEngine = local
         if isinstance(self.raw, PrometheusSamples):
             self.engine = PushDownEngine(local, self.raw, self.own)

@@ -25,8 +25,10 @@ from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
+from tidecast.server.queries import Queries
 from tidecast.server.tidecast_api import TidecastApi
 from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
@@ -110,8 +112,13 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     views = Views(application)
+    heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
-        application.engine, application.samples, application.alerts, application.clock
+        application.engine,
+        application.samples,
+        application.alerts,
+        application.clock,
+        Queries(application.engine, heavy, application.settings.query_max_concurrency),
     )
     write = WriteApi(
         application.ingest, application.samples, application.metrics, application.clock
