@@ -10,8 +10,11 @@ import orjson
 
 from tidecast.promql.numbers import format_value
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
-from tidecast.samples.batch import Float64s
+from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import Labels
+
+_EXACT_AS_SECONDS = 10**15
+"""Milliseconds below this are, as float seconds, written with their three decimals or fewer."""
 
 
 def encode_result(result: QueryResult) -> bytes:
@@ -56,10 +59,9 @@ def _matrix(matrix: Matrix) -> Iterator[bytes]:
     known, times = np.empty(0, dtype=np.int64), list[str]()
     for labels, timestamps, values in matrix:
         if not np.array_equal(known, timestamps):
-            known, times = timestamps, [f'[{_seconds(at)},"' for at in timestamps.tolist()]
-        texts = _texts(values)
-        points = '"],'.join([time + text for time, text in zip(times, texts, strict=True)])
-        yield b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), points.encode())
+            known, times = timestamps, _times(timestamps)
+        points = '"],['.join(map("".join, zip(times, _texts(values), strict=True)))
+        yield b'{"metric":%b,"values":[[%b"]]}' % (_metric(labels), points.encode())
 
 
 def _vector(vector: Vector) -> Iterator[bytes]:
@@ -86,6 +88,13 @@ def _seconds(milliseconds: int) -> str:
     sign = "-" if milliseconds < 0 else ""
     decimals = f".{rest:03d}".rstrip("0") if rest else ""
     return f"{sign}{whole}{decimals}"
+
+
+def _times(milliseconds: Int64s) -> list[str]:
+    """The seconds, each with the beginning of the value behind it."""
+    if len(milliseconds) and np.abs(milliseconds).max() >= _EXACT_AS_SECONDS:
+        return [f'{_seconds(each)},"' for each in milliseconds.tolist()]
+    return [f'{text},"' for text in _texts(milliseconds / 1000)]
 
 
 def _texts(values: Float64s) -> list[str]:

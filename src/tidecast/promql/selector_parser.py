@@ -8,7 +8,7 @@ from dataclasses import replace
 from tidecast.promql.duration_parser import DurationParser
 from tidecast.promql.duration_tree import At, Duration
 from tidecast.promql.errors import ParseError
-from tidecast.promql.lexer import Token, TokenKind
+from tidecast.promql.lexer import TokenKind
 from tidecast.promql.numbers import format_short, parse_number
 from tidecast.promql.tree import MatrixSelector, Node, Span, Subquery, ValueType, VectorSelector
 from tidecast.samples.matchers import InvalidRegex, Matcher, MatchOp, compile_regex
