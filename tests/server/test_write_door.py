@@ -8,8 +8,8 @@ import time
 import cramjam
 import pytest
 from starlette.requests import Request
+from tests.samples.remote_write_messages import field, sample, series
 from tests.samples.support import everything, labels_of
-from tests.samples.test_remote_write import field, sample, series
 from tests.samples.test_remote_write_2 import Symbols
 from tests.samples.test_remote_write_2 import series as series_2
 

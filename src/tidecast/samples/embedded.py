@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidecast.samples.admission import admit
+from tidecast.samples.apart import Runner
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.commit import GroupCommit
@@ -45,9 +46,10 @@ from tidecast.samples.protocol import (
 )
 from tidecast.samples.reading import Located, View, locate, read, recent_series
 from tidecast.samples.recovery import replay_logs
-from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
+from tidecast.samples.sealing import Join, plan_joins
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import SegmentFiles
+from tidecast.samples.segment_work import SegmentWork
 from tidecast.samples.stats import StoreStats
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
@@ -82,6 +84,7 @@ class EmbeddedSamples(Samples):
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
     `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
     lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are).
+    Flushing and joining are done by `apart` in another process, or (None) here.
 
     Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
     it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
@@ -96,6 +99,7 @@ class EmbeddedSamples(Samples):
         out_of_order_window_ms: int | None = None,
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
+        apart: Runner | None = None,
     ) -> None:
         self._directory = directory
         self._window_ms = window_ms
@@ -110,6 +114,7 @@ class EmbeddedSamples(Samples):
             self._lock_descriptor = lock_directory(directory)
             undo.callback(os.close, self._lock_descriptor)
             self._open(directory)
+            self._work = SegmentWork(self._files, window_ms, apart)
             undo.pop_all()
         self._opened_ms = clock()
         self._wake = threading.Event()
@@ -362,7 +367,7 @@ class EmbeddedSamples(Samples):
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
         with writing_in(self._directory):
-            written = write_head(sealed.head, self._window_ms, now_ms, self._files.new_path)
+            written = self._work.write_head(sealed.head, sealed.logs, now_ms)
             with self._memory_lock:
                 segments = tuple(order_of([*self._view.segments, *written]))
                 self._view = replace(self._view, segments=segments)
@@ -372,7 +377,7 @@ class EmbeddedSamples(Samples):
     def _join(self, join: Join) -> None:
         try:
             with writing_in(self._directory):
-                joined = write_join(join, self._view.forgotten, self._files.new_path)
+                joined = self._work.write_join(join, self._view.forgotten)
         except DamagedFile as error:
             self._put_aside(error)
             return

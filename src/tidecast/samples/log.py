@@ -5,9 +5,10 @@ A file is an 8-byte magic and frames of
     marker "TCr1" | payload length u32 | CRC32 of the payload u32 | CRC32 of these 12 bytes u32
 
 all little-endian. A payload holds the series that the file names for the first time and samples of
-series by number; numbers mean something within their file only. A length that its own CRC vouches
-for lets a reader step over a damaged payload; where even the header is damaged it looks for the
-next whole frame.
+series by number; numbers mean something within their file only. It ends in a byte that is not
+zero: where a file system has lengthened the file without writing the rest there is no whole frame.
+A length that its own CRC vouches for lets a reader step over a damaged payload; where even the
+header is damaged it looks for the next whole frame.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MAGIC = b"TCLOG\x00\x00\x01"
 _MARKER = b"TCr1"
 _HEADER = struct.Struct("<4sII")
 _HEADER_SIZE = _HEADER.size + 4
+_PAYLOAD_END = b"\xff"
 _NO_LABEL_SETS = encode_label_sets([])
 
 
@@ -82,8 +84,9 @@ class LogWriter:
         self._path = directory
         self._end = 0
         self._defined = _Numbers()
-        existing = log_paths(directory)
-        self._next = int(existing[-1].stem) + 1 if existing else 1
+        # The numbers of files kept for their damage are not given again either.
+        numbers = [int(path.name.split(".")[0]) for path in directory.glob("*.log*")]
+        self._next = max(numbers, default=0) + 1
 
     def write(self, entries: Sequence[LogEntry]) -> None:
         """Appends the entries and returns once they are durable.
@@ -125,6 +128,7 @@ class LogWriter:
         self._end = 0
         self._defined = _Numbers()
         _write_whole(self._descriptor, MAGIC)
+        os.fdatasync(self._descriptor)
         sync_directory(self._directory)
         self._end = len(MAGIC)
 
@@ -172,7 +176,7 @@ def log_paths(directory: Path) -> list[Path]:
 def encode_record(definitions: dict[int, Labels], entry: LogEntry) -> bytes:
     """The payload of a frame."""
     batch = entry.batch
-    return pack_sections(
+    sections = pack_sections(
         [
             np.array(list(definitions), dtype="<u4").tobytes(),
             encode_label_sets(list(definitions.values())) if definitions else _NO_LABEL_SETS,
@@ -182,6 +186,7 @@ def encode_record(definitions: dict[int, Labels], entry: LogEntry) -> bytes:
             batch.values.astype("<f8", copy=False).tobytes(),
         ]
     )
+    return sections + _PAYLOAD_END
 
 
 def decode_record(payload: bytes) -> LogRecord:
@@ -207,8 +212,8 @@ def decode_record(payload: bytes) -> LogRecord:
 def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
     """The records of a log file that can be trusted, in order; notes in `reading` how it went.
 
-    A frame cut short at the end is a torn tail, as dying while writing leaves it; whatever else is
-    not as it was written is a problem.
+    A frame cut short at the end, or ending in zeros, is a torn tail, as dying while writing leaves
+    it; whatever else is not as it was written is a problem.
     """
     data = path.read_bytes()
     reading.size = len(data)
@@ -256,8 +261,12 @@ def _frame_end(data: bytes, at: int) -> int | None:
 
 
 def _cut_short(data: bytes, at: int) -> bool:
-    """Whether the data ends within the frame that begins at this place."""
-    return len(data) - at < _HEADER_SIZE or (_announced_end(data, at) or 0) > len(data)
+    """Whether the data, or what of it is not zero, ends within the frame that begins here."""
+    return (
+        data[-1] == 0
+        or len(data) - at < _HEADER_SIZE
+        or (_announced_end(data, at) or 0) > len(data)
+    )
 
 
 def _whole_frame(data: bytes, at: int) -> int | None:

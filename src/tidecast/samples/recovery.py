@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tidecast.samples.durable import sync_directory
 from tidecast.samples.head import Head
 from tidecast.samples.log import MAGIC, LogReading, LogRecord, read_log
 
@@ -17,25 +18,39 @@ _CHUNK_SAMPLES = 1_000_000
 def replay_logs(paths: Sequence[Path], head: Head) -> list[str]:
     """Fills the head from the log files, oldest first; returns what was damaged in them.
 
-    Torn tails, which were never acknowledged, are cut back; empty files are removed.
+    Torn tails, which were never acknowledged, are cut back; empty files are removed. A damaged file
+    keeps a second name, so that what is missing is still known when its samples are in segments.
     """
     problems: list[str] = []
     for path in paths:
         reading = LogReading(path)
-        nameless = _replay_file(path, reading, head)
+        nameless = replay_file(path, reading, head)
         if nameless:
             reading.problems.append(
                 f"{path}: {nameless} samples are lost, their series stood in a damaged part"
             )
         problems += reading.problems
-        if reading.good_end <= len(MAGIC):
+        if reading.problems:
+            _keep_beside(path)
+        elif reading.good_end <= len(MAGIC):
             path.unlink()
         elif reading.good_end < reading.size:
             os.truncate(path, reading.good_end)
     return problems
 
 
-def _replay_file(path: Path, reading: LogReading, head: Head) -> int:
+def _keep_beside(path: Path) -> None:
+    kept = path.with_name(path.name + ".bad")
+    if not kept.exists():
+        kept.hardlink_to(path)
+        sync_directory(path.parent)
+
+
+def replay_file(path: Path, reading: LogReading, head: Head) -> int:
+    """Fills the head from one file, which stays as it is.
+
+    Returns how many samples are lost because the series they are of stood in a damaged part.
+    """
     known: dict[int, int] = {}
     chunk: list[LogRecord] = []
     size = nameless = 0

@@ -26,7 +26,6 @@ from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
 from tidecast.server.notify import Webhooks
 from tidecast.server.tasks import Tasks
-from tidecast.server.worker import Worker
 from tidecast_alerts.model import IncidentState
 from tidecast_alerts.notifications import deliver_due
 from tidecast_analytics.forecasting import forecast
@@ -80,7 +79,6 @@ class Upkeep:
     def __init__(self, application: Application) -> None:
         self._app = application
         self._clock: SystemClock = application.clock
-        self._worker = Worker()
         self._tasks = Tasks(application.metrics)
         self._due = Due()
         self._webhooks = Webhooks(application.receivers)
@@ -103,11 +101,11 @@ class Upkeep:
         every(60, "fast-path", self._watch_fast_path)
         every(2, "notifications", self._notify)
         every(60, "retention", self._retain)
+        every(30, "worker", self._app.worker.end_idle)
 
     def stop(self) -> None:
         """Lets what runs finish."""
         self._tasks.stop()
-        self._worker.close()
         self._app.save_hosts()
 
     def status(self) -> dict[str, object]:
@@ -189,7 +187,7 @@ class Upkeep:
             self._app.own,
             self._app.records,
             self._app.definitions,
-            lambda histories, horizon: self._worker.run(forecast, histories, horizon),
+            lambda histories, horizon: self._app.worker.analysis.run(forecast, histories, horizon),
         )
         try:
             horizon_ms = self._app.settings.horizon_ms
