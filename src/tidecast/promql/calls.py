@@ -138,13 +138,17 @@ def _label_replace(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     target, replacement, source, pattern = (
         evaluator.string(argument) for argument in node.arguments[1:]
     )
-    return label_functions.label_replace(block, target, replacement, source, pattern)
+    return label_functions.label_replace(
+        block, target, replacement, source, pattern, evaluator.context.check_time
+    )
 
 
 def _label_join(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     block = evaluator.vector(node.arguments[0], times)
     target, separator, *sources = (evaluator.string(argument) for argument in node.arguments[1:])
-    return label_functions.label_join(block, target, separator, sources)
+    return label_functions.label_join(
+        block, target, separator, sources, evaluator.context.check_time
+    )
 
 
 def _sort(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
