@@ -217,51 +217,60 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block
     for low in range(0, shape[0], at_once):
         windows.tick()
         rows = order[low : low + at_once]
-        spread = _Spread.of(windows, np.unique(windows.columns.of[rows]), divisor)
-        result[rows] = spread.extrapolate(windows, rows, None if lost is None else lost[rows])
+        columns, column = np.unique(windows.columns.of[rows], return_inverse=True)
+        spread = _of_columns(windows, columns).take(column)
+        oldest, newest = windows.at(windows.first[rows]), windows.at(windows.last[rows] - 1)
+        lost_here = None if lost is None else lost[rows]
+        result[rows] = spread.extrapolate(oldest, newest, lost_here, divisor)
     return windows.block(result, windows.counts >= 2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    """How the samples of some columns lie in their windows, in seconds [columns x steps]."""
+def _of_columns(windows: Windows, columns: Int64s) -> Spread:
+    begins, ends = windows.begins[columns], windows.ends[columns]
+    starts = windows.offsets[windows.columns.example[columns]][:, None]
+    first_ms, last_ms = windows.times_at(starts + begins), windows.times_at(starts + ends - 1)
+    return Spread.of(windows, first_ms, last_ms, ends - begins)
 
-    columns: Int64s
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the samples of each window lie in it, in seconds.
+
+    `sampled` from the oldest to the newest, `to_start` and `to_end` to be extrapolated before and
+    behind them. Source: Prometheus, `extrapolatedRate`.
+    """
+
     sampled: Float64s
     to_start: Float64s
     to_end: Float64s
-    divisor: Float64s
 
     @staticmethod
-    def of(windows: Windows, columns: Int64s, divisor: Float64s) -> _Spread:
-        """Prometheus' extrapolation: to the ends of the window where a sample would be due there.
-
-        What a window's difference is divided by is `sampled` times `divisor` [steps].
-        """
-        begins, ends = windows.begins[columns], windows.ends[columns]
-        starts = windows.offsets[windows.columns.example[columns]][:, None]
-        first_ms, last_ms = windows.times_at(starts + begins), windows.times_at(starts + ends - 1)
+    def of(windows: Windows, first_ms: Float64s, last_ms: Float64s, counts: Int64s) -> Spread:
+        """Extrapolates to the ends of the window where a sample would be due there."""
         sampled = (last_ms - first_ms) / 1000
-        gap = sampled / (ends - begins - 1)
+        gap = sampled / (counts - 1)
         to_start = (first_ms - windows.start_ms) / 1000
         to_end = (windows.end_ms - last_ms) / 1000
         to_start = np.where(to_start >= gap * 1.1, gap / 2, to_start)
         to_end = np.where(to_end >= gap * 1.1, gap / 2, to_end)
-        return _Spread(columns, sampled, to_start, to_end, divisor)
+        return Spread(sampled, to_start, to_end)
 
-    def extrapolate(self, windows: Windows, rows: Int64s, lost: Float64s | None) -> Float64s:
-        """The differences of these series, of the columns told; `lost` is given for counters."""
-        column = np.searchsorted(self.columns, windows.columns.of[rows])
-        oldest = windows.at(windows.first[rows])
-        result = windows.at(windows.last[rows] - 1) - oldest
-        sampled, to_start = self.sampled[column], self.to_start[column]
+    def take(self, rows: Int64s) -> Spread:
+        """These rows, in this order."""
+        return Spread(self.sampled[rows], self.to_start[rows], self.to_end[rows])
+
+    def extrapolate(
+        self, oldest: Float64s, newest: Float64s, lost: Float64s | None, divisor: Float64s
+    ) -> Float64s:
+        """The differences between these values; `lost` to resets is given for counters."""
+        result, to_start = newest - oldest, self.to_start
         if lost is not None:
             result += lost
             # A counter was not below zero: do not reach back beyond where it would have been zero.
-            to_zero = sampled * (oldest / result)
+            to_zero = self.sampled * (oldest / result)
             nearer = (result > 0) & (oldest >= 0) & (to_zero < to_start)
             to_start = np.where(nearer, to_zero, to_start)
-        factor = (sampled + to_start + self.to_end[column]) / sampled / self.divisor
+        factor = (self.sampled + to_start + self.to_end) / self.sampled / divisor
         extrapolated: Float64s = result * factor
         return extrapolated
 

@@ -13,6 +13,7 @@ from tidecast.promql.block import Block, Bools
 from tidecast.promql.columns import Columns, own_columns
 from tidecast.promql.segments import segment_sums
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.points import PointBatch
 from tidecast_collector.labels import Labels
 
 Tick = Callable[[], None]
@@ -30,8 +31,10 @@ class Windows:
     Windows are left-open: sample times lie in (start_ms[j], end_ms[j]]. Staleness markers are gone.
     Where they begin and end is told once for all series that share their timestamps: `begins` and
     `ends` [columns x steps], counted from the start of a series. With a `boundary` ("anchored" or
-    "smoothed") the samples that found their ends are there too. Long work calls `tick` now and
-    then, which raises when the query's time is up.
+    "smoothed") the samples that found their ends are there too. Where tiers answer, `points` are
+    what stands at the same places, and windows begin and end with buckets; then `asked_ms` is how
+    long they were asked to be. Long work calls `tick` now and then, which raises when the query's
+    time is up.
     """
 
     labels: Sequence[Labels]
@@ -46,6 +49,8 @@ class Windows:
     end_ms: Int64s
     tick: Tick
     boundary: str = ""
+    points: PointBatch | None = None
+    asked_ms: int = 0
 
     @cached_property
     def first(self) -> Int64s:
