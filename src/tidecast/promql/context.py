@@ -18,6 +18,7 @@ from tidecast.promql.duration_tree import (
     DurationOperation,
     DurationParen,
 )
+from tidecast.promql.durations import MAX_DURATION_MS
 from tidecast.promql.errors import (
     ParseError,
     QueryCancelled,
@@ -160,7 +161,7 @@ class Context:
     def milliseconds(self, duration: Duration, span: Span) -> int:
         """The length of a duration expression; raises `ParseError` where it has none."""
         seconds = self._seconds(duration)
-        if not math.isfinite(seconds) or abs(seconds) > 9e9:
+        if not math.isfinite(seconds) or abs(seconds) * 1000 > MAX_DURATION_MS:
             raise ParseError(self.query, span.start, "duration out of range")
         return round(seconds * 1000)
 

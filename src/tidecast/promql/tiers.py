@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tidecast.promql.block import Block
+from tidecast.promql.columns import find, own_columns
 from tidecast.promql.context import Context
 from tidecast.promql.durations import format_duration
 from tidecast.promql.tree import Span, VectorSelector
-from tidecast.promql.windows import Windows, find
+from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.points import Field, PointBatch
 from tidecast.samples.protocol import Layer, SelectHint
@@ -78,13 +79,14 @@ def point_windows(
         what = "the mean" if function in _MEANS else "the last sample"
         _tell(context, found.layers, f"{what} stands for all of each", node.span)
     borders = np.unique(np.concatenate((start_ms, end_ms)))
-    places = find(points.offsets, points.end_ms, borders)
+    places = find(points.offsets, points.end_ms, borders) - points.offsets[:-1, None]
     return Windows(
         points.labels,
         points.offsets,
         np.zeros(len(points), bool),
         points.last_ms if function != "ts_of_first_over_time" else points.first_ms,
         _values(points, function),
+        own_columns(len(points)),
         places[:, np.searchsorted(borders, start_ms)],
         places[:, np.searchsorted(borders, end_ms)],
         start_ms,

@@ -25,7 +25,7 @@ from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
 from tidecast.samples.apart import Runner
-from tidecast.samples.batch import SampleBatch
+from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.kept import Tier
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
@@ -41,6 +41,7 @@ from tidecast.server.worker import Worker
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
+from tidecast_collector.labels import Labels
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ class Application:
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
             record=self._record,
+            show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
         self.usage_imported: Callable[[], None] = lambda: None
@@ -162,6 +164,12 @@ class Application:
         self.samples.append(
             SampleBatch.of((each.labels, stamp, np.array([each.value])) for each in samples)
         )
+
+    def _show_alerts(
+        self, samples: Sequence[VectorSample], ended: Sequence[Labels], at_ms: int
+    ) -> None:
+        """Keeps what alerts there are, as series."""
+        self._record([*samples, *(VectorSample(each, float(STALE_NAN)) for each in ended)], at_ms)
 
     def register(self, records: Sequence[UsageRecords], units: Mapping[ResourceKey, str]) -> None:
         """Makes the resources of these records known, with their units where policy has none."""
