@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, reasons
+from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
 from tidecast_analytics.intervals import (
     Bands,
     HalfWidths,
@@ -23,80 +24,29 @@ from tidecast_analytics.intervals import (
     with_disagreement,
     within_swings,
 )
-from tidecast_analytics.kinds import Kind, kind
+from tidecast_analytics.kinds import Kind
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
-from tidecast_analytics.paces import PaceChange, at_newest_pace, change_of_pace
 from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.remainders import unexplained
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.rows import Rows
-from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
-from tidecast_analytics.shifts import Shift, upward_shifts, without_shifts
+from tidecast_analytics.series import DAY_MS
 
 Float64s = npt.NDArray[np.float64]
 
-MINIMUM_STEPS = {HOUR_MS: 48, DAY_MS: 14}
-"""Less than two days of hours, or 14 days, or half of them unseen, is not enough data."""
+__all__ = ["MAX_HORIZON_MS", "MINIMUM_STEPS", "forecast"]
+
 MAX_HORIZON_MS = 2 * 366 * DAY_MS
 """The longest horizon that is forecast: two years."""
 
 _LEAST_STEPS = 3  # fewer give no band at all
-_MAX_GAP_DAYS = {HOUR_MS: 7.0, DAY_MS: 28.0}
 _TREND_DAYS = 84
 _TREND_SIGMAS = 3.0
 _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
-_CHUNK = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Values are modelled as u = (value / size - centre) / reach, within -1 and 1."""
-
-    size: float
-    centre: float
-    reach: float
-
-    def inner(self, value: float) -> float:
-        """A mark in the scale of the models; far outside it where it is out of all reach."""
-        inner = (value / self.size - self.centre) / self.reach
-        return min(max(inner, -1e9), 1e9)
-
-    def outer(self, inner: Float64s) -> Float64s:
-        """Values in the unit of the history, finite even where that unit is huge."""
-        largest = 0.999 * sys.float_info.max / max(self.size, 1.0)
-        return np.clip(inner * self.reach + self.centre, -largest, largest) * self.size
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One history on its way: its place in the answer, its grid, and its rows for the models."""
-
-    place: int
-    history: History
-    grid: Grid
-    scale: _Scale
-    inner: Float64s
-    shifts: Sequence[Shift] = ()
-    kind: Kind = Kind.EVEN
-    pace: PaceChange | None = None
-
-    @property
-    def run(self) -> int:
-        """How many consecutive values at or above the mark make a crossing."""
-        return 3 if self.grid.step_ms == HOUR_MS else 1
-
-    @property
-    def steps_at_pace(self) -> int:
-        """For how many steps the newest pace was seen."""
-        return self.inner.size if self.pace is None else self.pace.steps_since
-
-    @property
-    def enough(self) -> bool:
-        least = MINIMUM_STEPS[self.grid.step_ms]
-        return self.inner.size >= least and int(self.grid.observed.sum()) >= least // 2
+_CHUNK = 250
 
 
 def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
@@ -110,11 +60,10 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     if not 0 < horizon_ms <= MAX_HORIZON_MS:
         raise ValueError(f"horizon of {horizon_ms} ms: it must lie between 0 and two years")
     answers: dict[int, Outlook] = {}
-    batches: dict[tuple[int, int, Kind], list[_Case]] = defaultdict(list)
-    for place, history in enumerate(histories):
-        case = _prepared(place, history)
+    batches: dict[tuple[int, int, Kind], list[Case]] = defaultdict(list)
+    for case in prepared(histories):
         if case.inner.size < _LEAST_STEPS:
-            answers[place] = _withheld(case)
+            answers[case.place] = _withheld(case)
         else:
             batches[case.grid.step_ms, case.inner.size, case.kind].append(case)
     for (_, _, shape), cases in batches.items():
@@ -126,31 +75,7 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     return [answers[place] for place in range(len(histories))]
 
 
-def _prepared(place: int, history: History) -> _Case:
-    grid = regular(history.times_ms, history.values)
-    least = MINIMUM_STEPS[grid.step_ms]
-    grid = newest_span(grid, _MAX_GAP_DAYS[grid.step_ms], least)
-    if grid.values.size == 0:
-        return _Case(place, history, grid, _Scale(1.0, 0.0, 1.0), grid.values)
-    size = float(np.nanmax(np.abs(grid.values))) or 1.0
-    shares = filled(replace(grid, values=grid.values / size))
-    shape = kind(shares, grid.steps_per_day)
-    # Where growth comes in jumps, a step is no exception to it.
-    shifts = () if shape is Kind.IN_JUMPS else upward_shifts(shares, grid.steps_per_day)
-    shares = without_shifts(shares, shifts)
-    pace = change_of_pace(shares, grid.steps_per_day) if shape is Kind.EVEN else None
-    if pace is not None:
-        shares = at_newest_pace(shares, pace)
-    centre = float(np.median(shares))
-    reach = float(np.abs(shares - centre).max())
-    if reach < 1e-12:
-        scale, inner = _Scale(size, centre, 1.0), np.zeros(shares.size)
-    else:
-        scale, inner = _Scale(size, centre, reach), (shares - centre) / reach
-    return _Case(place, history, grid, scale, inner, shifts, shape, pace)
-
-
-def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
+def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     """The outlooks of cases of one step, one length and one kind."""
     grid = cases[0].grid
     values = np.stack([case.inner for case in cases])
@@ -180,7 +105,7 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     ]
 
 
-def _jumpy_outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
+def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     """The outlooks of daily cases of one length that move in rare jumps."""
     values = np.stack([case.inner for case in cases])
     horizon = -(-horizon_ms // DAY_MS)
@@ -189,7 +114,7 @@ def _jumpy_outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     outlooks = []
     for row, case in enumerate(cases):
         paths = jumps.paths(values[row], horizon)
-        mark = _mark(case)
+        mark = case.mark
         rise = float(values[row, -1] - values[row, 0]) / (values.shape[1] - 1)
         outlooks.append(
             _judged(
@@ -205,7 +130,7 @@ def _jumpy_outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     return outlooks
 
 
-def _banded(case: _Case, choice: Choice, bands: Bands, row: int, tested: int) -> Outlook:
+def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> Outlook:
     """The outlook without its answer: bands within physical bounds, and how it was made."""
     floor, ceiling = _bounds(case)
     mean = choice.mean[row]
@@ -247,7 +172,7 @@ def _banded(case: _Case, choice: Choice, bands: Bands, row: int, tested: int) ->
     )
 
 
-def _bounds(case: _Case) -> tuple[float, float]:
+def _bounds(case: Case) -> tuple[float, float]:
     """What the resource can be at all: not negative if it never was, not above its limit."""
     seen = case.grid.values[case.grid.observed]
     floor = 0.0 if seen.min() >= 0 else -sys.float_info.max
@@ -258,9 +183,9 @@ def _bounds(case: _Case) -> tuple[float, float]:
 
 
 def _passages(
-    case: _Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
+    case: Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
 ) -> npt.NDArray[np.int64] | None:
-    mark = _mark(case)
+    mark = case.mark
     if mark is None or not case.enough:
         return None
     return crossing.first_passages(
@@ -273,13 +198,8 @@ def _passages(
     )
 
 
-def _mark(case: _Case) -> float | None:
-    mark = case.history.mark
-    return None if mark is None or not np.isfinite(mark) else float(mark)
-
-
 def _judged(
-    case: _Case,
+    case: Case,
     banded: Outlook,
     *,
     passages: npt.NDArray[np.int64] | None,
@@ -287,7 +207,7 @@ def _judged(
     rise_per_day: float,
 ) -> Outlook:
     """The outlook with its typed answer."""
-    mark = _mark(case)
+    mark = case.mark
     grown = replace(banded, growing=growing and case.enough)
     if mark is None:
         return grown
@@ -325,7 +245,7 @@ def _state(p50_ms: int | None, share: float, growing: bool) -> OutlookState:
     return OutlookState.BEYOND_HORIZON
 
 
-def _over_now(case: _Case, outlook: Outlook, mark: float) -> Outlook:
+def _over_now(case: Case, outlook: Outlook, mark: float) -> Outlook:
     end_ms = case.grid.end_ms
     return replace(
         outlook,
@@ -338,7 +258,7 @@ def _over_now(case: _Case, outlook: Outlook, mark: float) -> Outlook:
     )
 
 
-def _withheld(case: _Case) -> Outlook:
+def _withheld(case: Case) -> Outlook:
     """No band at all; over now is still seen on a daily grid of one or two values."""
     none: Float64s = np.empty(0)
     bare = Outlook(
