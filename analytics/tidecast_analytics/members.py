@@ -226,17 +226,15 @@ def _line_member(
 
 LAST_VALUE = Member("last value", 1, lambda rows, horizon: _seasonal_naive(1, rows, horizon), True)
 
-SAME_DAY = Member("seasonal naive (day)", 24, lambda r, h: _seasonal_naive(24, r, h), True)
 SAME_WEEK = Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True)
-MEDIAN_LEVEL = Member("median level", 48, _median_level)
 
 _TYPICAL_OF_HOURS = [
     LAST_VALUE,
-    SAME_DAY,
+    Member("seasonal naive (day)", 24, lambda r, h: _seasonal_naive(24, r, h), True),
     SAME_WEEK,
     Member("median day", 72, lambda r, h: _median(24, 7, r, h)),
     Member("median week", 504, lambda r, h: _median(168, 5, r, h)),
-    MEDIAN_LEVEL,
+    Member("median level", 48, _median_level),
 ]
 RESTING = _named(_TYPICAL_OF_HOURS)
 """Who speaks for an hourly history that idles between bursts: nobody who takes a mean."""

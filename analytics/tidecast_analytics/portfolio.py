@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.members import LAST_VALUE, MEDIAN_LEVEL, SAME_DAY, SAME_WEEK, Member
+from tidecast_analytics.members import SAME_WEEK, Member
 from tidecast_analytics.robust import middle
 from tidecast_analytics.rows import Floats, Rows
 
@@ -29,7 +29,7 @@ _POWER = 10.0
 _MOST_ERROR = 1.2
 # What counts as usual at an origin is at least this share of what is usual at all of them.
 _LEAST_USUAL = 0.3
-# So much is left to last week, where the history is too short to test it, if its days repeat.
+# So much is left to last week where the history is too short to test it, but seems to repeat it.
 _WEEK_UNTESTED = 0.4
 # The mixture of all members counts so much, that of those who do not bend the rest: a curve that
 # fitted best so far need not go on.
@@ -109,11 +109,11 @@ def choose(
         for member in pool.values()
         if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
     ]
-    share: Float64s = np.zeros(values.shape[0])
-    judged, days_repeat = _judged(_backtest(values, members, test, period, per_day), members)
+    judged = _judged(_backtest(values, members, test, period, per_day), members)
     weights = np.stack((judged.by_all, judged.by_straight))
-    if SAME_WEEK in pool.values() and test.origins[0] < SAME_WEEK.least_steps <= values.shape[1]:
-        share = np.where(days_repeat, _WEEK_UNTESTED, 0.0)
+    share: Float64s = np.zeros(values.shape[0])
+    if SAME_WEEK in pool.values() and SAME_WEEK not in members:
+        share = np.where(_week_is_nearer(values, period, per_day), _WEEK_UNTESTED, 0.0)
         weights = np.concatenate((weights * (1 - share), np.stack((share, share))[:, None]), axis=1)
         members.append(SAME_WEEK)
     known = Rows(values, period, per_day)
@@ -130,8 +130,8 @@ def choose(
     )
 
 
-def _judged(errors: Floats, members: Sequence[Member]) -> tuple[_Judgement, Bools]:
-    """What the back-test says, and where the days of a series repeat."""
+def _judged(errors: Floats, members: Sequence[Member]) -> _Judgement:
+    """What the back-test says."""
     mae = np.abs(errors).mean(axis=3, dtype=np.float64)
     relative = mae / _usual(mae)
     straight = np.array([not member.bends for member in members])
@@ -148,7 +148,7 @@ def _judged(errors: Floats, members: Sequence[Member]) -> tuple[_Judgement, Bool
     naive_mae = mae.mean(axis=2)[best_naive, row]
     naive_only = mixed_mae >= naive_mae
     alone = (np.arange(len(members))[:, None] == best_naive).astype(np.float64)
-    judgement = _Judgement(
+    return _Judgement(
         by_all=np.where(naive_only, alone, _weights(total, everyone)),
         by_straight=np.where(naive_only, alone, _weights(total, straight)),
         residuals=np.where(naive_only[:, None, None], errors[best_naive, row], mixed),
@@ -156,15 +156,23 @@ def _judged(errors: Floats, members: Sequence[Member]) -> tuple[_Judgement, Bool
         naive_mae=naive_mae,
         naive_only=naive_only,
     )
-    return judgement, _days_repeat(total, members)
 
 
-def _days_repeat(errors: Float64s, members: Sequence[Member]) -> Bools:
-    """Where yesterday says more than a flat line does; `errors` [members, series]."""
-    flat = [which for which, m in enumerate(members) if m in (LAST_VALUE, MEDIAN_LEVEL)]
-    if SAME_DAY not in members:
-        return np.zeros(errors.shape[1], dtype=np.bool_)
-    return np.asarray(errors[members.index(SAME_DAY)] <= errors[flat].min(axis=0))
+def _week_is_nearer(values: Float64s, period: int, per_day: int) -> Bools:
+    """Where the newest values are nearer to those a week ago than to those a season ago, or to
+    their own median.
+
+    Asked of histories too short for a back-test of the week; at least a day of it must be there
+    twice.
+    """
+    week = 7 * per_day
+    newest = values[:, week:]
+    if newest.shape[1] < per_day:
+        return np.zeros(values.shape[0], dtype=np.bool_)
+    to_week = np.abs(newest - values[:, :-week]).mean(axis=1)
+    to_season = np.abs(newest - values[:, week - period : -period]).mean(axis=1)
+    to_level = np.abs(newest - middle(newest)[:, None]).mean(axis=1)
+    return np.asarray(to_week < np.minimum(to_season, to_level))
 
 
 def _backtest(
