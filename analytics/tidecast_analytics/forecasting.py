@@ -19,6 +19,7 @@ from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
 from tidecast_analytics.intervals import (
     Bands,
     HalfWidths,
+    for_few_days,
     half_widths,
     with_changing_trend,
     with_disagreement,
@@ -86,6 +87,7 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
     widths = within_swings(half_widths(choice.residuals, horizon, windows), values, per_day)
+    widths = for_few_days(widths, values.shape[1] / per_day)
     known = np.array([case.steps_at_pace for case in cases])
     widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
