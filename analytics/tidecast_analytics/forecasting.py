@@ -86,8 +86,9 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    widths = within_swings(half_widths(choice.residuals, horizon, windows), values, per_day)
+    widths = half_widths(choice.residuals, horizon, windows)
     widths = for_few_days(widths, values.shape[1] / per_day)
+    widths = within_swings(widths, values, per_day)
     known = np.array([case.steps_at_pace for case in cases])
     widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
@@ -135,11 +136,8 @@ def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
 def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> Outlook:
     """The outlook without its answer: bands within physical bounds, and how it was made."""
     floor, ceiling = _bounds(case)
-    mean = choice.mean[row]
-
-    def outer(inner: Float64s) -> Float64s:
-        return np.clip(case.scale.outer(inner), floor, ceiling)
-
+    inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
+    mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
     unit = case.scale.reach * case.scale.size
     weights = {
         name: float(weight)
@@ -156,11 +154,11 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
     step_ms = case.grid.step_ms
     return Outlook(
         times_ms=case.grid.end_ms + step_ms * np.arange(1, mean.size + 1, dtype=np.int64),
-        mean=outer(mean),
-        lo80=outer(bands.lo80),
-        hi80=outer(bands.hi80),
-        lo95=outer(bands.lo95),
-        hi95=outer(bands.hi95),
+        mean=mean,
+        lo80=lo80,
+        hi80=hi80,
+        lo95=lo95,
+        hi95=hi95,
         step_ms=step_ms,
         method=next(iter(backtest.weights)),
         reasons=(

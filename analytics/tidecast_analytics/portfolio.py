@@ -49,7 +49,7 @@ class Choice:
     names: Sequence[str]
     mean: Float64s
     weights: Float64s
-    residuals: Float64s
+    residuals: Floats
     mae: Float64s
     naive_mae: Float64s
     naive_only: Bools
@@ -122,7 +122,7 @@ def choose(
         names=[m.name for m in members],
         mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
         weights=(_BENT_SHARE * weights[0] + (1 - _BENT_SHARE) * weights[1]).T,
-        residuals=judged.residuals.astype(np.float64),
+        residuals=judged.residuals,
         mae=judged.mae,
         naive_mae=judged.naive_mae,
         naive_only=judged.naive_only & (share == 0),
@@ -182,13 +182,15 @@ def _backtest(
     known = Rows(values.astype(np.float32), period, per_day, test.origins)
     actual = np.stack([known.values[:, end : end + test.steps] for end in test.origins], axis=1)
     errors = np.empty((len(members), *actual.shape), dtype=np.float32)
+    low, high = _bounds(known, test.steps)
     for member, error in zip(members, errors, strict=True):
-        np.subtract(actual, _clamped(member, known, test.steps), out=error)
+        made = np.clip(member.forecast(known, test.steps), low, high)
+        np.subtract(actual, made, out=error)
     return errors
 
 
-def _clamped(member: Member, known: Rows, horizon: int) -> Floats:
-    """A member's forecast, kept from diverging.
+def _bounds(known: Rows, horizon: int) -> tuple[Floats, Floats]:
+    """How far a member may go, each [series, origins, horizon]: none may diverge.
 
     It may leave the range of the history by that range, and by twice as much again for each
     length of the history it looks ahead.
@@ -196,7 +198,7 @@ def _clamped(member: Member, known: Rows, horizon: int) -> Floats:
     low, high = (bound[:, :, None] for bound in known.range)
     growth = 1 + 2 * np.arange(1, horizon + 1) / np.asarray(known.ends)[:, None]
     reach = (high - low) * growth.astype(known.values.dtype)
-    return np.asarray(np.clip(member.forecast(known, horizon), low - reach, high + reach))
+    return low - reach, high + reach
 
 
 def _usual(mae: Float64s) -> Float64s:
@@ -236,10 +238,11 @@ def _mixtures(known: Rows, members: Sequence[Member], weights: Float64s, horizon
     """The means of several mixtures [mixtures, series, horizon] of `weights` [mixtures, members,
     series]."""
     means = np.zeros((weights.shape[0], known.values.shape[0], horizon))
+    low, high = _bounds(known, horizon)
     for which, member in enumerate(members):
         used = (weights[:, which] > 0).any(axis=0)
         if used.any():
             some = known if used.all() else Rows(known.values[used], known.period, known.per_day)
-            ahead = _clamped(member, some, horizon)[:, 0]
+            ahead = np.clip(member.forecast(some, horizon), low[used], high[used])[:, 0]
             means[:, used] += weights[:, which, used, None] * ahead
     return means
