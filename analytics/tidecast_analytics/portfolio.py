@@ -1,7 +1,7 @@
 """Which members speak for a series: weights from a rolling-origin back-test, batched over series.
 
 At each origin every member is fitted on what came before it, and nothing else. Those whose error is
-within a fifth of the least count, by the inverse tenth power of it. The error of a member is the
+near the least count, by the inverse tenth power of it. The error of a member is the
 geometric mean of two: the mean absolute error, and the mean of its errors in units of what is
 usual at each origin, so that one wild origin does not decide alone. Where the mixture, judged
 with weights from the other origins only, is no better than the best naive member, that naive
@@ -26,7 +26,7 @@ Bools = npt.NDArray[np.bool_]
 MAX_ORIGINS = 8
 _POWER = 10.0
 # A member whose error exceeds the least one by more is left out.
-_MOST_ERROR = 1.2
+_MOST_ERROR = 1.15
 # What counts as usual at an origin is at least this share of what is usual at all of them.
 _LEAST_USUAL = 0.3
 # So much is left to last week where the history is too short to test it, but seems to repeat it.
@@ -145,7 +145,7 @@ def _judged(errors: Floats, members: Sequence[Member]) -> _Judgement:
     naive = np.flatnonzero([m.naive for m in members])
     best_naive = naive[np.argmin(total[naive], axis=0)]
     row = np.arange(errors.shape[1])
-    naive_mae = mae.mean(axis=2)[best_naive, row]
+    naive_mae = _best_elsewhere(mae[naive], others[naive])
     naive_only = mixed_mae >= naive_mae
     alone = (np.arange(len(members))[:, None] == best_naive).astype(np.float64)
     return _Judgement(
@@ -199,6 +199,12 @@ def _bounds(known: Rows, horizon: int) -> tuple[Floats, Floats]:
     growth = 1 + 2 * np.arange(1, horizon + 1) / np.asarray(known.ends)[:, None]
     reach = (high - low) * growth.astype(known.values.dtype)
     return low - reach, high + reach
+
+
+def _best_elsewhere(mae: Float64s, others: Float64s) -> Float64s:
+    """The mean error of a choice: at each origin the member that is best at the other ones."""
+    chosen = np.argmin(others, axis=0)
+    return np.asarray(np.take_along_axis(mae, chosen[None], axis=0)[0].mean(axis=1))
 
 
 def _usual(mae: Float64s) -> Float64s:
