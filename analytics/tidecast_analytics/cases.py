@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics.events import MONTHS_DAYS, Effect, without_events
 from tidecast_analytics.kinds import Kind, kinds
 from tidecast_analytics.outlook import History
 from tidecast_analytics.paces import PaceChange, at_newest_pace, changes_of_pace
 from tidecast_analytics.robust import middle
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
-from tidecast_analytics.shifts import Shift, upward_shifts, without_shifts
+from tidecast_analytics.shifts import Shift, known_shifts, upward_shifts, without_shifts
 
 Float64s = npt.NDArray[np.float64]
 
@@ -61,6 +62,7 @@ class Case:
     shifts: Sequence[Shift] = ()
     kind: Kind = Kind.EVEN
     pace: PaceChange | None = None
+    effects: Mapping[str, Effect] = field(default_factory=dict)
 
     @property
     def run(self) -> int:
@@ -121,14 +123,20 @@ def _modelled(rows: Sequence[tuple[int, History, Grid]]) -> list[Case]:
         ]
     )
     shapes = kinds(shares, per_day)
+    effects = [
+        _free_of_events(shares[at], history, grid) if shape is not Kind.IN_JUMPS else {}
+        for at, (shape, (_, history, grid)) in enumerate(zip(shapes, rows, strict=True))
+    ]
+    known = [_recorded(shares[at], history, grid) for at, (_, history, grid) in enumerate(rows)]
     # Where growth comes in jumps, a step is no exception to it.
-    shifts = [
+    steps = [
         () if shape is Kind.IN_JUMPS else found
         for shape, found in zip(shapes, upward_shifts(shares, per_day), strict=True)
     ]
-    for at, found in enumerate(shifts):
+    for at, found in enumerate(steps):
         if found:
             shares[at] = without_shifts(shares[at], found)
+    shifts = [(*recorded, *found) for recorded, found in zip(known, steps, strict=True)]
     paces = [
         change if shape is Kind.EVEN else None
         for shape, change in zip(shapes, changes_of_pace(shares, per_day), strict=True)
@@ -143,8 +151,34 @@ def _modelled(rows: Sequence[tuple[int, History, Grid]]) -> list[Case]:
     reaches[flat], shares[flat] = 1.0, 0.0
     shares /= reaches[:, None]
     return [
-        Case(*row, Scale(sizes[at], float(centres[at]), float(reaches[at])), shares[at], *of_models)
-        for at, (row, of_models) in enumerate(
-            zip(rows, zip(shifts, shapes, paces, strict=True), strict=True)
+        Case(
+            place,
+            history,
+            grid,
+            Scale(sizes[at], float(centres[at]), float(reaches[at])),
+            shares[at],
+            shifts[at],
+            shapes[at],
+            paces[at],
+            effects[at],
         )
+        for at, (place, history, grid) in enumerate(rows)
     ]
+
+
+def _free_of_events(shares: Float64s, history: History, grid: Grid) -> Mapping[str, Effect]:
+    """Takes the effects of events out of `shares` and returns them."""
+    if not history.events and shares.size < MONTHS_DAYS * grid.steps_per_day:
+        return {}
+    shares[:], effects = without_events(shares, grid.start_ms, grid.step_ms, history.events)
+    return effects
+
+
+def _recorded(shares: Float64s, history: History, grid: Grid) -> Sequence[Shift]:
+    """Takes the steps at recorded changes out of `shares` and returns them."""
+    if not history.changes_ms:
+        return ()
+    positions = [int(at - grid.start_ms) // grid.step_ms + 1 for at in history.changes_ms]
+    shifts = known_shifts(shares, positions, grid.steps_per_day)
+    shares[:] = without_shifts(shares, shifts)
+    return shifts

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, reasons
 from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
+from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
     HalfWidths,
@@ -55,8 +56,9 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
 
     Any finite or non-finite values are coped with, in any order and spacing; histories of equal
     length are computed together. Steps are hours, or days where a history is daily. The same
-    input gives the same answer, whatever else is asked with it. Raises ValueError for a horizon
-    that is not positive or exceeds two years, and for times and values of different lengths.
+    input gives the same answer, whatever else is asked with it (but for rounding, in the seventh
+    digit). Raises ValueError for a horizon that is not positive or exceeds two years, and for
+    times and values of different lengths.
     """
     if not 0 < horizon_ms <= MAX_HORIZON_MS:
         raise ValueError(f"horizon of {horizon_ms} ms: it must lie between 0 and two years")
@@ -84,6 +86,7 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     period, per_day = grid.season_steps, grid.steps_per_day
     pool = DAILY if per_day == 1 else RESTING if cases[0].kind is Kind.RESTING else HOURLY
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
+    choice, planned = _with_events(choice, cases, horizon)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
     widths = half_widths(choice.residuals, horizon, windows)
@@ -92,6 +95,8 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     known = np.array([case.steps_at_pace for case in cases])
     widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
+    if planned is not None:
+        widths = with_disagreement(widths, planned)
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)[:, 0]
@@ -106,6 +111,21 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
         )
         for row, case in enumerate(cases)
     ]
+
+
+def _with_events(
+    choice: Choice, cases: Sequence[Case], horizon: int
+) -> tuple[Choice, Float64s | None]:
+    """The forecasts with what planned events will do, and the deviation of that, if any."""
+    if not any(case.effects for case in cases):
+        return choice, None
+    mean, deviation = choice.mean.copy(), np.zeros_like(choice.mean)
+    for row, case in enumerate(cases):
+        grid = case.grid
+        effect = ahead(case.effects, case.history.events, grid.end_ms, grid.step_ms, horizon)
+        mean[row] += effect.lift / case.scale.reach
+        deviation[row] = effect.deviation / case.scale.reach
+    return replace(choice, mean=mean), deviation
 
 
 def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:

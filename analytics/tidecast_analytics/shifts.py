@@ -1,4 +1,4 @@
-"""Steps after which a resource goes on as before, only higher: a release, a migration."""
+"""Steps after which a resource goes on as before, on another level: a release, a migration."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ _SUSTAINED = 0.7
 _MOST_STEPS = 2
 _NEIGHBOUR_DAYS = 3
 _EDGE_STEPS = 6
+# A recorded change is compared over so many days, and counts from so many usual differences on.
+_KNOWN_DAYS, _KNOWN_SIGMAS = 7, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A lasting step up: the position of the first value after it, and its size."""
+    """A lasting step: the position of the first value after it, and its size (negative: down)."""
 
     position: int
     size: float
@@ -66,6 +68,29 @@ def _shifts(
         for day in _peaks(change, least)
         if _lasts(levels, day)
     ]
+
+
+def known_shifts(values: Float64s, positions: Sequence[int], per_day: int) -> list[Shift]:
+    """What moved the level of a history [steps] for good at each of the positions, up or down.
+
+    Whole days on both sides, up to a week of them and none beyond another change, are compared
+    phase by phase; what the days differ among themselves does not count as a change.
+    """
+    inside = sorted({at for at in positions if 0 < at < values.size})
+    found = []
+    for before, at, after in zip([0, *inside], inside, [*inside[1:], values.size], strict=False):
+        days = min(at - before, after - at, _KNOWN_DAYS * per_day) // per_day
+        if days == 0:
+            continue
+        old = values[at - days * per_day : at].reshape(days, per_day)
+        new = values[at : at + days * per_day].reshape(days, per_day)
+        size = float(np.median(np.median(new, axis=0) - np.median(old, axis=0)))
+        usual = np.concatenate(
+            (np.median(old, axis=1) - np.median(old), np.median(new, axis=1) - np.median(new))
+        )
+        if abs(size) > _KNOWN_SIGMAS * float(np.abs(usual).mean()) + 1e-9:
+            found.append(Shift(at, size))
+    return found
 
 
 def without_shifts(values: Float64s, shifts: Sequence[Shift]) -> Float64s:
