@@ -48,7 +48,8 @@ _TREND_SIGMAS = 3.0
 _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
-_CHUNK = 250
+# Series computed together: so many, and so many steps of their forecasts, fit into the cache.
+_CHUNK, _CHUNK_STEPS = 250, 160_000
 
 
 def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
@@ -71,8 +72,9 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
             batches[case.grid.step_ms, case.inner.size, case.kind].append(case)
     for (_, _, shape), cases in batches.items():
         outlooks = _jumpy_outlooks if shape is Kind.IN_JUMPS else _outlooks
-        for first in range(0, len(cases), _CHUNK):
-            chunk = cases[first : first + _CHUNK]
+        most = max(min(_CHUNK, _CHUNK_STEPS * cases[0].grid.step_ms // horizon_ms), 1)
+        for first in range(0, len(cases), most):
+            chunk = cases[first : first + most]
             for case, outlook in zip(chunk, outlooks(chunk, horizon_ms), strict=True):
                 answers[case.place] = outlook
     return [answers[place] for place in range(len(histories))]
