@@ -15,6 +15,7 @@ from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
@@ -103,6 +104,8 @@ class Application:
             record=self._record,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.track = FleetTrack()
+        """How past forecasts fared."""
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
 from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, forecast_fleet
 from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
-from tidecast.journeys.track_records import FleetTrack, read_tracks
+from tidecast.journeys.track_records import read_tracks
 from tidecast.server.application import Application
 from tidecast.server.lanes import LANES, Lanes
 
@@ -32,18 +32,17 @@ class Progress:
 
 
 class Forecasting:
-    """Forecasts the fleet and keeps its ledger; `progress` and `track` may be read at any time."""
+    """Forecasts the fleet and keeps its ledger; `progress` may be read at any time."""
 
     def __init__(self, application: Application, lanes: Lanes) -> None:
         self._app = application
         self._lanes = lanes
         self._stop = threading.Event()
         self.progress = Progress()
-        self.track = FleetTrack()
 
     def start(self) -> None:
         """Learns how past forecasts fared."""
-        self.track = read_tracks(self._app.records, self._app.clock.now_ms())
+        self._app.track = read_tracks(self._app.records, self._app.clock.now_ms())
 
     def stop(self) -> None:
         """Ends a run between two batches; what is published is not made again by the next."""
@@ -86,7 +85,7 @@ class Forecasting:
             self._app.definitions,
             self._analyse,
             LANES,
-            self.track.widening,
+            self._app.track.widening,
             f"the policy file {file}" if file else "the default policy",
         )
 
@@ -111,7 +110,7 @@ class Forecasting:
         now = self._app.clock.now_ms()
         added = score_forecasts(self._app.own, self._app.records, now, self._stop.is_set)
         if added:
-            self.track = read_tracks(self._app.records, now)
+            self._app.track = read_tracks(self._app.records, now)
             self._app.changes += 1
             log.info("scored %d forecasts", added)
         prune_forecasts(self._app.records, now, self._stop.is_set)

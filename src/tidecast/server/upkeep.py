@@ -161,7 +161,7 @@ class Upkeep:
             counts[each.state] += 1
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
-            *track_points(self.forecasting.track, living),
+            *track_points(self._app.track, living),
             *progress_points(self.forecasting.progress.done, self.forecasting.progress.total),
             *incident_points(counts),
         ]
