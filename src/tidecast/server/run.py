@@ -25,6 +25,7 @@ from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.tidecast_api import TidecastApi
@@ -124,6 +125,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *prometheus.routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
+            *ForecastApi(application, upkeep).routes(),
             *page_routes(views),
         ],
         middleware=[
