@@ -34,7 +34,7 @@ MAX_ORIGINS = 52
 
 @dataclass(frozen=True, slots=True)
 class MethodScore:
-    """How one method did on one history over its origins, or on several (`added`).
+    """How one method did on one history over its origins.
 
     `mae` is in the unit of the history; `mase` and `pinball` are in units of its in-sample error
     of the seasonal naive. Coverages are shares of the values. `dates_pinball_days` is the mean
@@ -195,38 +195,3 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _inside(scores: Sequence[BandScore], name: str, count: int) -> float:
     return sum(getattr(each, name) for each in scores) / count if count else 0.0
-
-
-def added(scores: Sequence[MethodScore]) -> list[MethodScore]:
-    """The scores of several histories as one of each method; each history counts alike.
-
-    `mae` is None, since units differ. Coverages count values, dates what was forecast.
-    """
-    methods = dict.fromkeys(each.method for each in scores)
-    return [_sum([each for each in scores if each.method == method]) for method in methods]
-
-
-def _sum(scores: Sequence[MethodScore]) -> MethodScore:
-    values = sum(each.values for each in scores)
-    dated = [each for each in scores if each.dates_pinball_days is not None]
-    dates = sum(each.dates for each in dated)
-    errors = [each.date_error_days for each in scores if each.date_error_days is not None]
-    alarms = {a: sum(each.alarms.get(a, 0) for each in scores) for a in Alarm}
-    return MethodScore(
-        method=scores[0].method,
-        origins=sum(each.origins for each in scores),
-        values=values,
-        mae=None,
-        mase=_mean([each.mase for each in scores]) or 0.0,
-        pinball=_mean([each.pinball for each in scores]) or 0.0,
-        coverage80=sum(each.coverage80 * each.values for each in scores) / values,
-        coverage95=sum(each.coverage95 * each.values for each in scores) / values,
-        dates_pinball_days=(
-            sum((each.dates_pinball_days or 0) * each.dates for each in dated) / dates
-            if dates
-            else None
-        ),
-        date_error_days=_mean(errors),
-        dates=dates,
-        alarms={verdict: count for verdict, count in alarms.items() if count},
-    )

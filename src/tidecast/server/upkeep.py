@@ -87,6 +87,7 @@ class Upkeep:
         self._due = Due()
         self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
+        self._busy = False
         application.usage_imported = self._usage_imported
         application.metrics.show(self.newest_own_series)
 
@@ -125,7 +126,7 @@ class Upkeep:
         """What is still to be done with what came in."""
         return {
             "late_hours": len(self._app.late),
-            "forecasts_due": bool(self._due) or self.forecasting.progress.running,
+            "forecasts_due": bool(self._due) or self._busy,
             "usage_until_ms": self._app.late.watermark_ms,
         }
 
@@ -195,18 +196,25 @@ class Upkeep:
     def _forecast(self) -> None:
         """Forecasts once new usage records are complete; late hours still due are waited for."""
         now = self._clock.now_ms()
-        due, everything = self._due.take(now, wait=len(self._app.late) > 0)
-        if not due:
-            return
+        self._busy = bool(self._due)
         try:
-            count = self.forecasting.run(everything=everything)
-        except BaseException:
-            begun = self.forecasting.unfinished()
-            self._due.note(now, everything=everything and not begun)
-            raise
+            due, everything = self._due.take(now, wait=len(self._app.late) > 0)
+            if not due:
+                return
+            count = self._run_forecasts(everything=everything)
+        finally:
+            self._busy = False
         self._app.changes += 1
         log.info("published %d forecasts", count)
         self._write_own_series()
+
+    def _run_forecasts(self, *, everything: bool) -> int:
+        try:
+            return self.forecasting.run(everything=everything)
+        except BaseException:
+            begun = self.forecasting.unfinished()
+            self._due.note(self._clock.now_ms(), everything=everything and not begun)
+            raise
 
     def _watch_fast_path(self) -> None:
         found: dict[ResourceKey, FullIn | None] = watch_fast_path(
