@@ -85,15 +85,19 @@ class ForecastApi:
 
     async def explain(self, request: Request) -> object:
         """Everything behind the newest forecast for one resource."""
-        return await run_in_threadpool(self.explained, _key(request))
+        key = _key(request)
+        told = await run_in_threadpool(self.explained, key)
+        if told is None:
+            raise Problem(404, f"no forecast for {str(key)[:200]!r} is known")
+        return told
 
-    def explained(self, key: ResourceKey) -> dict[str, Any]:
-        """The explanation of the newest forecast; raises `Problem` 404 where there is none."""
+    def explained(self, key: ResourceKey) -> dict[str, Any] | None:
+        """The explanation of the newest forecast; None where there is none."""
         with self._app.records.reading() as unit:
             found = unit.forecasts.of(*key, 1)
             scores = unit.scores.of(*key, ERRORS_SHOWN)
         if not found:
-            raise Problem(404, f"no forecast for {str(key)[:200]!r} is known")
+            return None
         (forecast,) = found
         last_ms = forecast.basis.last_ms if forecast.basis else forecast.published_ms
         histories = self._histories([key], last_ms)
@@ -117,7 +121,7 @@ class ForecastApi:
 
     async def progress(self, request: Request) -> object:
         """How far the run of forecasts is."""
-        told = asdict(self._upkeep.forecasting.progress)
+        told = asdict(self._app.progress)
         started = iso(told.pop("started_ms"))
         status = await run_in_threadpool(self._upkeep.status)
         return {**told, "started": started, "due": status["forecasts_due"]}

@@ -109,7 +109,8 @@ def _listen(settings: ServerSettings) -> socket.socket:
 
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
-    views = Views(application)
+    forecasts = ForecastApi(application, upkeep)
+    views = Views(application, forecasts.explained)
     prometheus = PrometheusApi(
         application.engine, application.samples, application.alerts, application.clock
     )
@@ -125,7 +126,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *prometheus.routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
-            *ForecastApi(application, upkeep).routes(),
+            *forecasts.routes(),
             *page_routes(views),
         ],
         middleware=[

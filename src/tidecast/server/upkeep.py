@@ -163,7 +163,7 @@ class Upkeep:
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
             *track_points(self._app.track, living),
-            *progress_points(self.forecasting.progress.done, self.forecasting.progress.total),
+            *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
         ]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,7 @@ SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
 SILENT_MS = 180_000
 KEPT_SECONDS = 5
 OPEN_STATES = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+Explain = Callable[[ResourceKey], Mapping[str, Any] | None]
 NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
@@ -42,8 +44,9 @@ class Views:
     Unless something changed what it must say: an import, a retirement, new forecasts.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, explain: Explain) -> None:
         self._app = application
+        self._explain = explain
         self._lock = threading.Lock()
         self._report: CapacityReport | None = None
         self._changes = 0
@@ -54,7 +57,14 @@ class Views:
             generated = unit.settings.get("generated") is True
             count = len(unit.alerting.incidents(states=OPEN_STATES))
         now = self._app.clock.now_ms()
-        return PageStatus(tidecast_collector.__version__, now, count, generated)
+        run = self._app.progress
+        return PageStatus(
+            tidecast_collector.__version__,
+            now,
+            count,
+            generated,
+            forecasting=(run.done, run.total) if run.running else None,
+        )
 
     def capacity(self) -> CapacityReport:
         """Every living resource, what runs out first at the top."""
@@ -206,6 +216,10 @@ class Views:
         ]
         days = self._app.settings.horizon_ms // (24 * HOUR_MS)
         return ResourceView(found[0], days, past, incidents)
+
+    def explanation(self, host: str, resource: str, item: str) -> Mapping[str, Any] | None:
+        """All that is behind the newest forecast of a resource; None where there is none."""
+        return self._explain(ResourceKey(host, resource, item))
 
     def incidents(self) -> Sequence[Incident]:
         """Those not resolved first, then the newest."""
