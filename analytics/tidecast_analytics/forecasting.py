@@ -24,11 +24,13 @@ from tidecast_analytics.intervals import (
     within_swings,
 )
 from tidecast_analytics.kinds import Kind, kind
-from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING, Rows, unexplained
+from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.paces import PaceChange, at_newest_pace, change_of_pace
 from tidecast_analytics.portfolio import Choice, choose, plan
+from tidecast_analytics.remainders import unexplained
 from tidecast_analytics.robust import rises, sustained_slope
+from tidecast_analytics.rows import Rows
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
 from tidecast_analytics.shifts import Shift, upward_shifts, without_shifts
 
@@ -164,8 +166,8 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     widths = with_disagreement(widths, choice.disagreement)
     rows = Rows(values, period, per_day)
     blocks = unexplained(rows)
-    per_step = rows.slope(sustained_slope, _TREND_DAYS)
-    growing = rises(rows.newest_levels(_TREND_DAYS), _TREND_SIGMAS)
+    per_step = rows.slope(sustained_slope, _TREND_DAYS)[:, 0]
+    growing = rises(rows.levels(_TREND_DAYS)[:, 0], _TREND_SIGMAS)
     return [
         _judged(
             case,

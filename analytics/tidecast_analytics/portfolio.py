@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.members import Member, Rows
+from tidecast_analytics.members import Member
+from tidecast_analytics.rows import Floats, Rows
 
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -82,36 +83,35 @@ def choose(
     Those of `pool` speak whose least history is there at the first origin. Rows are without
     holes and at least as long as one day (hourly) or two values (daily).
     """
-    steps = values.shape[1]
-    test = plan(steps, horizon, period, per_day)
+    test = plan(values.shape[1], horizon, period, per_day)
     members = [
         member
         for member in pool.values()
         if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
     ]
     errors = _backtest(values, members, test, period, per_day)
-    mae = np.abs(errors).mean(axis=3)
+    mae = np.abs(errors).mean(axis=3, dtype=np.float64)
     straight = np.array([not member.bends for member in members])
     everyone = np.ones(len(members), dtype=np.bool_)
-    mixed = _BENT_SHARE * _left_out_mixture(errors, mae, everyone)
-    mixed += (1 - _BENT_SHARE) * _left_out_mixture(errors, mae, straight)
-    mixed_mae = np.abs(mixed).mean(axis=(1, 2))
-    total = mae.mean(axis=1)
+    left_out = _BENT_SHARE * _left_out(mae, everyone) + (1 - _BENT_SHARE) * _left_out(mae, straight)
+    mixed = _mixture(left_out, errors)
+    mixed_mae = np.abs(mixed).mean(axis=(1, 2), dtype=np.float64)
+    total = mae.mean(axis=2)
     naive = np.flatnonzero([m.naive for m in members])
-    best_naive = naive[np.argmin(total[:, naive], axis=1)]
+    best_naive = naive[np.argmin(total[naive], axis=0)]
     row = np.arange(values.shape[0])
-    naive_mae = total[row, best_naive]
+    naive_mae = total[best_naive, row]
     naive_only = mixed_mae >= naive_mae
-    alone = np.eye(len(members))[best_naive]
-    by_all = np.where(naive_only[:, None], alone, _weights(total, everyone))
-    by_straight = np.where(naive_only[:, None], alone, _weights(total, straight))
-    residuals = np.where(naive_only[:, None, None], errors[row, :, best_naive], mixed)
-    weights = np.stack((by_all, by_straight))
-    bent, unbent = _mixtures(values, members, weights, horizon, period, per_day)
+    alone = (np.arange(len(members))[:, None] == best_naive).astype(np.float64)
+    by_all = np.where(naive_only, alone, _weights(total, everyone))
+    by_straight = np.where(naive_only, alone, _weights(total, straight))
+    residuals = np.where(naive_only[:, None, None], errors[best_naive, row], mixed)
+    known = Rows(values, period, per_day)
+    bent, unbent = _mixtures(known, members, (by_all, by_straight), horizon)
     return Choice(
         names=[m.name for m in members],
         mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
-        weights=_BENT_SHARE * by_all + (1 - _BENT_SHARE) * by_straight,
+        weights=(_BENT_SHARE * by_all + (1 - _BENT_SHARE) * by_straight).T,
         residuals=residuals,
         mae=np.minimum(mixed_mae, naive_mae),
         naive_mae=naive_mae,
@@ -122,61 +122,64 @@ def choose(
 
 def _backtest(
     values: Float64s, members: Sequence[Member], test: Plan, period: int, per_day: int
-) -> Float64s:
-    """Actual less forecast, [series, origins, members, back-tested steps]."""
-    errors = np.empty((values.shape[0], len(test.origins), len(members), test.steps))
-    for at, origin in enumerate(test.origins):
-        known = Rows(values[:, :origin], period, per_day)
-        actual = values[:, origin : origin + test.steps]
-        for which, member in enumerate(members):
-            errors[:, at, which] = actual - _clamped(member, known, test.steps)
+) -> Floats:
+    """Actual less forecast, [members, series, origins, back-tested steps], of 32 bit."""
+    known = Rows(values.astype(np.float32), period, per_day, test.origins)
+    actual = np.stack([known.values[:, end : end + test.steps] for end in test.origins], axis=1)
+    errors = np.empty((len(members), *actual.shape), dtype=np.float32)
+    for member, error in zip(members, errors, strict=True):
+        np.subtract(actual, _clamped(member, known, test.steps), out=error)
     return errors
 
 
-def _clamped(member: Member, known: Rows, horizon: int) -> Float64s:
+def _clamped(member: Member, known: Rows, horizon: int) -> Floats:
     """A member's forecast, kept from diverging.
 
     It may leave the range of the history by that range, and by twice as much again for each
     length of the history it looks ahead.
     """
-    low = known.values.min(axis=1, keepdims=True)
-    high = known.values.max(axis=1, keepdims=True)
-    reach = (high - low) * (1 + 2 * np.arange(1, horizon + 1) / known.steps)
+    low, high = (bound[:, :, None] for bound in known.range)
+    growth = 1 + 2 * np.arange(1, horizon + 1) / np.asarray(known.ends)[:, None]
+    reach = (high - low) * growth.astype(known.values.dtype)
     return np.asarray(np.clip(member.forecast(known, horizon), low - reach, high + reach))
 
 
 def _weights(mae: Float64s, who: Bools) -> Float64s:
-    """Inverse tenth powers of the errors along the last axis, summing to one; only for `who`."""
-    relative = (mae + 1e-12) / (mae[..., who].min(axis=-1, keepdims=True) + 1e-12)
-    weights = np.where(who, relative, np.inf) ** -_POWER
-    weights /= weights.sum(axis=-1, keepdims=True)
-    weights = np.where(weights < _LEAST_WEIGHT, 0.0, weights)
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+    """Inverse tenth powers of the errors along the first axis, summing to one; only for `who`."""
+    relative = (mae + 1e-12) / (mae[who].min(axis=0) + 1e-12)
+    weights = np.zeros_like(relative)
+    weights[who] = relative[who] ** -_POWER
+    weights /= weights.sum(axis=0)
+    weights[weights < _LEAST_WEIGHT] = 0.0
+    return np.asarray(weights / weights.sum(axis=0))
 
 
-def _left_out_mixture(errors: Float64s, mae: Float64s, who: Bools) -> Float64s:
-    """Residuals of the mixture at each origin, weighted by the errors at all other origins."""
-    count = mae.shape[1]
-    others = (mae.sum(axis=1, keepdims=True) - mae) / (count - 1) if count > 1 else mae
-    weights = _weights(np.maximum(others, 0.0), who)
-    return np.asarray(np.einsum("som,somh->soh", weights, errors))
+def _left_out(mae: Float64s, who: Bools) -> Float64s:
+    """The weights at each origin by the errors at all other origins, [members, series, origins]."""
+    count = mae.shape[2]
+    others = (mae.sum(axis=2, keepdims=True) - mae) / (count - 1) if count > 1 else mae
+    return _weights(np.maximum(others, 0.0), who)
+
+
+def _mixture(weights: Float64s, errors: Floats) -> Floats:
+    """Errors [members, series, origins, steps] in a mixture, [series, origins, steps]."""
+    mixed = np.zeros(errors.shape[1:], dtype=errors.dtype)
+    for weight, error in zip(weights.astype(errors.dtype), errors, strict=True):
+        mixed += weight[:, :, None] * error
+    return mixed
 
 
 def _mixtures(
-    values: Float64s,
-    members: Sequence[Member],
-    weights: Float64s,
-    horizon: int,
-    period: int,
-    per_day: int,
+    known: Rows, members: Sequence[Member], weights: Sequence[Float64s], horizon: int
 ) -> Float64s:
-    """The means of several mixtures [mixtures, series, horizon], `weights` [mixtures, series,
-    members]."""
-    known = Rows(values, period, per_day)
-    means = np.zeros((weights.shape[0], values.shape[0], horizon))
+    """The means of several mixtures [mixtures, series, horizon], each of `weights` [members,
+    series]."""
+    means = np.zeros((len(weights), known.values.shape[0], horizon))
     for which, member in enumerate(members):
-        used = (weights[:, :, which] > 0).any(axis=0)
+        used = np.any([mixture[which] > 0 for mixture in weights], axis=0)
         if used.any():
-            some = known if used.all() else Rows(values[used], period, per_day)
-            means[:, used] += weights[:, used, which, None] * _clamped(member, some, horizon)
+            some = known if used.all() else Rows(known.values[used], known.period, known.per_day)
+            ahead = _clamped(member, some, horizon)[:, 0]
+            for mean, mixture in zip(means, weights, strict=True):
+                mean[used] += mixture[which, used, None] * ahead
     return means

@@ -64,6 +64,7 @@ class ServerSettings:
     samples_read_url: str = ""
     samples_write_url: str = ""
     samples_token_file: Path | None = None
+    max_series: int = 2_000_000
 
     @property
     def scheme(self) -> str:

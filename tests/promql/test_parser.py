@@ -103,7 +103,7 @@ def test_any_string_survives_printing(text: str) -> None:
         ("", "1:1: parse error: no expression found in input"),
         ("sum(", "1:5: parse error: unclosed left parenthesis"),
         ("foo\n  bar", '2:3: parse error: unexpected identifier "bar"'),
-        ("foo{a='b'", "1:10: parse error: unclosed left brace"),
+        ("foo{a='b'", "1:10: parse error: unexpected end of input inside braces"),
         ("foo)", "1:4: parse error: unexpected right parenthesis ')'"),
         ("{}", "vector selector must contain at least one non-empty matcher"),
         ("1 > 2", "1:3: parse error: comparisons between scalars must use BOOL modifier"),

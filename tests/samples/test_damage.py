@@ -94,6 +94,11 @@ def test_a_damaged_log_never_serves_anything_wrong(written, tmp_path):
         with open_store(copy) as store:
             assert is_part(everything(store), EXPECTED)
             assert content(store.select([], 0, 2000)).keys() == {UP, LOAD}
+            damaged = bool(store.stats().problems)
+            store.flush()
+        # The log has gone into segments; what is missing is told all the same.
+        kept = [copy / "log" / (path.name + ".bad")] if damaged else []
+        assert [each.path for each in verify(copy).damage] == kept
         shutil.rmtree(copy)
 
 

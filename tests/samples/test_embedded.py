@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidecast.samples import embedded, metadata, recovery, sealing
+from tidecast.samples import metadata, recovery, sealing, segment_work
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.durable import StoreLocked
 from tidecast.samples.memory import MemorySamples
@@ -250,7 +250,7 @@ def test_metadata_has_a_limit(tmp_path, monkeypatch):
 
 
 def test_a_long_log_is_replayed_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(recovery, "_CHUNK_SAMPLES", 3)
+    monkeypatch.setattr(recovery, "_TOGETHER", 3)
     with open_store(tmp_path) as store:
         for i in range(10):
             store.append(batch_of((UP, [i, 0], [i, i]), (LOAD, [i], [-i])))
@@ -270,7 +270,7 @@ def test_upkeep_goes_on_after_a_refusal(tmp_path, monkeypatch, caplog):
         tried.set()
         return sealing.write_head(*arguments)
 
-    monkeypatch.setattr(embedded, "write_head", write_head)
+    monkeypatch.setattr(segment_work, "write_head", write_head)
     with open_store(tmp_path, flush_samples=1, upkeep_seconds=0.01) as store:
         store.append(batch_of((UP, [1], [1])))
         assert tried.wait(10)

@@ -55,6 +55,8 @@ _OPTIONS = [
                  help="How long raw samples are kept (usage records: ten years)."),
     click.option("--out-of-order-window", type=DURATION, default="100y", show_default=True,
                  help="How far samples may lag behind the newest of their series."),
+    click.option("--max-series", type=click.IntRange(min=1), default=2_000_000, show_default=True,
+                 help="So many series may be active at once; further new ones are refused."),
     click.option("--token-file", type=FILE, help="Hashed tokens; see `tidecast token`."),
     click.option("--require-auth", is_flag=True, help="Ask for tokens on loopback too."),
     click.option("--tls-cert-file", type=FILE, help="Serve HTTPS with this certificate chain."),

@@ -225,6 +225,7 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         f"--listen={settings.listen}",
         f"--retention={_duration(settings.retention_ms)}",
         f"--out-of-order-window={_duration(settings.out_of_order_window_ms)}",
+        f"--max-series={settings.max_series}",
         f"--external-url={settings.external_url}",
         f"--samples-backend={settings.samples_backend}",
         f"--samples-read-url={settings.samples_read_url}",

@@ -19,8 +19,8 @@ from tidecast_analytics.shifts import upward_shifts
 
 Document = dict[str, Any]
 
-POINTS = 240
-"""So many points of each part are told."""
+POINTS = 4 * 168
+"""So many of the newest steps of each part are told: four weeks of hours."""
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -121,10 +121,10 @@ def _method(forecast: PublishedForecast, basis: Basis | None) -> Document:
 
 
 def parts_document(parts: Parts | None) -> Document | None:
-    """Trend, seasons and rest at up to 240 times, and what they amount to."""
+    """Trend, seasons and rest of the newest steps, and what they amount to."""
     if parts is None:
         return None
-    kept = np.unique(np.linspace(0, parts.times_ms.size - 1, POINTS).astype(np.int64))
+    kept = slice(-POINTS, None)
     return {
         "trend_strength": round(parts.trend_strength, 3),
         "rise_per_day": parts.rise_per_day,
@@ -134,7 +134,7 @@ def parts_document(parts: Parts | None) -> Document | None:
         },
         "times_ms": parts.times_ms[kept].tolist(),
         "trend": parts.trend[kept].tolist(),
-        "season": sum(parts.seasons.values())[kept].tolist(),  # type: ignore[index]
+        "season": np.sum(list(parts.seasons.values()), axis=0)[kept].tolist(),
         "rest": parts.rest[kept].tolist(),
     }
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidecast.samples.admission import admit
+from tidecast.samples.apart import Runner
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.commit import GroupCommit
@@ -33,7 +34,8 @@ from tidecast.samples.durable import (
     writing_in,
 )
 from tidecast.samples.head import Head
-from tidecast.samples.log import LogEntry, LogWriter, log_paths
+from tidecast.samples.log import LogWriter, log_paths
+from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.metadata import MetadataFile
 from tidecast.samples.protocol import (
@@ -45,14 +47,17 @@ from tidecast.samples.protocol import (
 )
 from tidecast.samples.reading import Located, View, locate, read, recent_series
 from tidecast.samples.recovery import replay_logs
-from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
+from tidecast.samples.sealing import Join, plan_joins
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import SegmentFiles
+from tidecast.samples.segment_work import SegmentWork
+from tidecast.samples.series_limit import SeriesLimit
 from tidecast.samples.stats import StoreStats
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
 TWO_HOURS_MS = 7_200_000
+MAX_SERIES = 2_000_000
 _GRACE_SHARE = 24
 """A window is flushed this part of its width after its end, when stragglers have arrived."""
 _FAR_MS = 2**62
@@ -81,7 +86,9 @@ class EmbeddedSamples(Samples):
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
     `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
-    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are).
+    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are), and so
+    are new series where `max_series` are active.
+    Flushing and joining are done by `apart` in another process, or (None) here.
 
     Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
     it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
@@ -94,10 +101,13 @@ class EmbeddedSamples(Samples):
         window_ms: int = TWO_HOURS_MS,
         flush_samples: int = 5_000_000,
         out_of_order_window_ms: int | None = None,
+        max_series: int = MAX_SERIES,
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
+        apart: Runner | None = None,
     ) -> None:
         self._directory = directory
+        self._max_series = max_series
         self._window_ms = window_ms
         self._flush_samples = flush_samples
         self._out_of_order_window_ms = out_of_order_window_ms
@@ -110,6 +120,7 @@ class EmbeddedSamples(Samples):
             self._lock_descriptor = lock_directory(directory)
             undo.callback(os.close, self._lock_descriptor)
             self._open(directory)
+            self._work = SegmentWork(self._files, window_ms, apart)
             undo.pop_all()
         self._opened_ms = clock()
         self._wake = threading.Event()
@@ -137,6 +148,7 @@ class EmbeddedSamples(Samples):
         self._refused = PerSeries(self._is_refused)
         problems += self._metadata.problems
         problems += replay_logs(log_paths(log_directory), self._head)
+        self._limit = SeriesLimit(self._max_series, self._head)
         self._log = LogWriter(log_directory)
         self._commits = GroupCommit(self._commit)
         for problem in problems:
@@ -172,8 +184,8 @@ class EmbeddedSamples(Samples):
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
-        duplicates = self._commits.submit(admitted)
-        return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
+        report = self._commits.submit(admitted)
+        return replace(report, rejected=(*rejected, *report.rejected))
 
     def _is_refused(self, labels: Labels) -> bool:
         return labels not in self._head and why_refused(labels) is not None
@@ -182,14 +194,19 @@ class EmbeddedSamples(Samples):
         window_ms = self._out_of_order_window_ms
         return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
 
-    def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
-        """Logs the batches, then takes them into the head; returns the duplicates of each."""
+    def _commit(self, batches: Sequence[SampleBatch]) -> list[AppendReport]:
+        """Logs the batches, then takes them into the head; returns what became of each."""
         self._require_open()
         with self._memory_lock:
-            entries = [LogEntry(self._head.numbers(b.labels), b) for b in batches]
-        self._log.write(entries)
+            numbered = [self._limit.numbered(batch) for batch in batches]
+        entries = [LogEntry(numbers, batch) for numbers, batch, _ in numbered]
+        self._log.write([entry for entry in entries if len(entry.numbers)])
         with self._memory_lock:
-            return [self._take(entry) for entry in entries]
+            duplicates = [self._take(entry) for entry in entries]
+        return [
+            AppendReport(len(batch.timestamps) - same, same, over, len(over))
+            for (_, batch, over), same in zip(numbered, duplicates, strict=True)
+        ]
 
     def _require_open(self) -> None:
         if self._closed:
@@ -358,11 +375,12 @@ class EmbeddedSamples(Samples):
             sealed = _Sealed(self._head, self._log.rotate())
             with self._memory_lock:
                 self._sealed, self._head = sealed, self._new_head()
+                self._limit.next_head(self._head)
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
         with writing_in(self._directory):
-            written = write_head(sealed.head, self._window_ms, now_ms, self._files.new_path)
+            written = self._work.write_head(sealed.head, sealed.logs, now_ms)
             with self._memory_lock:
                 segments = tuple(order_of([*self._view.segments, *written]))
                 self._view = replace(self._view, segments=segments)
@@ -372,7 +390,7 @@ class EmbeddedSamples(Samples):
     def _join(self, join: Join) -> None:
         try:
             with writing_in(self._directory):
-                joined = write_join(join, self._view.forgotten, self._files.new_path)
+                joined = self._work.write_join(join, self._view.forgotten)
         except DamagedFile as error:
             self._put_aside(error)
             return

@@ -47,6 +47,8 @@ class AppendReport:
     appended: int
     duplicates: int = 0
     rejected: Sequence[RejectedSeries] = field(default_factory=tuple)
+    over_limit: int = 0
+    """How many of the rejected were only one too many."""
 
 
 @dataclass(frozen=True, slots=True)

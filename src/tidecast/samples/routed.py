@@ -57,6 +57,7 @@ class RoutedSamples(Samples):
             first.appended + second.appended,
             first.duplicates + second.duplicates,
             (*first.rejected, *second.rejected),
+            first.over_limit + second.over_limit,
         )
 
     def select(

@@ -17,7 +17,7 @@ class SegmentFiles:
     """Segment files of one directory; `problems` tells of the damage met since it was opened."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._numbers = itertools.count(1)
         self.set_aside = 0
         self.problems: list[str] = []
@@ -25,9 +25,9 @@ class SegmentFiles:
     def open(self, forgotten: Forgotten) -> tuple[Segment, ...]:
         """The segments, oldest write first; what an interrupted write or join left is removed."""
         segments: dict[str, Segment] = {}
-        for path in self._directory.glob("*.tmp"):
+        for path in self.directory.glob("*.tmp"):
             path.unlink()
-        for path in self._directory.glob("*.seg"):
+        for path in self.directory.glob("*.seg"):
             try:
                 segments[path.name] = Segment(path)
             except DamagedFile as error:
@@ -35,7 +35,7 @@ class SegmentFiles:
         replaced = {name for segment in segments.values() for name in segment.meta.replaces}
         remove_durably([segments.pop(name).path for name in replaced & segments.keys()])
         # No number is given twice: deletions tell by it which segments they are older than.
-        numbers = [parse_segment_name(path.name)[2] for path in self._directory.iterdir()]
+        numbers = [parse_segment_name(path.name)[2] for path in self.directory.iterdir()]
         numbers += [segment.meta.priority for segment in segments.values()]
         numbers += [deletion.priority for deletion in forgotten.deletions]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
@@ -44,7 +44,18 @@ class SegmentFiles:
     def new_path(self, start_ms: int, end_ms: int) -> tuple[Path, int]:
         """The path of a new segment of that window, and its number."""
         number = next(self._numbers)
-        return self._directory / segment_name(start_ms, end_ms, number), number
+        return self.directory / segment_name(start_ms, end_ms, number), number
+
+    def reserve(self, count: int) -> range:
+        """Numbers for segments that another process will write."""
+        first = next(self._numbers)
+        self._numbers = itertools.count(first + count)
+        return range(first, first + count)
+
+    def discard(self, numbers: range) -> None:
+        """Removes what a job that failed wrote under these numbers."""
+        found = [p for p in self.directory.iterdir() if parse_segment_name(p.name)[2] in numbers]
+        remove_durably(found)
 
     def put_aside(self, error: DamagedFile) -> None:
         """Takes a damaged file out of service; it stays, under another name."""

@@ -24,6 +24,7 @@ from tidecast.promql.engine import Engine
 from tidecast.promql.push_down import PushDownEngine
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.records import KnownResource, Records
+from tidecast.samples.apart import Runner
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
@@ -32,6 +33,8 @@ from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
 from tidecast.server.problems import Problem
 from tidecast.server.store_metrics import StoreHealth
+from tidecast.server.store_worker import store_runner
+from tidecast.server.worker import Worker
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
@@ -47,12 +50,17 @@ class CannotOpen(TidecastError):
     """The data directory cannot be used."""
 
 
-def open_raw(settings: ServerSettings) -> EmbeddedSamples | PrometheusSamples:
+def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | PrometheusSamples:
     """Where all but our own series are: in a directory, or in an engine that is there already."""
     directory = settings.data_dir / "samples"
     if settings.samples_backend == "embedded":
         window_ms = settings.out_of_order_window_ms
-        return EmbeddedSamples(directory / "raw", out_of_order_window_ms=window_ms)
+        return EmbeddedSamples(
+            directory / "raw",
+            out_of_order_window_ms=window_ms,
+            max_series=settings.max_series,
+            apart=apart,
+        )
     token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
     address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
     directory.mkdir(exist_ok=True)
@@ -70,11 +78,14 @@ class Application:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
-        self.raw = open_raw(settings)
+        self.worker = Worker()
+        apart = store_runner(self.worker.store)
+        self.raw = open_raw(settings, apart)
         self.own = EmbeddedSamples(
             settings.data_dir / "samples" / "own",
             window_ms=OWN_WINDOW_MS,
             flush_samples=OWN_FLUSH_SAMPLES,
+            apart=apart,
         )
         self.embedded = {"own": self.own}
         if isinstance(self.raw, EmbeddedSamples):
@@ -130,6 +141,7 @@ class Application:
         self.own.close()
         self.raw.close()
         self.records.close()
+        self.worker.close()
 
     def _record(self, samples: Sequence[VectorSample], at_ms: int) -> None:
         """Keeps what a recording rule gave."""

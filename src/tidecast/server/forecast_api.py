@@ -22,7 +22,6 @@ from tidecast.journeys.forecast_fleet import HISTORY_MS, definition_of
 from tidecast.journeys.usage_histories import read_histories
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory
 from tidecast.server.application import Application
-from tidecast.server.lanes import Lanes
 from tidecast.server.parameters import duration_ms
 from tidecast.server.problems import Problem
 from tidecast.server.tidecast_api import PREFIX, Answer, json_endpoint
@@ -42,10 +41,6 @@ class ForecastApi:
 
     def __init__(self, application: Application, upkeep: Upkeep) -> None:
         self._app, self._upkeep = application, upkeep
-
-    @property
-    def _lanes(self) -> Lanes:
-        return self._upkeep.lanes
 
     def routes(self) -> list[Route]:
         """The routes, as `openapi.py` describes them."""
@@ -102,7 +97,7 @@ class ForecastApi:
         last_ms = forecast.basis.last_ms if forecast.basis else forecast.published_ms
         histories = self._histories([key], last_ms)
         history = self._history(key, histories.get(key, UsageHistory()))
-        anatomy = self._lanes.run(dissect, history)
+        anatomy = self._app.worker.analysis.run(dissect, history)
         return explanation(forecast, anatomy, self._app.track.of(key), scores)
 
     def _histories(self, keys: list[ResourceKey], end_ms: int) -> dict[ResourceKey, UsageHistory]:
@@ -158,7 +153,7 @@ class ForecastApi:
             return []
         found = self._histories(keys, self._app.clock.now_ms())
         histories = [self._history(key, found[key]) for key in keys if key in found]
-        scores = self._lanes.run(backtest_here, histories, horizon_ms, origins)
+        scores = self._app.worker.analysis.run(backtest_here, histories, horizon_ms, origins)
         names = [str(key) for key in keys if key in found]
         return [
             score_row(name, score)

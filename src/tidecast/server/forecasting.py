@@ -1,4 +1,4 @@
-"""The server's forecasts: runs over the fleet in worker lanes, their progress and their scores."""
+"""The server's forecasts: runs over the fleet in the worker, their progress and their scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, RunProgress, 
 from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
 from tidecast.journeys.track_records import read_tracks
 from tidecast.server.application import Application
-from tidecast.server.lanes import LANES, Lanes
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +22,9 @@ _UNFINISHED = "forecast_run"
 class Forecasting:
     """Forecasts the fleet and keeps its ledger."""
 
-    def __init__(self, application: Application, lanes: Lanes) -> None:
+    def __init__(self, application: Application) -> None:
         self._app = application
-        self._lanes = lanes
+        self._lane = application.worker.analysis
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -74,13 +73,13 @@ class Forecasting:
             self._app.records,
             self._app.definitions,
             self._analyse,
-            LANES,
+            self._lane.processes,
             self._app.track.widening,
             f"the policy file {file}" if file else "the default policy",
         )
 
     def _analyse(self, cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
-        return self._lanes.run(analyse, cases, horizon_ms, now_ms)
+        return self._lane.run(analyse, cases, horizon_ms, now_ms)
 
     def _unfinished(self) -> tuple[int, bool] | None:
         with self._app.records.reading() as unit:

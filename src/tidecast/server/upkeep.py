@@ -26,7 +26,6 @@ from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
 from tidecast.server.forecasting import Forecasting
-from tidecast.server.lanes import Lanes
 from tidecast.server.notify import Webhooks
 from tidecast.server.tasks import Tasks
 from tidecast_alerts.model import IncidentState
@@ -81,8 +80,7 @@ class Upkeep:
     def __init__(self, application: Application) -> None:
         self._app = application
         self._clock: SystemClock = application.clock
-        self.lanes = Lanes()
-        self.forecasting = Forecasting(application, self.lanes)
+        self.forecasting = Forecasting(application)
         self._tasks = Tasks(application.metrics)
         self._due = Due()
         self._webhooks = Webhooks(application.receivers)
@@ -110,12 +108,12 @@ class Upkeep:
         every(60, "fast-path", self._watch_fast_path)
         every(2, "notifications", self._notify)
         every(60, "retention", self._retain)
+        every(30, "worker", self._app.worker.end_idle)
 
     def stop(self) -> None:
         """Lets what runs finish."""
         self.forecasting.stop()
         self._tasks.stop()
-        self.lanes.close()
         self._app.save_hosts()
 
     def forecast_again(self) -> None:
