@@ -164,3 +164,14 @@ def test_what_is_remembered_is_bounded(monkeypatch):
         )
         assert list(labels) == [labels_of(str(i))]
     assert len(known._memory.numbers) <= 3
+
+
+def test_whole_requests_are_remembered_within_bounds(monkeypatch):
+    monkeypatch.setattr(known_symbols, "MAX_REQUESTS_BYTES", 500)
+    known = KnownSymbols(KNOWN_LABELS)
+    spelt = b"\x0a\x0d\x0a\x08__name__\x12\x01x"
+    for count in (1, 2, 3, 2, 20, 1):
+        refs, offsets = np.array([1, 2] * count), 2 * np.arange(count + 1)
+        labels = known.of([b"", b"__name__", b"x"], refs, offsets, lambda _: spelt)
+        assert list(labels) == [labels_of("x")] * count
+    assert known._memory.requests_bytes <= 500

@@ -20,8 +20,21 @@ from tidecast.samples.known_labels import MAX_BYTES, MAX_SERIES, KnownLabels
 MAX_SYMBOLS = 4_000_000
 """Where more are met than this, everything is forgotten and learnt again."""
 
+MAX_REQUESTS_BYTES = 128 << 20
+"""Whole requests are remembered up to this: senders often send the same series together again."""
+
 LabelFields = Callable[[int], bytes]
 """The labels of the series in this place, spelt as version 1.0 does."""
+
+
+_Request = tuple[tuple[bytes, ...], bytes, bytes]
+"""The symbols of a request, the references to them, and where those of each series begin."""
+
+
+def _size(request: _Request) -> int:
+    """About how many bytes it takes to remember, with the numbers of its series."""
+    symbols, refs, offsets = request
+    return sum(map(len, symbols)) + 48 * len(symbols) + len(refs) + 2 * len(offsets)
 
 
 @dataclass(slots=True)
@@ -30,6 +43,17 @@ class _Memory:
     symbols: dict[bytes, int] = field(default_factory=dict)
     numbers: dict[bytes, int] = field(default_factory=dict)
     size_bytes: int = 0
+    requests: dict[_Request, Int64s] = field(default_factory=dict)
+    requests_bytes: int = 0
+
+    def remember(self, request: _Request, numbers: Int64s) -> None:
+        """Keeps which series a whole request had, and forgets the oldest where that is too much."""
+        self.requests_bytes += _size(request) if request not in self.requests else 0
+        self.requests[request] = numbers
+        while self.requests_bytes > MAX_REQUESTS_BYTES:
+            oldest = next(iter(self.requests))
+            del self.requests[oldest]
+            self.requests_bytes -= _size(oldest)
 
 
 class KnownSymbols:
@@ -48,6 +72,25 @@ class KnownSymbols:
         Raises `InvalidInput` for the first series whose labels are no labels.
         """
         memory = self._roomy()
+        request = (tuple(symbols), refs.astype(np.uint32).tobytes(), offsets.tobytes())
+        numbers = memory.requests.get(request)
+        if numbers is None:
+            labels = self._looked_up(memory, symbols, refs, offsets, spelt)
+            if labels.catalogue is memory.catalogue:
+                with self._lock:
+                    memory.remember(request, labels.numbers)
+            return labels
+        return CataloguedLabels(memory.catalogue, numbers)
+
+    def _looked_up(
+        self,
+        memory: _Memory,
+        symbols: Sequence[bytes],
+        refs: Int64s,
+        offsets: Int64s,
+        spelt: LabelFields,
+    ) -> CataloguedLabels:
+        """The same, series by series."""
         keys = self._keys(memory, symbols, refs, offsets)
         numbers = list(map(memory.numbers.get, keys))
         missing = [i for i, number in enumerate(numbers) if number is None]
