@@ -11,6 +11,7 @@ from tidecast.samples.batch import Int64s, SampleBatch
 from tidecast.samples.deletions import Forgotten, covers
 from tidecast.samples.head import Head, HeadSeries
 from tidecast.samples.index import find
+from tidecast.samples.kept import Kept
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.merge import Run, merge_runs, without
 from tidecast.samples.protocol import LimitExceeded, SelectLimits
@@ -20,10 +21,15 @@ from tidecast_collector.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The durable part of the store at one moment: segments, oldest write first."""
+    """The durable part of the store at one moment: segments, oldest write first.
+
+    `tiers` are those of each of `kept.tiers`.
+    """
 
     segments: tuple[Segment, ...] = ()
     forgotten: Forgotten = field(default_factory=Forgotten)
+    kept: Kept = field(default_factory=Kept)
+    tiers: tuple[tuple[Segment, ...], ...] = ()
 
 
 class _Columns:
@@ -86,14 +92,17 @@ def locate(
 ) -> Located:
     """Where matching samples in [start, end] may be."""
     located: Located = {}
+    if start_ms > end_ms:
+        return located
     for segment in view.segments:
         if segment.meta.first_ms > end_ms or segment.meta.last_ms < start_ms:
             continue
         hidden = view.forgotten.hidden(segment)
+        past_keeping = view.kept.hidden(segment.meta)
         columns = _Columns(segment)
         found = segment.overlapping(find(segment.index, matchers), start_ms, end_ms)
         for number, labels in zip(found.tolist(), segment.labels(found), strict=True):
-            ranges = hidden.get(number, ())
+            ranges = [*past_keeping, *hidden.get(number, ())]
             if ranges:
                 first_ms, last_ms = segment.span(number)
                 if covers(ranges, max(first_ms, start_ms), min(last_ms, end_ms)):

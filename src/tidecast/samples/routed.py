@@ -8,11 +8,14 @@ from typing import TypeVar
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.catalogue import PerSeries, part_of
 from tidecast.samples.matchers import Matchers, MatchOp
+from tidecast.samples.points import PointBatch, single_points
 from tidecast.samples.protocol import (
     AppendReport,
     LimitExceeded,
     MetricMetadata,
+    PointSelection,
     Samples,
+    SelectHint,
     SelectLimits,
 )
 from tidecast_collector.labels import NAME, Labels, label_value
@@ -27,6 +30,15 @@ def is_own(name: str) -> bool:
     (True, False, False)
     """
     return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
+
+
+def check_limits(series: int, samples: int, limits: SelectLimits) -> None:
+    """Raises `LimitExceeded` where a selection of so much is not allowed."""
+    if series > limits.series or samples > limits.samples:
+        raise LimitExceeded(
+            f"the selection touches {series} series with {samples} samples, "
+            f"at most {limits.series} with {limits.samples} are allowed: narrow it"
+        )
 
 
 class RoutedSamples(Samples):
@@ -74,12 +86,31 @@ class RoutedSamples(Samples):
             return batches[0]
         series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
         found = SampleBatch.of(series)
-        if len(found) > limits.series or len(found.timestamps) > limits.samples:
-            raise LimitExceeded(
-                f"the selection touches {len(found)} series with {len(found.timestamps)} samples, "
-                f"at most {limits.series} with {limits.samples} are allowed: narrow it"
-            )
+        check_limits(len(found), len(found.timestamps), limits)
         return found
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+        stores = self._asked(matchers)
+        found = [store.select_points(matchers, hint, limits) for store in stores]
+        if all(each is None for each in found):
+            return None
+        series: list[tuple[Labels, PointBatch]] = []
+        for store, each in zip(stores, found, strict=True):
+            if each is None:
+                samples = store.select(matchers, hint.after_ms + 1, hint.end_ms, limits)
+                series += single_points(samples)
+            else:
+                series += each.points
+        points = PointBatch.of(sorted(series, key=lambda one: one[0]))
+        check_limits(len(points), len(points.end_ms), limits)
+        layers = tuple(layer for each in found if each is not None for layer in each.layers)
+        return PointSelection(points, layers)
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""

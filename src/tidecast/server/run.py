@@ -28,6 +28,7 @@ from tidecast.server.backup_api import BackupApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.tidecast_api import TidecastApi
+from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
@@ -122,6 +123,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             Route("/metrics", _metrics(application)),
             *write.routes(),
             *prometheus.routes(),
+            *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *page_routes(views),
