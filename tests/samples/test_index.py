@@ -44,19 +44,6 @@ def test_an_invalid_regex_is_refused_even_where_no_series_is(build):
 PATTERNS = ["a|b", "(a|ab)", "a.*", "ab?", "a\\.b", "(?i)A", "a|", "", ".*", ".+", "a+", "^a", "b$",
             "(a)(b)", "[ab]", "a{2}", "\\d", "ab.*|b", "(?:a.b|a\\.b)", "\\Qa.b\\E"]  # fmt: skip
 SPELLINGS = ["a", "b", "ab", "aa", "a.b", "axb", "A", "1", "a\U0010ffff", "a\U0010ffffz", "a\n"]
-    "a",
-    "b",
-    "ab",
-    "aa",
-    "a.b",
-    "axb",
-    "A",
-    "1",
-    "ä",
-    "a\U0010ffff",
-    "a\U0010ffffz",
-    "a\n",
-]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
