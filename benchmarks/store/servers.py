@@ -128,23 +128,6 @@ class Server(ABC):
             connection.close()
 
 
-def process_tree(pid: int) -> list[int]:
-    """The process and all that descend from it and run now."""
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [int(child) for file in children for child in file.read_text().split()]
-    return [pid, *(each for child in found for each in process_tree(child))]
-
-
-def _stat(pid: int) -> list[str]:
-    """What stands behind the name in /proc/PID/stat; 11 to 14 are its and its children's times."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _peak_kib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
 class Tidecast(Server):
     """Ours, in fsync'd acknowledgement as it always is."""
 

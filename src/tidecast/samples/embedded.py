@@ -42,6 +42,7 @@ from tidecast.samples.keeping import (
     retain_tiers,
 )
 from tidecast.samples.kept import BEFORE_ALL_MS, Tier
+from tidecast.samples.label_reading import Wanted, labels_of_head, texts_of_files, texts_of_head
 from tidecast.samples.log import LogWriter, log_paths
 from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
@@ -297,23 +298,39 @@ class EmbeddedSamples(Samples):
         return sorted(found)
 
     def _labels(self, matchers: Matchers, start_ms: int, end_ms: int) -> set[Labels]:
-        located = self._locate(matchers, start_ms, end_ms)
-        held = labels_in_tiers(self._holdings.view, matchers, *self._bounds(start_ms, end_ms))
-        return held.union(located)
+        wanted = Wanted(None, *self._bounds(start_ms, end_ms))
+        with self._memory_lock:
+            view = self._holdings.view
+            found = {
+                each for head in self._heads() for each in labels_of_head(head, matchers, wanted)
+            }
+        found.update(locate(view, (), matchers, wanted.start_ms, wanted.end_ms))
+        return found | labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms)
 
     def label_names(
         self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
-        found = self.series(matchers or [()], start_ms, end_ms)
-        return sorted({name for labels in found for name, _ in labels})
+        return self._texts(None, matchers, start_ms, end_ms)
 
     def label_values(
         self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Values of that label among those series, sorted."""
-        found = self.series(matchers or [()], start_ms, end_ms)
-        return sorted({value for labels in found for key, value in labels if key == name})
+        return self._texts(name, matchers, start_ms, end_ms)
+
+    def _texts(
+        self, name: str | None, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        wanted = Wanted(name, *self._bounds(start_ms, end_ms))
+        found: set[str] = set()
+        for one in matchers or [()]:
+            with self._memory_lock:
+                view = self._holdings.view
+                for head in self._heads():
+                    found |= texts_of_head(head, one, wanted)
+            found |= self._serving(partial(texts_of_files, view, one, wanted))
+        return sorted(found)
 
     def stats(self) -> StoreStats:
         """What the store holds now."""
