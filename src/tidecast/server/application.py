@@ -11,6 +11,7 @@ from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
+from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
@@ -121,6 +122,7 @@ class Application:
         self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
+        self.policy = PolicyInForce(self.records)
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
         self.receivers = receivers_by_name(settings.webhook_urls)
