@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import signal
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +44,6 @@ _GOES_ON = 8
 """So many steps are done after each recovery, the interrupted one again first."""
 _MOST_TO_RECOVER = 12
 _WAYS = ("a store", "a store", "a store with its worker", "its worker alone")
-_PATIENCE = 200
 _OF_WORKER = 100
 """About so many file operations of a workload are its worker's."""
 
@@ -100,6 +98,7 @@ def _work(directory: Path, plan: list[Step], recorder, apart: Runner | None) -> 
 
 def _in_child(watch: Watch, work: Callable) -> int:
     """Runs it in a watched process group of its own; returns its exit status, -9 when killed."""
+    reader, alive = os.pipe()
     pid = os.fork()
     if not pid:
         status = 1
@@ -111,12 +110,13 @@ def _in_child(watch: Watch, work: Callable) -> int:
             Path(watch.journal + ".error").write_text(traceback.format_exc())
         finally:
             os._exit(status)
+    os.close(alive)
     _, waited = os.waitpid(pid, 0)
     with contextlib.suppress(ProcessLookupError):
-        # A fork that is still dying would hold the store's lock.
-        for _ in range(_PATIENCE):
-            os.killpg(pid, signal.SIGKILL)
-            time.sleep(0.005)
+        os.killpg(pid, signal.SIGKILL)
+    # A fork that is still dying would hold the store's lock; the pipe ends with the last of them.
+    os.read(reader, 1)
+    os.close(reader)
     return os.waitstatus_to_exitcode(waited)
 
 
