@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=None, help="where the result is written")
     arguments = parser.parse_args()
     place = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
-    tallies = []
+    tallies, machine = [], _machine()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tidecast-soak-", dir=place) as home:
         for name in arguments.part or PARTS:
@@ -64,7 +64,7 @@ def main() -> int:
     findings = [finding for tally in tallies for finding in tally.findings]
     result = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        **_machine(),
+        **machine,
         "seed": arguments.seed,
         "scale": arguments.scale,
         "fuzz_seconds": arguments.fuzz_seconds,
