@@ -99,8 +99,8 @@ def _run(name: str, arguments: argparse.Namespace, home: Path) -> Tally:
         if arguments.plan is not None:
             plans = range(arguments.plan, arguments.plan + 1)
         print(f"{name}: {len(plans)} plans", flush=True)
+        tally.plans = tally.counts["plans"] = len(plans)
         run(tally, plans, home)
-        tally.counts["plans"] = len(plans)
     tally.counts["seconds"] = round(time.monotonic() - started)
     print(f"{name}: {len(tally.findings)} findings, {tally.counts['seconds']} s", flush=True)
     return tally
