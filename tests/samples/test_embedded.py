@@ -250,6 +250,20 @@ def test_metadata_has_a_limit(tmp_path, monkeypatch):
         assert store.metadata() == {"a": about, "b": about}
 
 
+def test_the_head_is_let_grow_with_its_series(tmp_path):
+    many = [labels_of("up", host=str(i)) for i in range(20)]
+    options = {"flush_samples": 40, "flush_samples_a_series": 5}
+    with open_store(tmp_path, **options) as store:
+        for at in range(1, 5):
+            store.append(batch_of(*((labels, [at], [1.0]) for labels in many)))
+            store.maintain(0)
+            assert store.stats().segments == 0
+        # 20 series of 5 samples each.
+        store.append(batch_of(*((labels, [5], [1.0]) for labels in many)))
+        store.maintain(0)
+        assert (store.stats().segments, store.stats().head_samples) == (1, 0)
+
+
 def test_a_long_log_is_replayed_in_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(recovery, "_TOGETHER", 3)
     with open_store(tmp_path) as store:

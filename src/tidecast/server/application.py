@@ -48,6 +48,9 @@ from tidecast_collector.labels import Labels
 log = logging.getLogger(__name__)
 
 OWN_WINDOW_MS = 30 * 24 * HOUR_MS
+RAW_FLUSH_SAMPLES_A_SERIES = 48
+"""Each series costs something at each flush, however few samples it has: with a million of them the
+head is let grow to a gigabyte."""
 OWN_FLUSH_SAMPLES = 1_000_000
 """Its log is else written out only when a month is over; this keeps reopening quick."""
 
@@ -69,6 +72,7 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
             directory / "raw",
             tiers=tiers,
             out_of_order_window_ms=window_ms,
+            flush_samples_a_series=RAW_FLUSH_SAMPLES_A_SERIES,
             max_series=settings.max_series,
             apart=apart,
         )
