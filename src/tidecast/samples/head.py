@@ -111,7 +111,13 @@ class _Chunks:
     def periods(self, width_ms: int, origin_ms: int) -> Int64s:
         """Into which multiples of the width behind the origin samples fall, with no order."""
         timestamps = self._timestamps[: self._count]
-        return np.unique((timestamps[timestamps != _FREE_MS] - origin_ms) // width_ms)
+        first = timestamps[:, 0]
+        last = np.where(timestamps == _FREE_MS, first[:, None], timestamps).max(axis=1)
+        low, high = (first - origin_ms) // width_ms, (last - origin_ms) // width_ms
+        # Most chunks lie within one: only the others are looked at sample by sample.
+        several = timestamps[low != high]
+        inner = (several[several != _FREE_MS] - origin_ms) // width_ms
+        return np.unique(np.concatenate([low, inner]))
 
     def _know(self, series: int) -> None:
         if series > len(self._next):
