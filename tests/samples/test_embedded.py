@@ -251,7 +251,7 @@ def test_metadata_has_a_limit(tmp_path, monkeypatch):
 
 
 def test_a_long_log_is_replayed_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(recovery, "_CHUNK_SAMPLES", 3)
+    monkeypatch.setattr(recovery, "_TOGETHER", 3)
     with open_store(tmp_path) as store:
         for i in range(10):
             store.append(batch_of((UP, [i, 0], [i, i]), (LOAD, [i], [-i])))

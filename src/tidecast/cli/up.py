@@ -227,6 +227,7 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         f"--retention-5m={_duration(settings.retention_5m_ms)}",
         f"--retention-1h={_duration(settings.retention_1h_ms)}",
         f"--out-of-order-window={_duration(settings.out_of_order_window_ms)}",
+        f"--max-series={settings.max_series}",
         f"--external-url={settings.external_url}",
         f"--samples-backend={settings.samples_backend}",
         f"--samples-read-url={settings.samples_read_url}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import TypeVar
 
 import cramjam
 import numpy as np
@@ -150,7 +151,10 @@ def pack_sections(sections: Sequence[bytes]) -> bytes:
     return lengths + b"".join(sections)
 
 
-def unpack_sections(data: bytes) -> list[bytes]:
+Bytes = TypeVar("Bytes", bytes, memoryview)
+
+
+def unpack_sections(data: Bytes) -> list[Bytes]:
     """What `pack_sections` was given."""
     (count,) = struct.unpack_from("<I", data)
     lengths = struct.unpack_from(f"<{count}Q", data, 4)

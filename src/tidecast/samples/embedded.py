@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -43,7 +43,8 @@ from tidecast.samples.keeping import (
 )
 from tidecast.samples.kept import BEFORE_ALL_MS, Tier
 from tidecast.samples.label_reading import Wanted, labels_of_head, texts_of_files, texts_of_head
-from tidecast.samples.log import LogEntry, LogWriter, log_paths
+from tidecast.samples.log import LogWriter, log_paths
+from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.metadata import MetadataFile
 from tidecast.samples.protocol import (
@@ -55,16 +56,18 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Located, locate, read, recent_series
+from tidecast.samples.reading import Located, Snapshot, locate, recent_series
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
+from tidecast.samples.series_limit import SeriesLimit
 from tidecast.samples.stats import HeadSpan, LabelStats, StoreStats, label_stats
-from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, select_points
+from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, points_of
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
 TWO_HOURS_MS = 7_200_000
+MAX_SERIES = 2_000_000
 _GRACE_SHARE = 24
 """A window is flushed this part of its width after its end, when stragglers have arrived."""
 _FAR_MS = 2**62
@@ -93,15 +96,16 @@ class EmbeddedSamples(Samples):
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
     `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
-    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are). What is
-    older than twelve windows goes into the `tiers` too, which `keep` looks after. Segments are
-    written by `apart` in another process, or (None) here.
+    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are), and so
+    are new series where `max_series` are active. What is older than twelve windows goes into the
+    `tiers` too, which `keep` looks after. Segments are written by `apart` in another process, or
+    (None) here.
 
     Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
     it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a choice of its own)
         self,
         directory: Path,
         *,
@@ -109,11 +113,13 @@ class EmbeddedSamples(Samples):
         flush_samples: int = 5_000_000,
         tiers: Sequence[Tier] = (),
         out_of_order_window_ms: int | None = None,
+        max_series: int = MAX_SERIES,
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
         apart: Runner | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
+        self._max_series = max_series
         self._window_ms = window_ms
         self._flush_samples = flush_samples
         self._out_of_order_window_ms = out_of_order_window_ms
@@ -151,6 +157,7 @@ class EmbeddedSamples(Samples):
         self._refused = PerSeries(self._is_refused)
         problems += self._metadata.problems
         problems += replay_logs(log_paths(log_directory), self._head)
+        self._limit = SeriesLimit(self._max_series, self._head)
         self._log = LogWriter(log_directory)
         self._commits = GroupCommit(self._commit)
         for problem in problems:
@@ -185,8 +192,8 @@ class EmbeddedSamples(Samples):
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
-        duplicates = self._commits.submit(admitted)
-        return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
+        report = self._commits.submit(admitted)
+        return replace(report, rejected=(*rejected, *report.rejected))
 
     def _is_refused(self, labels: Labels) -> bool:
         return labels not in self._head and why_refused(labels) is not None
@@ -195,18 +202,23 @@ class EmbeddedSamples(Samples):
         window_ms = self._out_of_order_window_ms
         return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
 
-    def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
-        """Logs the batches, then takes them into the head; returns the duplicates of each."""
+    def _commit(self, batches: Sequence[SampleBatch]) -> list[AppendReport]:
+        """Logs the batches, then takes them into the head; returns what became of each."""
         self._require_open()
         with self._memory_lock:
-            entries = [LogEntry(self._head.numbers(b.labels), b) for b in batches]
-        self._log.write(entries)
+            numbered = [self._limit.numbered(batch) for batch in batches]
+        entries = [LogEntry(numbers, batch) for numbers, batch, _ in numbered]
+        self._log.write([entry for entry in entries if len(entry.numbers)])
         with self._memory_lock:
-            return [self._take(entry) for entry in entries]
+            duplicates = [self._take(entry) for entry in entries]
+        return [
+            AppendReport(len(batch.timestamps) - same, same, over, len(over))
+            for (_, batch, over), same in zip(numbered, duplicates, strict=True)
+        ]
 
     def _require_open(self) -> None:
         if self._closed:
-            raise SamplesUnavailable(f"the samples store in {self._directory} is closed")
+            raise SamplesUnavailable(f"the samples store in {self.directory} is closed")
 
     def _take(self, entry: LogEntry) -> int:
         batch = entry.batch
@@ -226,14 +238,14 @@ class EmbeddedSamples(Samples):
         with self._upkeep_lock:
             with self._commits.paused():
                 self._require_open()
-                sizes = {p: p.stat().st_size for p in log_paths(self._directory / "log")}
+                sizes = {p: p.stat().st_size for p in log_paths(self.directory / "log")}
             holdings = self._holdings
             segments = [s.path for files in holdings.files for s in holdings.segments(files)]
-            copy_store(self._directory, target, sizes, segments)
+            copy_store(self.directory, target, sizes, segments)
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             self._metadata.put(metadata)
 
     def metadata(self) -> dict[str, MetricMetadata]:
@@ -248,11 +260,16 @@ class EmbeddedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series that have samples in [start, end], sorted by labels."""
+        bounds = self._bounds(start_ms, end_ms)
         return self._serving(
-            lambda: read(
-                self._locate(matchers, start_ms, end_ms), *self._bounds(start_ms, end_ms), limits
-            )
+            lambda: self._snapshot(matchers, *bounds).select(matchers, *bounds, limits)
         )
+
+    def snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
+        """What `select` would read, to be read in another process."""
+        bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return replace(found, view=found.view.within(*bounds))
 
     def select_points(
         self,
@@ -261,22 +278,17 @@ class EmbeddedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> PointSelection | None:
         """The matching series as points; None where `select` gives all that there is to give."""
-        return self._serving(lambda: self._points(matchers, hint, limits))
 
-    def _points(
-        self, matchers: Matchers, hint: SelectHint, limits: SelectLimits
-    ) -> PointSelection | None:
-        with self._memory_lock:
-            view = self._holdings.view
-            plan = plan_reading(view, hint)
-            if plan is None:
-                return None
-            late = hint.after_ms + 1, plan.raw_after_ms
-            if late[0] <= late[1] and any(recent_series(h, matchers, *late) for h in self._heads()):
-                return None
-            located = self._locate(matchers, plan.raw_after_ms + 1, hint.end_ms)
-        samples = read(located, *self._bounds(plan.raw_after_ms + 1, hint.end_ms), limits)
-        return select_points(view, plan, matchers, samples, hint.fields, limits)
+        span = hint.after_ms + 1, hint.end_ms
+
+        def points() -> PointSelection | None:
+            return points_of(self.snapshot(matchers, *span), matchers, hint, limits)
+
+        return self._serving(points) if self.has_points(hint) else None
+
+    def has_points(self, hint: SelectHint) -> bool:
+        """Whether tiers may have something to say to `select_points`."""
+        return plan_reading(self._holdings.view, hint) is not None
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
@@ -369,12 +381,14 @@ class EmbeddedSamples(Samples):
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
         bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return locate(found.view, found.recent, matchers, *bounds)
+
+    def _snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         with self._memory_lock:
-            view = self._holdings.view
-            recent = [
-                one for head in self._heads() for one in recent_series(head, matchers, *bounds)
-            ]
-        return locate(view, recent, matchers, *bounds)
+            found = [recent_series(head, matchers, start_ms, end_ms) for head in self._heads()]
+            recent = [one for some in found for one in some]
+            return Snapshot(self._holdings.view, recent, len(found))
 
     def _new_head(self) -> Head:
         return Head(self._flush_samples)
@@ -432,7 +446,7 @@ class EmbeddedSamples(Samples):
         return self._window_ms * BLOCK_WINDOWS
 
     def _log_bytes(self) -> int:
-        return sum(path.stat().st_size for path in log_paths(self._directory / "log"))
+        return sum(path.stat().st_size for path in log_paths(self.directory / "log"))
 
     def flush(self) -> None:
         """Writes every sample of the head into segments and removes the log files they are in.
@@ -470,22 +484,28 @@ class EmbeddedSamples(Samples):
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
-                with writing_in(self._directory):
+                with writing_in(self.directory):
                     remove_durably(self._log.rotate())
                 return
             sealed = _Sealed(self._head, self._log.rotate())
             with self._memory_lock:
                 self._sealed, self._head = sealed, self._new_head()
+                self._limit.next_head(self._head)
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             holdings = self._holdings
             written = holdings.work.write_head(holdings.raw, sealed.head, sealed.logs, now_ms)
             with self._memory_lock:
                 holdings.exchange(holdings.raw, [], written)
                 self._sealed = None
             remove_durably(sealed.logs)
+
+    def put_aside(self, error: DamagedFile) -> None:
+        """Takes a segment out of service that was found damaged in another process."""
+        with self._upkeep_lock:
+            self._holdings.put_aside(error)
 
     def _keep_up(self, every_seconds: float) -> None:
         while True:
