@@ -77,15 +77,13 @@ class AvailabilityRules:
 class Surroundings:
     """What else is known of the time: sets in milliseconds UTC.
 
-    `agreed` is the service time; `maintenance` and `exclusions` leave it by agreement;
-    `reclassified` are later words on what the state really was, the last of them holds.
+    `agreed` is the service time; `maintenance` and `exclusions` leave it by agreement.
     """
 
     agreed: Spans
     maintenance: Spans = NEVER
     exclusions: Spans = NEVER
     parent_down: Spans = NEVER
-    reclassified: Sequence[tuple[Spans, ComponentState]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +169,9 @@ def assess(line: Timeline, around: Surroundings, rules: AvailabilityRules) -> As
     `lowest` takes all unknown time as down and `highest` all of it as up, within the same agreed
     service time; the chosen figure lies between them unless unknown time is excluded.
     """
-    real = _reclassified(line, around.reclassified)
     if rules.absorb_below_ms:
-        real = absorbed(real, rules.absorb_below_ms)
-    judged = _Judged(real, around, rules)
+        line = absorbed(line, rules.absorb_below_ms)
+    judged = _Judged(line, around, rules)
     lowest, highest = (judged.count(each) for each in (CountedAs.DOWN, CountedAs.UP))
     return Assessment(judged.count(rules.unknown), lowest.ratio, highest.ratio)
 
@@ -247,17 +244,6 @@ class _Judged:
             after = spans((start, end) for start, end in self._unknown if start in ends)
             return agreed, down | after
         return agreed, down
-
-
-def _reclassified(line: Timeline, words: Sequence[tuple[Spans, ComponentState]]) -> Timeline:
-    states = dict(line.states)
-    for when, state in words:
-        inside = when.within(line.start_ms, line.end_ms)
-        states = {each: held - inside for each, held in states.items()}
-        states[state] = states.get(state, NEVER) | inside
-    return Timeline(
-        line.start_ms, line.end_ms, {s: held for s, held in states.items() if len(held)}
-    )
 
 
 def _outages(down: Spans, agreed: Spans) -> list[Outage]:

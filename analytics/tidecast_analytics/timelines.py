@@ -87,6 +87,17 @@ def observed(
     return _partition(held, start_ms, end_ms)
 
 
+def reclassified(line: Timeline, words: Iterable[tuple[Spans, ComponentState]]) -> Timeline:
+    """The timeline by what was said later of the state it really was; the last word holds."""
+    states = dict(line.states)
+    for when, state in words:
+        inside = when.within(line.start_ms, line.end_ms)
+        states = {each: held - inside for each, held in states.items()}
+        states[state] = states.get(state, NEVER) | inside
+    states = {state: held for state, held in states.items() if len(held)}
+    return Timeline(line.start_ms, line.end_ms, states)
+
+
 def absorbed(line: Timeline, shortest_ms: int) -> Timeline:
     """The timeline without blips: phases shorter than that between two of one same state.
 

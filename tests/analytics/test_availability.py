@@ -26,6 +26,7 @@ from tidecast_analytics.timelines import (
     absorbed,
     flapping,
     observed,
+    reclassified,
 )
 
 HOUR = 3_600_000
@@ -281,13 +282,11 @@ def test_agrees_with_the_oracle_on_random_timelines(seed: int) -> None:
         length = rng.randint(1, 120)
         observations = _random_observations(rng, length)
         known_on = rng.choice([10**9, rng.randrange(300)])
-        around = Surroundings(
-            *(_random_spans(rng, length, 4) for _ in range(4)),
-            reclassified=[
-                (_random_spans(rng, length, 1), rng.choice(list(ComponentState)))
-                for _ in range(rng.randint(0, 2))
-            ],
-        )
+        around = Surroundings(*(_random_spans(rng, length, 4) for _ in range(4)))
+        words = [
+            (_random_spans(rng, length, 1), rng.choice(list(ComponentState)))
+            for _ in range(rng.randint(0, 2))
+        ]
         sided = [CountedAs.REAL, CountedAs.UP, CountedAs.DOWN, CountedAs.EXCLUDED]
         rules = AvailabilityRules(
             priority=tuple(rng.sample(PRIORITY, len(PRIORITY))),
@@ -303,11 +302,11 @@ def test_agrees_with_the_oracle_on_random_timelines(seed: int) -> None:
             flapping=rng.choice(sided),
         )
         states = [_state_at(observations, t, known_on) for t in range(length)]
-        for when, state in around.reclassified:
+        for when, state in words:
             states = [state if when.contains(t) else s for t, s in enumerate(states)]
         if rules.absorb_below_ms:
             states = _without_blips(states, rules.absorb_below_ms)
-        line = observed(observations, 0, length, known_on_ms=known_on)
+        line = reclassified(observed(observations, 0, length, known_on_ms=known_on), words)
         found = assess(line, around, rules)
         expected = _oracle(states, around, rules, rules.unknown)
         chosen = found.chosen

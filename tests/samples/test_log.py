@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast.samples.head import Head
-from tidecast.samples.log import LogEntry, LogReading, LogWriter, read_log
+from tidecast.samples.log import LogReading, LogWriter, read_log
+from tidecast.samples.log_record import LogEntry
 from tidecast.samples.recovery import replay_logs
 
 from . import support

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak import damage, damaged_others, kills
+from tests.soak import damage, damaged_others, full_disk, fuzzing, kills, servers
 from tests.soak.finding import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -28,19 +28,27 @@ IN_MEMORY = Path("/dev/shm")
 DEFAULT_SEED = 20261122
 
 Part = Callable[[Tally, range, Path], None]
-PARTS: dict[str, tuple[int, Part]] = {
+PLANS: dict[str, tuple[int, Part]] = {
     "kill": (200, lambda tally, plans, home: kills.run(tally, plans, home, "kill")),
     "power": (300, lambda tally, plans, home: kills.run(tally, plans, home, "power")),
+    "server": (40, servers.kill),
+    "full-disk": (8, full_disk.run),
     "damage": (200, damage.run),
     "damage-elsewhere": (120, damaged_others.run),
+    "mutate": (400, fuzzing.mutate),
 }
 """How many plans each part has at scale 1, and what runs them."""
+TIMED: dict[str, tuple[int, Callable[[Tally, int, Path], None]]] = {
+    "fuzz": (600, fuzzing.guided),
+}
+"""The same for parts that have no plans but a time, in seconds."""
+PARTS = (*PLANS, *TIMED)
 
 
 def main() -> int:
     """Runs what was asked for; returns 1 where something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of all plans")
     parser.add_argument("--scale", type=float, default=1.0, help="share of all plans and times")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--plan", type=int, help="only this plan of the part")
@@ -60,7 +68,12 @@ def main() -> int:
         "scale": arguments.scale,
         "seconds": round(time.monotonic() - started),
         "parts": {tally.part: dict(sorted(tally.counts.items())) for tally in tallies},
-        "undetected": {t.part: dict(t.undetected) for t in tallies if t.undetected},
+        "undetected": {
+            name: {"count": count, "why": damage.UNSEEN[name]}
+            for tally in tallies
+            for name, count in sorted(tally.undetected.items())
+        },
+        "not_run": [reason for tally in tallies for reason in tally.not_run],
         "findings": findings,
     }
     if arguments.output:
@@ -70,19 +83,24 @@ def main() -> int:
 
 
 def _run(name: str, arguments: argparse.Namespace, home: Path) -> Tally:
-    count, run = PARTS[name]
     tally = Tally(name, arguments.seed)
-    if arguments.plan is None:
-        plans = range(max(1, round(count * arguments.scale)))
-    else:
-        plans = range(arguments.plan, arguments.plan + 1)
     started = time.monotonic()
-    print(f"{name}: {len(plans)} plans", flush=True)
     home.mkdir()
-    run(tally, plans, home)
-    seconds = round(time.monotonic() - started, 1)
-    tally.counts["plans"], tally.counts["seconds"] = len(plans), seconds
-    print(f"{name}: {len(tally.findings)} findings, {seconds} s", flush=True)
+    if name in TIMED:
+        usual, run_for = TIMED[name]
+        seconds = max(1, round(usual * arguments.scale))
+        print(f"{name}: {seconds} s", flush=True)
+        run_for(tally, seconds, home)
+    else:
+        count, run = PLANS[name]
+        plans = range(max(1, round(count * arguments.scale)))
+        if arguments.plan is not None:
+            plans = range(arguments.plan, arguments.plan + 1)
+        print(f"{name}: {len(plans)} plans", flush=True)
+        run(tally, plans, home)
+        tally.counts["plans"] = len(plans)
+    tally.counts["seconds"] = round(time.monotonic() - started)
+    print(f"{name}: {len(tally.findings)} findings, {tally.counts['seconds']} s", flush=True)
     return tally
 
 
@@ -95,7 +113,8 @@ def _machine() -> dict[str, object]:
 
     return {
         "commit": git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else ""),
-        "processors": os.cpu_count(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
     }

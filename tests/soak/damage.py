@@ -27,9 +27,9 @@ _OFTEN = ("log", "seg", "seg")
 """Kinds of files that are struck more often than others: they hold the samples."""
 
 UNSEEN = {
-    "lock": "it holds the number of the process that has the store, for people to read",
-    "log cut": "a log that ends anywhere is what dying while writing leaves: nothing says that the "
-    "write had been acknowledged (to say it would cost a second sync for each)",
+    "lock": "It holds the number of the process that has the store, for people to read.",
+    "log cut": "A log that ends anywhere is what dying while writing leaves. To know that a write "
+    "had been acknowledged would take a second sync for each.",
 }
 
 

@@ -18,6 +18,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[dict[str, object]] = field(default_factory=list)
     undetected: Counter[str] = field(default_factory=Counter)
+    not_run: list[str] = field(default_factory=list)
 
     def found(self, plan: int, what: str, faults: list[str]) -> None:
         """Notes what went wrong; nothing where there are no faults."""

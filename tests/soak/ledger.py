@@ -48,10 +48,11 @@ class Ledger:
             self.kept = {key: bits for key, bits in self.kept.items() if key not in gone}
             self._let_go -= gone
         elif kind == "retain":
-            self._let_go |= {key for key in self.kept if key[1] < about[0]}
+            self._let_go |= {key for key in self.kept if key[1] <= about[0]}
 
     def settle(self, found: dict[Key, int]) -> None:
         """What was under way has happened or not, as was found: that is how it is from now on."""
+        self._let_go |= {key for key in self.kept if self._is_let_go(key)}
         self._under_way.clear()
         self.kept = dict(found)
 
@@ -98,7 +99,7 @@ class Ledger:
 
     def _is_let_go(self, key: Key) -> bool:
         return key in self._let_go or any(
-            kind == "retain" and key[1] < about[0] for kind, *about in self._under_way.values()
+            kind == "retain" and key[1] <= about[0] for kind, *about in self._under_way.values()
         )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from tidecast.cli.client import explain_errors
-from tidecast.cli.parameters import DURATION
+from tidecast.cli.parameters import DURATION, SIZE
 from tidecast.config import (
     DEFAULT_LISTEN,
     Address,
@@ -53,8 +53,17 @@ _OPTIONS = [
                  callback=_address, help="Where it answers."),
     click.option("--retention", type=DURATION, default="30d", show_default=True,
                  help="How long raw samples are kept (usage records: ten years)."),
+    click.option("--retention-5m", type=DURATION, default="395d", show_default=True,
+                 help="How long points of five minutes are kept of them."),
+    click.option("--retention-1h", type=DURATION, default="3650d", show_default=True,
+                 help="How long points of an hour are kept of them."),
+    click.option("--max-disk", "max_disk_bytes", type=SIZE,
+                 show_default="20 % of what is free at the first start",
+                 help="How much all samples may take; the oldest raw ones go first."),
     click.option("--out-of-order-window", type=DURATION, default="100y", show_default=True,
                  help="How far samples may lag behind the newest of their series."),
+    click.option("--max-series", type=click.IntRange(min=1), default=2_000_000, show_default=True,
+                 help="So many series may be active at once; further new ones are refused."),
     click.option("--token-file", type=FILE, help="Hashed tokens; see `tidecast token`."),
     click.option("--require-auth", is_flag=True, help="Ask for tokens on loopback too."),
     click.option("--tls-cert-file", type=FILE, help="Serve HTTPS with this certificate chain."),
@@ -102,6 +111,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(
         listen: Address,
         retention: int,
+        retention_5m: int,
+        retention_1h: int,
         out_of_order_window: int,
         webhook_urls: tuple[str, ...],
         **options: Any,
@@ -110,6 +121,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = ServerSettings(
             listen=listen,
             retention_ms=retention,
+            retention_5m_ms=retention_5m,
+            retention_1h_ms=retention_1h,
             out_of_order_window_ms=out_of_order_window,
             webhook_urls=webhook_urls,
             **options,

@@ -14,6 +14,11 @@ from enum import StrEnum
 from tidecast_analytics.availability import AvailabilityRules
 from tidecast_analytics.calendars import ALWAYS, Calendar
 from tidecast_analytics.structure import Block
+from tidecast_collector.errors import InvalidInput
+
+
+class InvalidPolicy(InvalidInput):
+    """A policy that is refused; the message lists every fault as `file:line:column: why`."""
 
 
 @dataclass(frozen=True, slots=True)

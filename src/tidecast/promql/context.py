@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,16 +30,27 @@ from tidecast.promql.settings import QueryLimits
 from tidecast.promql.tree import Span
 from tidecast.samples.batch import Int64s, SampleBatch
 from tidecast.samples.matchers import Matchers
-from tidecast.samples.protocol import LimitExceeded, Selectable
+from tidecast.samples.protocol import (
+    LimitExceeded,
+    PointSelection,
+    Selectable,
+    SelectHint,
+    SelectLimits,
+)
 
 BYTES_PER_SAMPLE = 32
 """Its time and its value, and once more while they are put together."""
+BYTES_PER_POINT = 100
+"""Its times and its statistics."""
 BYTES_PER_CELL = 32
 """A value, whether it is present, and where its window begins and ends."""
 BYTES_PER_WRITTEN_SAMPLE = 64
 """What a sample takes, and costs, in an answer that gives the samples themselves."""
 MAX_TIME_MS = 1 << 53
 """Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
+
+
+_Selected = TypeVar("_Selected")
 
 
 @dataclass(slots=True)
@@ -90,21 +102,35 @@ class Context:
 
         Raises `LimitExceeded` or `TooCostlyHere`.
         """
+        batch = self._limited(
+            lambda limits: self.samples.select(matchers, start_ms, end_ms, limits)
+        )
+        self._count_samples(len(batch.timestamps), BYTES_PER_SAMPLE)
+        return batch
+
+    def select_points(self, matchers: Matchers, hint: SelectHint) -> PointSelection | None:
+        """The same as points; None where `select` gives all that there is to give."""
+        found = self._limited(lambda limits: self.samples.select_points(matchers, hint, limits))
+        if found is not None:
+            self._count_samples(len(found.points.end_ms), BYTES_PER_POINT)
+        return found
+
+    def _limited(self, select: Callable[[SelectLimits], _Selected]) -> _Selected:
         self.check_time()
         allowed = self.limits.select.samples - self.samples_selected
         here = allowed
         if self.here_bytes is not None:
             here = min(allowed, (self.here_bytes - self.estimated_bytes) // BYTES_PER_SAMPLE)
-        limits = replace(self.limits.select, samples=here)
         try:
-            batch = self.samples.select(matchers, start_ms, end_ms, limits)
+            return select(replace(self.limits.select, samples=here))
         except LimitExceeded as error:
             if here < allowed:
                 raise TooCostlyHere(str(error)) from error
             raise
-        self.samples_selected += len(batch.timestamps)
-        self.count_bytes(len(batch.timestamps) * BYTES_PER_SAMPLE)
-        return batch
+
+    def _count_samples(self, more: int, bytes_each: int) -> None:
+        self.samples_selected += more
+        self.count_bytes(more * bytes_each)
 
     def count_bytes(self, more: int) -> None:
         """Says that a part of the query will take so much.

@@ -9,6 +9,7 @@ import numpy as np
 from tidecast.promql.block import Block, Bools, empty_block
 from tidecast.promql.context import Context
 from tidecast.promql.extended_ranges import SMOOTHED, extended_places, smoothed_instant
+from tidecast.promql.tiers import newest_points, point_windows
 from tidecast.promql.tree import MatrixSelector, VectorSelector
 from tidecast.promql.windows import Tick, Windows, find
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch, is_stale
@@ -22,7 +23,11 @@ def instant_vector(context: Context, node: VectorSelector, times: Int64s) -> tup
     at_ms = context.reference_times(times, node.offset, node.at, node.span)
     smoothed = node.boundary == SMOOTHED
     end_ms = int(at_ms.max()) + (context.lookback_ms if smoothed else 0)
-    batch = _select(context, node, int(at_ms.min()) - context.lookback_ms, end_ms)
+    after_ms = int(at_ms.min()) - context.lookback_ms
+    found = None if node.boundary else newest_points(context, node, at_ms, after_ms)
+    if found is not None:
+        return found
+    batch = _select(context, node, after_ms, end_ms)
     if not len(batch):
         return empty_block(len(times)), np.empty((0, len(times)))
     context.check_cells(len(batch), len(times))
@@ -45,13 +50,19 @@ def _smoothed(batch: SampleBatch, at_ms: Int64s, lookback_ms: int) -> tuple[Bloc
     return block.with_present(present), taken[present.any(axis=1)]
 
 
-def range_vector(context: Context, node: MatrixSelector, times: Int64s) -> Windows:
-    """The samples within the range before each step."""
+def range_vector(
+    context: Context, node: MatrixSelector, times: Int64s, function: str = ""
+) -> Windows:
+    """The samples within the range before each step, as the function needs them."""
     vector = node.vector
     length = context.positive_milliseconds(node.range, node.span)
     ends = context.reference_times(times, vector.offset, vector.at, node.span)
     before = context.lookback_ms if vector.boundary else 0
     behind = context.lookback_ms if vector.boundary == SMOOTHED else 0
+    if not vector.boundary:
+        found = point_windows(context, vector, ends, length, function)
+        if found is not None:
+            return found
     batch = _select(context, vector, int(ends.min()) - length - before, int(ends.max()) + behind)
     context.check_cells(len(batch), len(times))
     batch = without_stale(batch)

@@ -6,6 +6,7 @@ Each takes windows and gives one value for each window that has enough samples.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -219,19 +220,41 @@ def _extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Block
 
 
 def _extrapolate(windows: Windows, lost: Float64s, divisor: Float64s, *, counter: bool) -> Float64s:
+    ends = WindowEnds(
+        windows.at(windows.first),
+        windows.at(windows.last - 1),
+        windows.times_at(windows.first),
+        windows.times_at(windows.last - 1),
+        windows.counts,
+    )
+    return extrapolate(ends, windows, lost, divisor, counter=counter)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEnds:
+    """Of each window the oldest and newest sample, when they were taken, and how many it has."""
+
+    oldest: Float64s
+    newest: Float64s
+    first_ms: Float64s
+    last_ms: Float64s
+    counts: Int64s
+
+
+def extrapolate(
+    ends: WindowEnds, windows: Windows, lost: Float64s, divisor: Float64s, *, counter: bool
+) -> Float64s:
     """Prometheus' extrapolation: to the ends of the window where a sample would be due there."""
-    oldest = windows.at(windows.first)
-    result = windows.at(windows.last - 1) - oldest + lost
-    first_ms, last_ms = windows.times_at(windows.first), windows.times_at(windows.last - 1)
-    sampled = (last_ms - first_ms) / 1000
-    gap = sampled / (windows.counts - 1)
-    to_start = (first_ms - windows.start_ms) / 1000
-    to_end = (windows.end_ms - last_ms) / 1000
+    result = ends.newest - ends.oldest + lost
+    sampled = (ends.last_ms - ends.first_ms) / 1000
+    gap = sampled / (ends.counts - 1)
+    to_start = (ends.first_ms - windows.start_ms) / 1000
+    to_end = (windows.end_ms - ends.last_ms) / 1000
     to_start = np.where(to_start >= gap * 1.1, gap / 2, to_start)
     if counter:
         # A counter was not below zero: do not reach back beyond where it would have been zero.
-        rising = (result > 0) & (oldest >= 0)
-        to_zero = np.where(rising, sampled * (oldest / result), to_start)
+        rising = (result > 0) & (ends.oldest >= 0)
+        to_zero = np.where(rising, sampled * (ends.oldest / result), to_start)
         to_start = np.where(to_zero < to_start, to_zero, to_start)
     to_end = np.where(to_end >= gap * 1.1, gap / 2, to_end)
     factor = (sampled + to_start + to_end) / sampled / divisor

@@ -11,6 +11,7 @@ import numpy as np
 from tidecast.promql.block import Block, Bools
 from tidecast.promql.segments import segment_sums
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.points import PointBatch
 from tidecast_collector.labels import Labels
 
 Tick = Callable[[], None]
@@ -29,6 +30,8 @@ class Windows:
 
     Windows are left-open: sample times lie in (start_ms[j], end_ms[j]]. Staleness markers are gone.
     With a `boundary` ("anchored" or "smoothed") the samples that found their ends are there too.
+    Where tiers answer, `points` are what stands at the same places, and windows begin and end with
+    buckets; then `asked_ms` is how long they were asked to be.
     Long work calls `tick` now and then, which raises when the query's time is up.
     """
 
@@ -43,6 +46,8 @@ class Windows:
     end_ms: Int64s
     tick: Tick
     boundary: str = ""
+    points: PointBatch | None = None
+    asked_ms: int = 0
 
     @property
     def counts(self) -> Int64s:

@@ -14,11 +14,14 @@ import sqlalchemy as sa
 
 from tidecast.records.alerting import AlertRecords
 from tidecast.records.audit import AuditLog
+from tidecast.records.availability import OutageLedger
+from tidecast.records.configuration import ConfigurationItems
 from tidecast.records.engine import make_engine, reading_options
 from tidecast.records.errors import RecordsDamaged, RecordsUnavailable, explained
 from tidecast.records.forecasts import ForecastLedger
 from tidecast.records.imports import ImportProgressRecords
 from tidecast.records.migrate import migrate
+from tidecast.records.policies import PolicyVersions
 from tidecast.records.resources import ResourceRegistry
 from tidecast.records.scores import ForecastScores
 from tidecast.records.settings import Settings
@@ -41,6 +44,9 @@ class Unit:
         self.resources = ResourceRegistry(transaction)
         self.settings = Settings(transaction)
         self.audit = AuditLog(transaction)
+        self.outages = OutageLedger(transaction)
+        self.policies = PolicyVersions(transaction)
+        self.configuration = ConfigurationItems(transaction)
 
 
 class Records:

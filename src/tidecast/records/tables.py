@@ -12,8 +12,9 @@ from tidecast.records.basis import basis_from
 from tidecast.records.columns import Choice, Int64, Json, Real, RealOrNaN, Text, as_labels
 from tidecast_alerts.model import AlertState, IncidentState, SignalState
 from tidecast_analytics.scoring import Alarm
+from tidecast_analytics.timelines import ComponentState
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0003"
 """The newest migration: a database that is at it needs no Alembic at start."""
 
 MAX_NAME_BYTES = 1_000
@@ -47,6 +48,10 @@ def _ms(name: str, *, optional: bool = False) -> sa.Column[int]:
 
 def _json(name: str, frozen: type | object) -> sa.Column[object]:
     return sa.Column(name, Json(frozen), nullable=False)  # type: ignore[arg-type]
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 alerts = sa.Table(
@@ -267,4 +272,76 @@ audit = sa.Table(
     _text("actor"),
     _text("action"),
     _text("detail"),
+)
+
+observations = sa.Table(
+    "observations",
+    metadata,
+    _id(),
+    _digest("component_digest"),
+    _text("component"),
+    sa.Column("state", Choice(ComponentState), nullable=False),
+    _ms("from_ms"),
+    _ms("known_at_ms"),
+    _text("source"),
+    sa.Index(None, "component_digest", "from_ms"),
+)
+
+classifications = sa.Table(
+    "classifications",
+    metadata,
+    _id(),
+    _digest("component_digest"),
+    _text("component"),
+    _text("kind"),
+    _ms("start_ms"),
+    _ms("end_ms"),
+    _text("reason"),
+    _text("author"),
+    _ms("known_at_ms"),
+    sa.Column("state", Choice(ComponentState)),
+    _ms("withdrawn_ms", optional=True),
+    _text("withdrawn_by"),
+    sa.Index(None, "start_ms"),
+)
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    _id(),
+    _ms("applied_ms"),
+    _text("author"),
+    _text("comment"),
+    _json("files", dict),
+    sqlite_autoincrement=True,
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    _id(),
+    _digest("ci_digest"),
+    _text("ci"),
+    _text("attribute"),
+    _json("value", _as_it_is),
+    _text("source"),
+    sa.Column("confidence_ratio", Real, nullable=False),
+    _ms("from_ms"),
+    _ms("until_ms", optional=True),
+    sa.Index(None, "ci_digest", "from_ms"),
+)
+
+relations = sa.Table(
+    "relations",
+    metadata,
+    _id(),
+    _digest("digest"),
+    _text("subject"),
+    _text("kind"),
+    _text("object"),
+    _text("source"),
+    sa.Column("confidence_ratio", Real, nullable=False),
+    _ms("from_ms"),
+    _ms("until_ms", optional=True),
+    sa.Index(None, "digest", "from_ms"),
 )

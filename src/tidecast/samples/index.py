@@ -39,6 +39,10 @@ class LabelIndex(Protocol):
         """The series that have this label pair, ascending."""
         ...
 
+    def pair_counts(self) -> Iterable[tuple[str, str, int]]:
+        """Each distinct label pair, and how many series have it."""
+        ...
+
 
 def find(index: LabelIndex, matchers: Matchers) -> Int64s:
     """The numbers of the series that pass all matchers, ascending."""
@@ -99,6 +103,12 @@ class GrowingIndex:
         """The series that have this label pair, ascending."""
         return np.array(self._postings.get(name, {}).get(value, ()), dtype=np.int64)
 
+    def pair_counts(self) -> Iterable[tuple[str, str, int]]:
+        """Each distinct label pair, and how many series have it."""
+        for name, values in self._postings.items():
+            for value, series in values.items():
+                yield name, value, len(series)
+
 
 class FixedIndex:
     """The label index of a table that no longer changes: its pairs sorted by name and value."""
@@ -140,6 +150,14 @@ class FixedIndex:
         if at == len(self._keys) or self._keys[at] != key:
             return _NONE
         return self._series[self._bounds[at] : self._bounds[at + 1]]
+
+    def pair_counts(self) -> Iterable[tuple[str, str, int]]:
+        """Each distinct label pair, and how many series have it."""
+        names, values = np.divmod(self._keys, max(len(self._strings), 1))
+        for name, value, count in zip(
+            names.tolist(), values.tolist(), np.diff(self._bounds).tolist(), strict=True
+        ):
+            yield self._strings[name], self._strings[value], count
 
     def _number(self, text: str) -> int | None:
         at = bisect_left(self._strings, text)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tidecast.samples.batch import Int64s, SampleBatch
+from tidecast.samples.batch import Int64s, SampleBatch, distinct
 from tidecast.samples.catalogue import Catalogue, CataloguedLabels
 from tidecast.samples.single_series import SeriesSpan, SingleSeries, read_samples, read_span
 from tidecast.samples.usual_write import Octets, UsualSeries, sample_values
@@ -194,7 +194,7 @@ class _Memory:
         """Remembers the stretch, forgets those none of whose series is looked up there any more."""
         numbers = stretch.places.numbers
         self._know(len(self.catalogue.labels))
-        replaced = np.unique(self.stretch_of[numbers]).tolist()
+        replaced = distinct(self.stretch_of[numbers]).tolist()
         self.issued += 1
         self.stretches[self.issued] = stretch
         self.stretch_of[numbers] = self.issued

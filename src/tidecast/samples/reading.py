@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from operator import itemgetter
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,80 +11,25 @@ from tidecast.samples.batch import Int64s, SampleBatch
 from tidecast.samples.deletions import Forgotten, covers
 from tidecast.samples.head import Head, HeadSeries
 from tidecast.samples.index import find
+from tidecast.samples.kept import Kept
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.merge import Run, merge_runs, without
-from tidecast.samples.protocol import LimitExceeded, SelectLimits
+from tidecast.samples.protocol import SelectLimits, check_limits
 from tidecast.samples.segment import Segment
 from tidecast_collector.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The durable part of the store at one moment: segments, oldest write first."""
+    """The durable part of the store at one moment: segments, oldest write first.
+
+    `tiers` are those of each of `kept.tiers`.
+    """
 
     segments: tuple[Segment, ...] = ()
     forgotten: Forgotten = field(default_factory=Forgotten)
-
-    def within(self, start_ms: int, end_ms: int) -> View:
-        """The same, less the segments that have nothing in [start, end]."""
-        kept = tuple(s for s in self.segments if s.meta.overlaps(start_ms, end_ms))
-        return replace(self, segments=kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that one selection concerns, at one moment, on its way to another process.
-
-    The segments go by their paths: unpickling opens them there, and raises `FileNotFoundError` for
-    one that was joined into another since, `DamagedFile` for a damaged one. A series is in
-    `recent` once for each of the `heads`, oldest first.
-    """
-
-    view: View
-    recent: Sequence[HeadSeries]
-    heads: int
-
-    def __reduce__(self) -> tuple[Callable[[View, SampleBatch, int], Snapshot], tuple[Any, ...]]:
-        # A few large arrays instead of very many small ones.
-        recent = SampleBatch.of((s.labels, *s.run) for s in self.recent)
-        return _unpacked, (self.view, recent, self.heads)
-
-    def select(
-        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits
-    ) -> SampleBatch:
-        """The matching series that have samples in [start, end], sorted by labels."""
-        if self._is_simple(start_ms, end_ms):
-            # The newest samples are asked for all the time, by every rule: nothing is to be merged.
-            found = sorted(((s.labels, *s.run) for s in self.recent), key=itemgetter(0))
-            batch = SampleBatch.of(found)
-            _check(len(batch), len(batch.timestamps), limits)
-            return batch
-        located = locate(self.view, self.recent, matchers, start_ms, end_ms)
-        return read(located, start_ms, end_ms, limits)
-
-    def _is_simple(self, start_ms: int, end_ms: int) -> bool:
-        """Whether one head alone has all."""
-        return self.heads == 1 and not any(
-            segment.meta.overlaps(start_ms, end_ms) for segment in self.view.segments
-        )
-
-
-def _check(series: int, samples: int, limits: SelectLimits) -> None:
-    if series > limits.series:
-        raise LimitExceeded(
-            f"the selection touches {series} series, at most {limits.series} are allowed: "
-            "narrow its matchers"
-        )
-    if samples > limits.samples:
-        raise LimitExceeded(
-            f"the selection touches more than {limits.samples} samples: "
-            "narrow its matchers or its time range"
-        )
-
-
-def _unpacked(view: View, recent: SampleBatch, heads: int) -> Snapshot:
-    series = [HeadSeries(labels, (at, values)) for labels, at, values in recent]
-    return Snapshot(view, series, heads)
+    kept: Kept = field(default_factory=Kept)
+    tiers: tuple[tuple[Segment, ...], ...] = ()
 
 
 class _Columns:
@@ -156,14 +99,17 @@ def locate(
 ) -> Located:
     """Where matching samples in [start, end] may be."""
     located: Located = {}
+    if start_ms > end_ms:
+        return located
     for segment in view.segments:
         if not segment.meta.overlaps(start_ms, end_ms):
             continue
         hidden = view.forgotten.hidden(segment)
+        past_keeping = view.kept.hidden(segment.meta)
         columns = _Columns(segment)
         found = segment.overlapping(find(segment.index, matchers), start_ms, end_ms)
         for number, labels in zip(found.tolist(), segment.labels(found), strict=True):
-            ranges = hidden.get(number, ())
+            ranges = [*past_keeping, *hidden.get(number, ())]
             if ranges:
                 first_ms, last_ms = segment.span(number)
                 if covers(ranges, max(first_ms, start_ms), min(last_ms, end_ms)):
@@ -176,12 +122,12 @@ def locate(
 
 def read(located: Located, start_ms: int, end_ms: int, limits: SelectLimits) -> SampleBatch:
     """The located samples in [start, end], by series, sorted by labels."""
-    _check(len(located), 0, limits)
+    check_limits(len(located), 0, limits)
     # Times, which many series share, tell what would be read before any value is decoded.
     samples = 0
     for pieces in located.values():
         samples += sum([piece.most(start_ms, end_ms) for piece in pieces])
-        _check(0, samples, limits)
+        check_limits(0, samples, limits)
     series = []
     for labels in sorted(located):
         timestamps, values = merge_runs([piece.run(start_ms, end_ms) for piece in located[labels]])

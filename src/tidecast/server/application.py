@@ -27,12 +27,14 @@ from tidecast.records import KnownResource, Records
 from tidecast.samples.apart import Runner
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.kept import Tier
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
 from tidecast.samples.protocol import SelectLimits
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
 from tidecast.server.problems import Problem
+from tidecast.server.room import max_disk_bytes
 from tidecast.server.store_metrics import StoreHealth
 from tidecast.server.store_worker import store_runner
 from tidecast.server.worker import Worker
@@ -55,8 +57,18 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
     """Where all but our own series are: in a directory, or in an engine that is there already."""
     directory = settings.data_dir / "samples"
     if settings.samples_backend == "embedded":
+        tiers = (
+            Tier("5m", HOUR_MS // 12, settings.retention_5m_ms),
+            Tier("1h", HOUR_MS, settings.retention_1h_ms),
+        )
         window_ms = settings.out_of_order_window_ms
-        return EmbeddedSamples(directory / "raw", out_of_order_window_ms=window_ms, apart=apart)
+        return EmbeddedSamples(
+            directory / "raw",
+            tiers=tiers,
+            out_of_order_window_ms=window_ms,
+            max_series=settings.max_series,
+            apart=apart,
+        )
     token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
     address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
     directory.mkdir(exist_ok=True)
@@ -74,6 +86,7 @@ class Application:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
+        self.max_disk_bytes = max_disk_bytes(settings)
         self.worker = Worker()
         apart = store_runner(self.worker.store)
         self.raw = open_raw(settings, apart)
@@ -103,7 +116,7 @@ class Application:
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.metrics = ServerMetrics()
-        self.metrics.registry.register(StoreHealth(self.embedded))
+        self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
         self.late = LateHours(self.records)

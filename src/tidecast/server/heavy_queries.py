@@ -9,10 +9,11 @@ from __future__ import annotations
 import pickle
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tidecast.promql.engine import Engine
 from tidecast.promql.errors import QueryCancelled, QueryTimeout
@@ -24,12 +25,14 @@ from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.protocol import (
     LimitExceeded,
+    PointSelection,
     SamplesUnavailable,
     Selectable,
+    SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Snapshot
-from tidecast.samples.routed import RoutedSamples, joined
+from tidecast.samples.routed import RoutedSelection
+from tidecast.samples.snapshot import Snapshot
 from tidecast.server.query_answers import answer_pieces, zipped
 from tidecast.server.query_request import QueryRequest
 from tidecast.server.worker import Attendance, JobCancelled, Lane, WorkerDied, WorkerUnavailable
@@ -41,34 +44,41 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class SelectionAsked:
-    """The worker's question for what a selection concerns."""
+    """The worker's question for what a selection concerns in one of the two stores.
 
+    With a `hint` it asks for points.
+    """
+
+    store: int
     matchers: Matchers
     start_ms: int
     end_ms: int
     limits: SelectLimits
+    hint: SelectHint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DamageMet:
-    """The worker's word that a segment is damaged."""
+    """The worker's word that a segment of one of the two stores is damaged."""
 
+    store: int
     path: Path
     what: str
 
 
-Part = Snapshot | SampleBatch
+Part = Snapshot | SampleBatch | None
 """What a store says of a selection: where to read, or the samples themselves."""
+_Selected = TypeVar("_Selected")
 
-_held: list[Snapshot] = []
+_held: dict[int, Part] = {}
 """What the last selection concerned: its segments need not be opened again for the next."""
 
 
-class SamplesOfServer(Selectable):
-    """The server's samples, as a job in the worker selects them."""
+class StoreOfServer(Selectable):
+    """One of the server's stores, as a job in the worker selects from it."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, control: Control, store: int) -> None:
+        self._control, self._store = control, store
 
     def select(
         self,
@@ -78,23 +88,43 @@ class SamplesOfServer(Selectable):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series that have samples in [start, end], sorted by labels."""
-        asked = SelectionAsked(matchers, start_ms, end_ms, limits)
+
+        def read(part: Part) -> SampleBatch:
+            assert part is not None
+            if isinstance(part, SampleBatch):
+                return part
+            return part.select(matchers, start_ms, end_ms, limits)
+
+        return self._reading(SelectionAsked(self._store, matchers, start_ms, end_ms, limits), read)
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+
+        def read(part: Part) -> PointSelection | None:
+            if isinstance(part, Snapshot):
+                return part.select_points(matchers, hint, limits)
+            return None
+
+        asked = SelectionAsked(self._store, matchers, hint.after_ms + 1, hint.end_ms, limits, hint)
+        return self._reading(asked, read)
+
+    def _reading(self, asked: SelectionAsked, read: Callable[[Part], _Selected]) -> _Selected:
+        """What is read of the server's answer, asked for again where files have changed since."""
         for _ in range(ATTEMPTS):
             try:
-                parts: list[Part] = pickle.loads(self._control.ask(asked))  # noqa: S301 (our own)
-                _held[:] = [part for part in parts if isinstance(part, Snapshot)]
-                batches = [
-                    part.select(matchers, start_ms, end_ms, limits)
-                    if isinstance(part, Snapshot)
-                    else part
-                    for part in parts
-                ]
+                part: Part = pickle.loads(self._control.ask(asked))  # noqa: S301 (our own)
+                if part is not None:
+                    _held[self._store] = part
+                return read(part)
             except FileNotFoundError:
                 continue
             except DamagedFile as error:
-                self._control.ask(DamageMet(error.path, error.what))
-                continue
-            return joined(batches, limits)
+                self._control.ask(DamageMet(self._store, error.path, error.what))
         raise SamplesUnavailable("segments changed again and again while they were read; try again")
 
 
@@ -109,7 +139,7 @@ class HeavyQuery:
 
     def __call__(self, control: Control) -> None:
         engine = Engine(
-            SamplesOfServer(control),
+            RoutedSelection(StoreOfServer(control, 0), StoreOfServer(control, 1)),
             lookback_ms=self.lookback_ms,
             subquery_step_ms=self.subquery_step_ms,
             limits=self.limits,
@@ -148,8 +178,8 @@ def memory_fence(more_bytes: int) -> Iterator[None]:
 class HeavyQueries:
     """The server's side: hands queries to the worker and answers what they ask."""
 
-    def __init__(self, lane: Lane, engine: QueryEngine) -> None:
-        self._lane, self._engine = lane, engine
+    def __init__(self, lane: Lane, engine: QueryEngine, samples: RoutedSelection) -> None:
+        self._lane, self._engine, self._samples = lane, engine, samples
 
     def answer(
         self, request: QueryRequest, seconds: float, cancelled: Callable[[], bool]
@@ -182,24 +212,19 @@ class HeavyQueries:
     def _answer(self, question: object) -> bytes | None:
         match question:
             case SelectionAsked():
-                return pickle.dumps([_part(store, question) for store in self._stores(question)])
-            case DamageMet(path, what):
-                self._put_aside(DamagedFile(path, what))
+                return pickle.dumps(_part(self._samples.stores[question.store], question))
+            case DamageMet(store, path, what):
+                damaged = self._samples.stores[store]
+                assert isinstance(damaged, EmbeddedSamples)
+                damaged.put_aside(DamagedFile(path, what))
         return None
-
-    def _stores(self, asked: SelectionAsked) -> Sequence[Selectable]:
-        samples = self._engine.samples
-        return samples.asked(asked.matchers) if isinstance(samples, RoutedSamples) else [samples]
-
-    def _put_aside(self, error: DamagedFile) -> None:
-        samples = self._engine.samples
-        stores = samples.asked(()) if isinstance(samples, RoutedSamples) else [samples]
-        for store in stores:
-            if isinstance(store, EmbeddedSamples) and error.path.is_relative_to(store.directory):
-                store.put_aside(error)
 
 
 def _part(store: Selectable, asked: SelectionAsked) -> Part:
     if isinstance(store, EmbeddedSamples):
+        if asked.hint is not None:
+            return store.snapshot_for(asked.matchers, asked.hint)
         return store.snapshot(asked.matchers, asked.start_ms, asked.end_ms)
+    if asked.hint is not None:
+        return None
     return store.select(asked.matchers, asked.start_ms, asked.end_ms, asked.limits)

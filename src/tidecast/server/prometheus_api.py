@@ -19,13 +19,10 @@ from tidecast.promql.durations import format_duration
 from tidecast.promql.errors import ParseError
 from tidecast.promql.parser import parse
 from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.tree import ValueType, VectorSelector
+from tidecast.promql.tree import ValueType
 from tidecast.promql.tree_json import tree_json
-from tidecast.samples.matchers import Matchers
 from tidecast.samples.protocol import Samples
 from tidecast.server.parameters import (
-    MAX_TIME_MS,
-    MIN_TIME_MS,
     InvalidParameter,
     Parameters,
     duration_ms,
@@ -37,6 +34,7 @@ from tidecast.server.parameters import (
 from tidecast.server.prometheus_answers import failure, success
 from tidecast.server.queries import Queries
 from tidecast.server.query_request import TRUNCATED, QueryRequest
+from tidecast.server.selections import given_matchers, given_span, given_time
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import TidecastError
@@ -98,7 +96,7 @@ class PrometheusApi:
     def query(self, parameters: Parameters) -> QueryRequest:
         """An expression at one time."""
         text = required(parameters, "query")
-        at = self._time(parameters, "time", self._clock.now_ms())
+        at = given_time(parameters, "time", self._clock.now_ms())
         return _asked(parameters, QueryRequest(text, at, at))
 
     def query_range(self, parameters: Parameters) -> QueryRequest:
@@ -127,7 +125,7 @@ class PrometheusApi:
     async def query_exemplars(self, parameters: Parameters) -> Response:
         """No exemplar: none is kept."""
         parse(required(parameters, "query"))
-        self._span(parameters)
+        given_span(parameters)
         return success([])
 
     async def format_query(self, parameters: Parameters) -> Response:
@@ -140,27 +138,27 @@ class PrometheusApi:
 
     async def series(self, parameters: Parameters) -> Response:
         """The label sets that the selectors of match[] meet."""
-        matchers = _matchers(parameters)
+        matchers = given_matchers(parameters)
         if not matchers:
             raise InvalidParameter("no match[] parameter provided")
-        start, end = self._span(parameters)
+        start, end = given_span(parameters)
         found = await run_in_threadpool(self._samples.series, matchers, start, end)
         return _limited([dict(labels) for labels in found], parameters)
 
     async def labels(self, parameters: Parameters) -> Response:
         """Label names."""
-        start, end = self._span(parameters)
+        start, end = given_span(parameters)
         names = await run_in_threadpool(
-            self._samples.label_names, _matchers(parameters), start, end
+            self._samples.label_names, given_matchers(parameters), start, end
         )
         return _limited(list(names), parameters)
 
     async def label_values(self, parameters: Parameters) -> Response:
         """Values of one label."""
-        start, end = self._span(parameters)
+        start, end = given_span(parameters)
         name = unescape_name(required(parameters, "name"))
         values = await run_in_threadpool(
-            self._samples.label_values, name, _matchers(parameters), start, end
+            self._samples.label_values, name, given_matchers(parameters), start, end
         )
         return _limited(list(values), parameters)
 
@@ -248,16 +246,6 @@ class PrometheusApi:
 
         return answer
 
-    def _time(self, parameters: Parameters, name: str, otherwise: int) -> int:
-        text = parameters.get(name)
-        return time_ms(text, name) if text else otherwise
-
-    def _span(self, parameters: Parameters) -> tuple[int, int]:
-        return (
-            self._time(parameters, "start", MIN_TIME_MS),
-            self._time(parameters, "end", MAX_TIME_MS),
-        )
-
 
 def unescape_name(name: str) -> str:
     """A label name from a path, where `U__a_2e_b` stands for `a.b`.
@@ -286,20 +274,6 @@ def _asked(parameters: Parameters, request: QueryRequest) -> QueryRequest:
         series_limit=whole_number(parameters, "limit"),
         stats=bool(parameters.get("stats")),
     )
-
-
-def _matchers(parameters: Parameters) -> list[Matchers]:
-    return [_selector(text) for text in parameters.getlist("match[]")]
-
-
-def _selector(text: str) -> Matchers:
-    try:
-        tree = parse(text)
-    except ParseError as error:
-        raise InvalidParameter(f'invalid parameter "match[]": {error}') from error
-    if not isinstance(tree, VectorSelector):
-        raise InvalidParameter(f'invalid parameter "match[]": {text[:100]!r} is not a selector')
-    return tree.all_matchers
 
 
 def _limited(found: Sequence[object], parameters: Parameters) -> Response:

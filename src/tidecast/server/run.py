@@ -30,6 +30,7 @@ from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
 from tidecast.server.tidecast_api import TidecastApi
+from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
@@ -111,7 +112,7 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     views = Views(application)
-    heavy = HeavyQueries(application.worker.queries, application.engine)
+    heavy = HeavyQueries(application.worker.queries, application.engine, application.samples)
     prometheus = PrometheusApi(
         application.engine,
         application.samples,
@@ -129,6 +130,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             Route("/metrics", _metrics(application)),
             *write.routes(),
             *prometheus.routes(),
+            *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *page_routes(views),
