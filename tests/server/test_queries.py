@@ -22,6 +22,7 @@ from tidecast.promql.errors import QueryCancelled, QueryError, QueryTimeout
 from tidecast.promql.settings import QueryLimits, QueryOptions
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.kept import Tier
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import (
     LimitExceeded,
@@ -333,3 +334,30 @@ def test_what_an_answer_has_cost_is_told_when_asked(stores: RoutedSamples) -> No
     assert answer["data"]["stats"]["samples"]["totalQueryableSamples"] > 100
     assert answer["data"]["stats"]["timings"]["evalTotalTime"] > 0
     assert Engine(stores).instant("1", 0, QueryOptions()).samples == 0
+
+
+def test_the_worker_reads_tiers_where_raw_samples_are_past_keeping(
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour_ms, now_ms = 3_600_000, 480_000 * 3_600_000
+    times = now_ms - 72 * hour_ms + np.arange(0, 70 * hour_ms, 60_000)
+    hits = (make_labels({"__name__": "hits", "job": "a"}), times, np.arange(len(times)) / 4)
+    with (
+        EmbeddedSamples(tmp_path / "own", upkeep_seconds=None) as own,
+        EmbeddedSamples(
+            tmp_path / "raw",
+            tiers=(Tier("5m", 300_000, 9000 * hour_ms), Tier("1h", hour_ms, 90_000 * hour_ms)),
+            clock=lambda: now_ms,
+            upkeep_seconds=None,
+        ) as raw,
+    ):
+        raw.append(SampleBatch.of([hits]))
+        raw.flush()
+        raw.keep(now_ms, 24 * hour_ms)
+        stores = RoutedSamples(own, raw)
+        there = door(lane, stores, monkeypatch)
+        for text in ("rate(hits[2h])", "sum(hits)", "max_over_time({job='a'}[3h])"):
+            request = QueryRequest(text, now_ms - 72 * hour_ms, now_ms, hour_ms)
+            answer = ask(there, request)
+            assert answer == ask(Queries(Engine(stores)), request)
+            assert len(answer["data"]["result"][0]["values"]) > 60
