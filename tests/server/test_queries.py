@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from tidecast.promql.engine import Engine
 from tidecast.promql.errors import QueryCancelled, QueryError, QueryTimeout
+from tidecast.promql.result import Matrix
 from tidecast.promql.settings import QueryLimits, QueryOptions
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -32,8 +33,9 @@ from tidecast.samples.protocol import (
 )
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server import queries as queries_module
-from tidecast.server.heavy_queries import HeavyQueries, memory_fence
+from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.queries import Queries
+from tidecast.server.query_jobs import memory_fence
 from tidecast.server.query_request import QueryRequest
 from tidecast.server.worker import Lane
 from tidecast_collector.labels import make_labels
@@ -361,3 +363,26 @@ def test_the_worker_reads_tiers_where_raw_samples_are_past_keeping(
             answer = ask(there, request)
             assert answer == ask(Queries(Engine(stores)), request)
             assert len(answer["data"]["result"][0]["values"]) > 60
+
+
+def test_an_engine_that_gives_away_what_is_heavy(
+    lane: Lane, stores: RoutedSamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidecast.server.heavy_queries.HERE_BYTES", 10_000)
+    here = Engine(stores)
+    engine = OffloadingEngine(here, HeavyQueries(lane, here, stores))
+    lane.end_idle(0)
+    assert (
+        engine.instant("up{job='a'}", 100_000).value == here.instant("up{job='a'}", 100_000).value
+    )
+    assert not lane.pids()
+    found = engine.range("rate(up[1m])", 0, END_MS, 10_000).value
+    assert lane.pids()
+    expected = here.range("rate(up[1m])", 0, END_MS, 10_000).value
+    assert isinstance(found, Matrix)
+    assert isinstance(expected, Matrix)
+    assert found.labels == expected.labels
+    assert found.values.tolist() == expected.values.tolist()
+    assert (engine.lookback_ms, engine.limits) == (here.lookback_ms, here.limits)
+    with pytest.raises(QueryTimeout):
+        engine.instant(ENDLESS, 1000, QueryOptions(timeout_seconds=0.2))

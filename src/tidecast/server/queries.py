@@ -17,13 +17,11 @@ from tidecast.promql.errors import QueryCancelled, QueryTimeout, TooCostlyHere
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.settings import QueryOptions
 from tidecast.samples.protocol import SamplesUnavailable
-from tidecast.server.heavy_queries import HeavyQueries
+from tidecast.server.heavy_queries import HERE_BYTES, HeavyQueries
 from tidecast.server.query_answers import CHUNK_BYTES, answer_pieces, zipped
 from tidecast.server.query_request import QueryRequest
 
 JSON = "application/json"
-HERE_BYTES = 64 << 20
-"""A query that takes less, by estimate, takes about a tenth of a second: it is answered here."""
 HELD_BYTES = 32 << 20
 """So much of an answer is taken from the worker before its client has read any of it."""
 SMALL_BYTES = 1000
