@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
-TICKS = os.sysconf("SC_CLK_TCK")
+from processes import ProcessTree
+
 READY_SECONDS = 120
 ANSWER_SECONDS = 600
 
@@ -37,6 +38,7 @@ class Server(ABC):
             self._process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, env={**os.environ, **self.environment}
             )
+        self._tree = ProcessTree(self._process.pid)
         self._wait_until_ready()
 
     @abstractmethod
@@ -55,16 +57,16 @@ class Server(ABC):
             time.sleep(1)
 
     def cpu_seconds(self) -> float:
-        """User and system time so far, of the process and of those that it started."""
-        ticks = 0
-        for pid in process_tree(self._process.pid):
-            fields = _stat(pid)
-            ticks += sum(int(field) for field in fields[11:15])
-        return ticks / TICKS
+        """User and system time of its processes so far."""
+        return self._tree.cpu_seconds()
+
+    def memory_mb(self) -> float:
+        """What its processes have in memory now."""
+        return self._tree.memory_mb()
 
     def peak_mb(self) -> float:
-        """The largest resident sets so far, of the process and of those that it started."""
-        return round(sum(map(_peak_kib, process_tree(self._process.pid))) / 1024, 1)
+        """The most its processes had in memory together so far."""
+        return self._tree.peak_mb()
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection to it."""
@@ -124,23 +126,6 @@ class Server(ABC):
             return False
         finally:
             connection.close()
-
-
-def process_tree(pid: int) -> list[int]:
-    """The process and all that descend from it and run now."""
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [int(child) for file in children for child in file.read_text().split()]
-    return [pid, *(each for child in found for each in process_tree(child))]
-
-
-def _stat(pid: int) -> list[str]:
-    """What stands behind the name in /proc/PID/stat; 11 to 14 are its and its children's times."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _peak_kib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 class Tidecast(Server):

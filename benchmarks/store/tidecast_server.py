@@ -38,7 +38,7 @@ def main(directory: Path, port: int) -> None:
         await run_in_threadpool(app.raw.maintain, app.clock.now_ms())
         return JSONResponse(asdict(app.raw.stats()))
 
-    heavy = HeavyQueries(app.worker.queries, app.engine, app.samples)
+    heavy = HeavyQueries(app.worker.queries, app.engine)
     queries = Queries(app.engine, heavy)
     routes = [
         Route("/-/ready", ready),

@@ -120,7 +120,7 @@ def door(
     """Queries that are all answered in the worker."""
     monkeypatch.setattr(queries_module, "HERE_BYTES", 0)
     engine = Engine(stores, limits=QueryLimits(**limits))
-    return Queries(engine, HeavyQueries(lane, engine, stores))
+    return Queries(engine, HeavyQueries(lane, engine))
 
 
 EXPRESSIONS = [
@@ -157,7 +157,7 @@ def test_a_segment_that_is_joined_meanwhile_is_asked_for_again(
     lane: Lane, stores: RoutedSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = door(lane, stores, monkeypatch)
-    (raw,) = [stores.stores[1]]
+    (raw,) = stores.asked([Matcher("__name__", MatchOp.EQUAL, "up")])
     assert isinstance(raw, EmbeddedSamples)
     real, seen = raw.snapshot, []
 
@@ -181,7 +181,7 @@ def test_damage_that_the_worker_meets_is_set_aside_by_the_server(
     lane: Lane, stores: RoutedSamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = door(lane, stores, monkeypatch)
-    (raw,) = [stores.stores[1]]
+    (raw,) = stores.asked([Matcher("__name__", MatchOp.EQUAL, "up")])
     assert isinstance(raw, EmbeddedSamples)
     raw.flush()
     path = raw.snapshot([], *ALL_TIME).view.segments[-1].path
@@ -370,7 +370,7 @@ def test_an_engine_that_gives_away_what_is_heavy(
 ) -> None:
     monkeypatch.setattr("tidecast.server.heavy_queries.HERE_BYTES", 10_000)
     here = Engine(stores)
-    engine = OffloadingEngine(here, HeavyQueries(lane, here, stores))
+    engine = OffloadingEngine(here, HeavyQueries(lane, here))
     lane.end_idle(0)
     assert (
         engine.instant("up{job='a'}", 100_000).value == here.instant("up{job='a'}", 100_000).value

@@ -105,7 +105,7 @@ def _clamp(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     bounds = [evaluator.scalar(argument, times) for argument in node.arguments[1:]]
     if node.function == "clamp":
         return elementwise.clamp(block, bounds[0], bounds[1])
-    limit = np.maximum if node.function == "clamp_min" else np.minimum
+    limit = elementwise.greater if node.function == "clamp_min" else elementwise.lesser
     return block.with_values(limit(block.values, bounds[0]))
 
 
@@ -141,13 +141,17 @@ def _label_replace(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     target, replacement, source, pattern = (
         evaluator.string(argument) for argument in node.arguments[1:]
     )
-    return label_functions.label_replace(block, target, replacement, source, pattern)
+    return label_functions.label_replace(
+        block, target, replacement, source, pattern, evaluator.context.check_time
+    )
 
 
 def _label_join(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     block = evaluator.vector(node.arguments[0], times)
     target, separator, *sources = (evaluator.string(argument) for argument in node.arguments[1:])
-    return label_functions.label_join(block, target, separator, sources)
+    return label_functions.label_join(
+        block, target, separator, sources, evaluator.context.check_time
+    )
 
 
 def _sort(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
@@ -213,7 +217,8 @@ def _of_query(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
 
 def _extreme_of(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
     first, second = (evaluator.scalar(argument, times) for argument in node.arguments)
-    return np.maximum(first, second) if node.function == "max_of" else np.minimum(first, second)
+    of = elementwise.greater if node.function == "max_of" else elementwise.lesser
+    return of(first, second)
 
 
 def _of_native_histograms(evaluator: Evaluates, node: Call, times: Int64s) -> Block:

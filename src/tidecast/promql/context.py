@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from tidecast.promql.duration_tree import (
     DurationOperation,
     DurationParen,
 )
+from tidecast.promql.durations import MAX_DURATION_MS
 from tidecast.promql.errors import (
     ParseError,
     QueryCancelled,
@@ -40,17 +41,12 @@ from tidecast.samples.protocol import (
 
 BYTES_PER_SAMPLE = 32
 """Its time and its value, and once more while they are put together."""
-BYTES_PER_POINT = 100
-"""Its times and its statistics."""
 BYTES_PER_CELL = 32
 """A value, whether it is present, and where its window begins and ends."""
 BYTES_PER_WRITTEN_SAMPLE = 64
 """What a sample takes, and costs, in an answer that gives the samples themselves."""
 MAX_TIME_MS = 1 << 53
 """Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
-
-
-_Selected = TypeVar("_Selected")
 
 
 @dataclass(slots=True)
@@ -102,35 +98,35 @@ class Context:
 
         Raises `LimitExceeded` or `TooCostlyHere`.
         """
-        batch = self._limited(
-            lambda limits: self.samples.select(matchers, start_ms, end_ms, limits)
-        )
-        self._count_samples(len(batch.timestamps), BYTES_PER_SAMPLE)
+        with self._within_limits(BYTES_PER_SAMPLE) as limits:
+            batch = self.samples.select(matchers, start_ms, end_ms, limits)
+        self.samples_selected += len(batch.timestamps)
+        self.count_bytes(len(batch.timestamps) * BYTES_PER_SAMPLE)
         return batch
 
     def select_points(self, matchers: Matchers, hint: SelectHint) -> PointSelection | None:
-        """The same as points; None where `select` gives all that there is to give."""
-        found = self._limited(lambda limits: self.samples.select_points(matchers, hint, limits))
+        """As `select`, the matching series as points; None where there are samples to read."""
+        bytes_per_point = BYTES_PER_SAMPLE * (2 + len(hint.fields))
+        with self._within_limits(bytes_per_point) as limits:
+            found = self.samples.select_points(matchers, hint, limits)
         if found is not None:
-            self._count_samples(len(found.points.end_ms), BYTES_PER_POINT)
+            self.samples_selected += len(found.points.end_ms)
+            self.count_bytes(len(found.points.end_ms) * bytes_per_point)
         return found
 
-    def _limited(self, select: Callable[[SelectLimits], _Selected]) -> _Selected:
+    @contextmanager
+    def _within_limits(self, bytes_each: int) -> Iterator[SelectLimits]:
         self.check_time()
         allowed = self.limits.select.samples - self.samples_selected
         here = allowed
         if self.here_bytes is not None:
-            here = min(allowed, (self.here_bytes - self.estimated_bytes) // BYTES_PER_SAMPLE)
+            here = min(allowed, (self.here_bytes - self.estimated_bytes) // bytes_each)
         try:
-            return select(replace(self.limits.select, samples=here))
+            yield replace(self.limits.select, samples=here)
         except LimitExceeded as error:
             if here < allowed:
                 raise TooCostlyHere(str(error)) from error
             raise
-
-    def _count_samples(self, more: int, bytes_each: int) -> None:
-        self.samples_selected += more
-        self.count_bytes(more * bytes_each)
 
     def count_bytes(self, more: int) -> None:
         """Says that a part of the query will take so much.
@@ -165,7 +161,7 @@ class Context:
     def milliseconds(self, duration: Duration, span: Span) -> int:
         """The length of a duration expression; raises `ParseError` where it has none."""
         seconds = self._seconds(duration)
-        if not math.isfinite(seconds) or abs(seconds) > 9e9:
+        if not math.isfinite(seconds) or abs(seconds) * 1000 > MAX_DURATION_MS:
             raise ParseError(self.query, span.start, "duration out of range")
         return round(seconds * 1000)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tidecast.promql.block import Block
-from tidecast.promql.range_functions import WindowEnds, extrapolate
+from tidecast.promql.range_functions import Spread
 from tidecast.promql.windows import Windows, window_sums
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.points import Field, PointBatch
@@ -76,17 +76,18 @@ POINT_FUNCTIONS: dict[str, PointFunction] = {
 def _difference(windows: Windows, points: PointBatch, divisor: Float64s, *, counter: bool) -> Block:
     first, last = windows.first, windows.last - 1
     counts = _total(windows, points.stats[Field.COUNT]).astype(np.int64)
-    ends = WindowEnds(
-        windows.at(first, points.stats[Field.FIRST]),
-        windows.at(last, points.stats[Field.LAST]),
+    lost = None
+    if counter:
+        lost = _total(windows, points.stats[Field.LOST]) + _between(windows, _lost_before(points))
+    spread = Spread.of(
+        windows,
         windows.at(first, points.first_ms.astype(np.float64)),
         windows.at(last, points.last_ms.astype(np.float64)),
         counts,
     )
-    lost = np.zeros(first.shape)
-    if counter:
-        lost = _total(windows, points.stats[Field.LOST]) + _between(windows, _lost_before(points))
-    found = extrapolate(ends, windows, lost, divisor, counter=counter)
+    oldest = windows.at(first, points.stats[Field.FIRST])
+    newest = windows.at(last, points.stats[Field.LAST])
+    found = spread.extrapolate(oldest, newest, lost, divisor)
     return windows.block(found, counts >= 2)
 
 

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tidecast.promql.block import Block
+from tidecast.promql.columns import find, own_columns
 from tidecast.promql.context import Context
 from tidecast.promql.durations import format_duration
 from tidecast.promql.tree import Span, VectorSelector
-from tidecast.promql.windows import Windows, find
+from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.points import Field, PointBatch
-from tidecast.samples.protocol import Layer, PointSelection, SelectHint
+from tidecast.samples.protocol import Layer, SelectHint
 
 _VALUES = {
     "count_over_time": Field.COUNT,
@@ -65,7 +66,7 @@ def point_windows(
     hint = SelectHint(
         after_ms, int(ends.max()), _step(ends), length_ms, grid_ms, fields, exact=exact
     )
-    found = _select(context, node, hint)
+    found = context.select_points(node.all_matchers, hint)
     if found is None:
         return None
     points = found.points.only(found.points.stats[Field.COUNT] > 0)
@@ -78,13 +79,14 @@ def point_windows(
         what = "the mean" if function in _MEANS else "the last sample"
         _tell(context, found.layers, f"{what} stands for all of each", node.span)
     borders = np.unique(np.concatenate((start_ms, end_ms)))
-    places = find(points.offsets, points.end_ms, borders)
+    places = find(points.offsets, points.end_ms, borders) - points.offsets[:-1, None]
     return Windows(
         points.labels,
         points.offsets,
         np.zeros(len(points), bool),
         points.last_ms if function != "ts_of_first_over_time" else points.first_ms,
         _values(points, function),
+        own_columns(len(points)),
         places[:, np.searchsorted(borders, start_ms)],
         places[:, np.searchsorted(borders, end_ms)],
         start_ms,
@@ -105,7 +107,7 @@ def newest_points(
     fields = (Field.COUNT, Field.LAST, Field.STALE)
     grid_ms = int(np.gcd.reduce(at_ms))
     hint = SelectHint(after_ms, int(at_ms.max()), _step(at_ms), 0, grid_ms, fields)
-    found = _select(context, node, hint)
+    found = context.select_points(node.all_matchers, hint)
     if found is None:
         return None
     points, times = found.points, _snapped(at_ms, found.layers)
@@ -124,10 +126,6 @@ def newest_points(
     values = points.stats[Field.LAST][place]
     block = Block(points.labels, values, present, np.zeros(len(points), bool))
     return block.with_present(present), taken[present.any(axis=1)].astype(np.float64)
-
-
-def _select(context: Context, node: VectorSelector, hint: SelectHint) -> PointSelection | None:
-    return context.select_points(node.all_matchers, hint)
 
 
 def _value_field(function: str) -> Field:

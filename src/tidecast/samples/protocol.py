@@ -33,20 +33,6 @@ class SelectLimits:
     samples: int = 50_000_000
 
 
-def check_limits(series: int, samples: int, limits: SelectLimits) -> None:
-    """Raises `LimitExceeded` where a selection of so much is not allowed."""
-    if series > limits.series:
-        raise LimitExceeded(
-            f"the selection touches {series} series, at most {limits.series} are allowed: "
-            "narrow its matchers"
-        )
-    if samples > limits.samples:
-        raise LimitExceeded(
-            f"the selection touches more than {limits.samples} samples: "
-            "narrow its matchers or its time range"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class SelectHint:
     """What a selection is for, so that a store can tell in which resolution it is needed.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from tidecast.samples.index import find
 from tidecast.samples.kept import Kept
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.merge import Run, merge_runs, without
-from tidecast.samples.protocol import SelectLimits, check_limits
+from tidecast.samples.protocol import LimitExceeded, SelectLimits
 from tidecast.samples.segment import Segment
 from tidecast_collector.labels import Labels
 
@@ -30,6 +32,78 @@ class View:
     forgotten: Forgotten = field(default_factory=Forgotten)
     kept: Kept = field(default_factory=Kept)
     tiers: tuple[tuple[Segment, ...], ...] = ()
+
+    def within(self, start_ms: int, end_ms: int) -> View:
+        """The same, less the segments that have nothing in [start, end].
+
+        Of a tier the bucket before belongs to it too.
+        """
+        kept = tuple(s for s in self.segments if s.meta.overlaps(start_ms, end_ms))
+        tiers = tuple(
+            tuple(
+                segment
+                for segment in held
+                if segment.meta.overlaps(start_ms - 2 * tier.width_ms, end_ms + tier.width_ms)
+            )
+            for tier, held in zip(self.kept.tiers, self.tiers, strict=True)
+        )
+        return replace(self, segments=kept, tiers=tiers)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one selection concerns, at one moment, on its way to another process.
+
+    The segments go by their paths: unpickling opens them there, and raises `FileNotFoundError` for
+    one that was joined into another since, `DamagedFile` for a damaged one. A series is in
+    `recent` once for each of the `heads`, oldest first.
+    """
+
+    view: View
+    recent: Sequence[HeadSeries]
+    heads: int
+
+    def __reduce__(self) -> tuple[Callable[[View, SampleBatch, int], Snapshot], tuple[Any, ...]]:
+        # A few large arrays instead of very many small ones.
+        recent = SampleBatch.of((s.labels, *s.run) for s in self.recent)
+        return _unpacked, (self.view, recent, self.heads)
+
+    def select(
+        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels."""
+        if self._is_simple(start_ms, end_ms):
+            # The newest samples are asked for all the time, by every rule: nothing is to be merged.
+            found = sorted(((s.labels, *s.run) for s in self.recent), key=itemgetter(0))
+            batch = SampleBatch.of(found)
+            _check(len(batch), len(batch.timestamps), limits)
+            return batch
+        located = locate(self.view, self.recent, matchers, start_ms, end_ms)
+        return read(located, start_ms, end_ms, limits)
+
+    def _is_simple(self, start_ms: int, end_ms: int) -> bool:
+        """Whether one head alone has all."""
+        return self.heads == 1 and not any(
+            segment.meta.overlaps(start_ms, end_ms) for segment in self.view.segments
+        )
+
+
+def _check(series: int, samples: int, limits: SelectLimits) -> None:
+    if series > limits.series:
+        raise LimitExceeded(
+            f"the selection touches {series} series, at most {limits.series} are allowed: "
+            "narrow its matchers"
+        )
+    if samples > limits.samples:
+        raise LimitExceeded(
+            f"the selection touches more than {limits.samples} samples: "
+            "narrow its matchers or its time range"
+        )
+
+
+def _unpacked(view: View, recent: SampleBatch, heads: int) -> Snapshot:
+    series = [HeadSeries(labels, (at, values)) for labels, at, values in recent]
+    return Snapshot(view, series, heads)
 
 
 class _Columns:
@@ -122,12 +196,12 @@ def locate(
 
 def read(located: Located, start_ms: int, end_ms: int, limits: SelectLimits) -> SampleBatch:
     """The located samples in [start, end], by series, sorted by labels."""
-    check_limits(len(located), 0, limits)
+    _check(len(located), 0, limits)
     # Times, which many series share, tell what would be read before any value is decoded.
     samples = 0
     for pieces in located.values():
         samples += sum([piece.most(start_ms, end_ms) for piece in pieces])
-        check_limits(0, samples, limits)
+        _check(0, samples, limits)
     series = []
     for labels in sorted(located):
         timestamps, values = merge_runs([piece.run(start_ms, end_ms) for piece in located[labels]])

@@ -11,13 +11,13 @@ from tidecast.samples.matchers import Matchers, MatchOp
 from tidecast.samples.points import PointBatch, single_points
 from tidecast.samples.protocol import (
     AppendReport,
+    Layer,
+    LimitExceeded,
     MetricMetadata,
     PointSelection,
     Samples,
-    Selectable,
     SelectHint,
     SelectLimits,
-    check_limits,
 )
 from tidecast_collector.labels import NAME, Labels, label_value
 
@@ -33,72 +33,48 @@ def is_own(name: str) -> bool:
     return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
 
 
-Store = TypeVar("Store", bound=Selectable)
+def joined(batches: Sequence[SampleBatch], limits: SelectLimits) -> SampleBatch:
+    """One batch, sorted by labels, of several without common series; raises `LimitExceeded`."""
+    if len(batches) == 1:
+        return batches[0]
+    series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
+    found = SampleBatch.of(series)
+    _check_limits(len(found), len(found.timestamps), limits)
+    return found
 
 
-def asked(matchers: Matchers, own: Store, raw: Store) -> Sequence[Store]:
-    """The stores that a selection concerns: one where it fixes the metric name, else both."""
-    for matcher in matchers:
-        if matcher.name == NAME and matcher.op is MatchOp.EQUAL and matcher.value:
-            return [own if is_own(matcher.value) else raw]
-    return [own, raw]
+def joined_points(
+    found: Sequence[PointSelection | SampleBatch], limits: SelectLimits
+) -> PointSelection:
+    """One selection, sorted by labels, of points of some stores and samples of others."""
+    series: list[tuple[Labels, PointBatch]] = []
+    layers: list[Layer] = []
+    for each in found:
+        if isinstance(each, SampleBatch):
+            series += single_points(each)
+        else:
+            series += each.points
+            layers += each.layers
+    points = PointBatch.of(sorted(series, key=lambda one: one[0]))
+    _check_limits(len(points), len(points.end_ms), limits)
+    return PointSelection(points, tuple(layers))
 
 
-class RoutedSelection(Selectable):
-    """What can be read of two stores: series of `is_own` names live in `own`, others in `raw`."""
-
-    def __init__(self, own: Selectable, raw: Selectable) -> None:
-        self.stores = own, raw
-
-    def select(
-        self,
-        matchers: Matchers,
-        start_ms: int,
-        end_ms: int,
-        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
-    ) -> SampleBatch:
-        """The matching series of both, sorted by labels."""
-        stores = asked(matchers, *self.stores)
-        batches = [store.select(matchers, start_ms, end_ms, limits) for store in stores]
-        if len(batches) == 1:
-            return batches[0]
-        series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
-        found = SampleBatch.of(series)
-        check_limits(len(found), len(found.timestamps), limits)
-        return found
-
-    def select_points(
-        self,
-        matchers: Matchers,
-        hint: SelectHint,
-        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
-    ) -> PointSelection | None:
-        """The matching series as points; None where `select` gives all that there is to give."""
-        stores = asked(matchers, *self.stores)
-        found = [store.select_points(matchers, hint, limits) for store in stores]
-        if all(each is None for each in found):
-            return None
-        series: list[tuple[Labels, PointBatch]] = []
-        for store, each in zip(stores, found, strict=True):
-            if each is None:
-                samples = store.select(matchers, hint.after_ms + 1, hint.end_ms, limits)
-                series += single_points(samples)
-            else:
-                series += each.points
-        points = PointBatch.of(sorted(series, key=lambda one: one[0]))
-        check_limits(len(points), len(points.end_ms), limits)
-        layers = tuple(layer for each in found if each is not None for layer in each.layers)
-        return PointSelection(points, layers)
+def _check_limits(series: int, samples: int, limits: SelectLimits) -> None:
+    if series > limits.series or samples > limits.samples:
+        raise LimitExceeded(
+            f"the selection touches {series} series with {samples} samples, "
+            f"at most {limits.series} with {limits.samples} are allowed: narrow it"
+        )
 
 
-class RoutedSamples(RoutedSelection, Samples):
+class RoutedSamples(Samples):
     """Series of `is_own` names live in `own`, all others in `raw`.
 
     A selection that fixes the metric name asks one of them; any other asks both.
     """
 
     def __init__(self, own: Samples, raw: Samples) -> None:
-        super().__init__(own, raw)
         self._own = own
         self._raw = raw
         self._is_own = PerSeries(lambda labels: is_own(label_value(labels, NAME)))
@@ -123,6 +99,40 @@ class RoutedSamples(RoutedSelection, Samples):
             first.over_limit + second.over_limit,
         )
 
+    def select(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> SampleBatch:
+        """The matching series of both, sorted by labels."""
+        stores = self.asked(matchers)
+        return joined(
+            [store.select(matchers, start_ms, end_ms, limits) for store in stores], limits
+        )
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+        stores = self.asked(matchers)
+        found = [store.select_points(matchers, hint, limits) for store in stores]
+        if all(each is None for each in found):
+            return None
+        return joined_points(
+            [
+                store.select(matchers, hint.after_ms + 1, hint.end_ms, limits)
+                if each is None
+                else each
+                for store, each in zip(stores, found, strict=True)
+            ],
+            limits,
+        )
+
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
         return self._both(matchers, lambda store, some: store.series(some, start_ms, end_ms))
@@ -145,10 +155,7 @@ class RoutedSamples(RoutedSelection, Samples):
 
     def delete(self, matchers: Matchers, start_ms: int, end_ms: int) -> int:
         """Forgets the matching samples in both; returns how many series it met."""
-        return sum(
-            store.delete(matchers, start_ms, end_ms)
-            for store in asked(matchers, self._own, self._raw)
-        )
+        return sum(store.delete(matchers, start_ms, end_ms) for store in self.asked(matchers))
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are, each beside its samples."""
@@ -163,6 +170,13 @@ class RoutedSamples(RoutedSelection, Samples):
         """What is known of each metric name in either."""
         return self._raw.metadata() | self._own.metadata()
 
+    def asked(self, matchers: Matchers) -> Sequence[Samples]:
+        """The stores that such a selection concerns."""
+        for matcher in matchers:
+            if matcher.name == NAME and matcher.op is MatchOp.EQUAL and matcher.value:
+                return [self._own if is_own(matcher.value) else self._raw]
+        return [self._own, self._raw]
+
     def _both(
         self,
         matchers: Sequence[Matchers],
@@ -171,7 +185,7 @@ class RoutedSamples(RoutedSelection, Samples):
         """What either store answers, asked only with the selections that concern it."""
         found: set[_Found] = set()
         for store in (self._own, self._raw):
-            some = [one for one in matchers if store in asked(one, self._own, self._raw)]
+            some = [one for one in matchers if store in self.asked(one)]
             if some:
                 found.update(ask(store, some))
         return sorted(found)

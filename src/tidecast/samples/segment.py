@@ -268,6 +268,10 @@ class Segment:
         """The labels of the series of these numbers."""
         return self._catalogue.labels.labels(series)
 
+    def texts(self, series: Int64s, name: str | None) -> set[str]:
+        """The label names among these series, or (of a name) the values of that label."""
+        return self._catalogue.labels.texts(series, name)
+
     def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
         """Those of the series whose first and last sample leave room for one in [start, end]."""
         catalogue = self._catalogue

@@ -12,9 +12,10 @@ from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.fast_path import FullIn
-from tidecast.journeys.forecast_fleet import definition_of
+from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
@@ -25,7 +26,7 @@ from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
 from tidecast.samples.apart import Runner
-from tidecast.samples.batch import SampleBatch
+from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.kept import Tier
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
@@ -41,6 +42,7 @@ from tidecast.server.worker import Worker
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
+from tidecast_collector.labels import Labels
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +132,13 @@ class Application:
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
             record=self._record,
+            show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.track = FleetTrack()
+        """How past forecasts fared."""
+        self.progress = RunProgress()
+        """How far the run of forecasts is."""
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
@@ -162,6 +169,12 @@ class Application:
         self.samples.append(
             SampleBatch.of((each.labels, stamp, np.array([each.value])) for each in samples)
         )
+
+    def _show_alerts(
+        self, samples: Sequence[VectorSample], ended: Sequence[Labels], at_ms: int
+    ) -> None:
+        """Keeps what alerts there are, as series."""
+        self._record([*samples, *(VectorSample(each, float(STALE_NAN)) for each in ended)], at_ms)
 
     def register(self, records: Sequence[UsageRecords], units: Mapping[ResourceKey, str]) -> None:
         """Makes the resources of these records known, with their units where policy has none."""

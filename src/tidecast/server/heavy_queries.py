@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from tidecast.promql.settings import DEFAULT_OPTIONS, QueryLimits, QueryOptions
 from tidecast.samples.durable import DamagedFile
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.protocol import LimitExceeded, SamplesUnavailable, Selectable
-from tidecast.samples.routed import RoutedSelection
+from tidecast.samples.routed import RoutedSamples
 from tidecast.server.query_jobs import AnswerJob, DamageMet, EvaluationJob, Part, SelectionAsked
 from tidecast.server.query_request import QueryRequest
 from tidecast.server.worker import Attendance, JobCancelled, Lane, WorkerDied, WorkerUnavailable
@@ -26,8 +26,8 @@ HERE_BYTES = 64 << 20
 class HeavyQueries:
     """The server's side: hands queries to the worker and answers what they ask."""
 
-    def __init__(self, lane: Lane, engine: QueryEngine, samples: RoutedSelection) -> None:
-        self._lane, self._engine, self._samples = lane, engine, samples
+    def __init__(self, lane: Lane, engine: QueryEngine) -> None:
+        self._lane, self._engine = lane, engine
 
     def answer(
         self, request: QueryRequest, seconds: float, cancelled: Callable[[], bool]
@@ -55,21 +55,34 @@ class HeavyQueries:
     def _answer(self, question: object) -> bytes | None:
         match question:
             case SelectionAsked():
-                return pickle.dumps(_part(self._samples.stores[question.store], question))
-            case DamageMet(store, path, what):
-                damaged = self._samples.stores[store]
-                assert isinstance(damaged, EmbeddedSamples)
-                damaged.put_aside(DamagedFile(path, what))
+                return pickle.dumps(self._parts(question))
+            case DamageMet(path, what):
+                self._put_aside(DamagedFile(path, what))
         return None
+
+    def _parts(self, asked: SelectionAsked) -> list[Part] | None:
+        stores = self._stores(asked)
+        if asked.hint is not None and not any(
+            isinstance(store, EmbeddedSamples) and store.has_points(asked.hint) for store in stores
+        ):
+            return None
+        return [_part(store, asked) for store in stores]
+
+    def _stores(self, asked: SelectionAsked) -> Sequence[Selectable]:
+        samples = self._engine.samples
+        return samples.asked(asked.matchers) if isinstance(samples, RoutedSamples) else [samples]
+
+    def _put_aside(self, error: DamagedFile) -> None:
+        samples = self._engine.samples
+        stores = samples.asked(()) if isinstance(samples, RoutedSamples) else [samples]
+        for store in stores:
+            if isinstance(store, EmbeddedSamples) and error.path.is_relative_to(store.directory):
+                store.put_aside(error)
 
 
 def _part(store: Selectable, asked: SelectionAsked) -> Part:
     if isinstance(store, EmbeddedSamples):
-        if asked.hint is not None:
-            return store.snapshot_for(asked.matchers, asked.hint)
         return store.snapshot(asked.matchers, asked.start_ms, asked.end_ms)
-    if asked.hint is not None:
-        return None
     return store.select(asked.matchers, asked.start_ms, asked.end_ms, asked.limits)
 
 

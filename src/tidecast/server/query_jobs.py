@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,14 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.routed import RoutedSelection
-from tidecast.samples.snapshot import Snapshot
+from tidecast.samples.reading import Snapshot
+from tidecast.samples.routed import joined, joined_points
+from tidecast.samples.tier_reading import points_of
 from tidecast.server.query_answers import answer_pieces, zipped
 from tidecast.server.query_request import QueryRequest
 from tidecast.server.worker_process import Control
+
+T = TypeVar("T")
 
 ATTEMPTS = 10
 """A segment may be joined into another between being named and being opened; hardly twice."""
@@ -42,41 +45,36 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class SelectionAsked:
-    """The worker's question for what a selection concerns in one of the two stores.
+    """The worker's question for what a selection concerns."""
 
-    With a `hint` it asks for points.
-    """
-
-    store: int
     matchers: Matchers
     start_ms: int
     end_ms: int
     limits: SelectLimits
     hint: SelectHint | None = None
+    """With a hint points are asked for; the answer is None where tiers have nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
 class DamageMet:
-    """The worker's word that a segment of one of the two stores is damaged."""
+    """The worker's word that a segment is damaged."""
 
-    store: int
     path: Path
     what: str
 
 
-Part = Snapshot | SampleBatch | None
+Part = Snapshot | SampleBatch
 """What a store says of a selection: where to read, or the samples themselves."""
-_Selected = TypeVar("_Selected")
 
-_held: dict[int, Part] = {}
+_held: list[Snapshot] = []
 """What the last selection concerned: its segments need not be opened again for the next."""
 
 
-class StoreOfServer(Selectable):
-    """One of the server's stores, as a job in the worker selects from it."""
+class SamplesOfServer(Selectable):
+    """The server's samples, as a job in the worker selects them."""
 
-    def __init__(self, control: Control, store: int) -> None:
-        self._control, self._store = control, store
+    def __init__(self, control: Control) -> None:
+        self._control = control
 
     def select(
         self,
@@ -86,14 +84,14 @@ class StoreOfServer(Selectable):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series that have samples in [start, end], sorted by labels."""
+        asked = SelectionAsked(matchers, start_ms, end_ms, limits)
 
-        def read(part: Part) -> SampleBatch:
-            assert part is not None
-            if isinstance(part, SampleBatch):
-                return part
-            return part.select(matchers, start_ms, end_ms, limits)
+        def read(parts: Sequence[Part]) -> SampleBatch:
+            return joined([_samples_of(part, asked) for part in parts], limits)
 
-        return self._reading(SelectionAsked(self._store, matchers, start_ms, end_ms, limits), read)
+        found = self._read(asked, read)
+        assert found is not None
+        return found
 
     def select_points(
         self,
@@ -102,28 +100,43 @@ class StoreOfServer(Selectable):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> PointSelection | None:
         """The matching series as points; None where `select` gives all that there is to give."""
+        asked = SelectionAsked(matchers, hint.after_ms + 1, hint.end_ms, limits, hint)
 
-        def read(part: Part) -> PointSelection | None:
-            if isinstance(part, Snapshot):
-                return part.select_points(matchers, hint, limits)
-            return None
+        def read(parts: Sequence[Part]) -> PointSelection | None:
+            points = [
+                points_of(part, matchers, hint, limits) if isinstance(part, Snapshot) else None
+                for part in parts
+            ]
+            if all(each is None for each in points):
+                return None
+            found = [
+                _samples_of(part, asked) if each is None else each
+                for part, each in zip(parts, points, strict=True)
+            ]
+            return joined_points(found, limits)
 
-        asked = SelectionAsked(self._store, matchers, hint.after_ms + 1, hint.end_ms, limits, hint)
-        return self._reading(asked, read)
+        return self._read(asked, read)
 
-    def _reading(self, asked: SelectionAsked, read: Callable[[Part], _Selected]) -> _Selected:
-        """What is read of the server's answer, asked for again where files have changed since."""
+    def _read(self, asked: SelectionAsked, read: Callable[[Sequence[Part]], T]) -> T | None:
+        """What is read of the parts that the server names, which may change meanwhile."""
         for _ in range(ATTEMPTS):
             try:
-                part: Part = pickle.loads(self._control.ask(asked))  # noqa: S301 (our own)
-                if part is not None:
-                    _held[self._store] = part
-                return read(part)
+                parts: list[Part] | None = pickle.loads(self._control.ask(asked))  # noqa: S301 (our own)
+                if parts is None:
+                    return None
+                _held[:] = [part for part in parts if isinstance(part, Snapshot)]
+                return read(parts)
             except FileNotFoundError:
                 continue
             except DamagedFile as error:
-                self._control.ask(DamageMet(self._store, error.path, error.what))
+                self._control.ask(DamageMet(error.path, error.what))
         raise SamplesUnavailable("segments changed again and again while they were read; try again")
+
+
+def _samples_of(part: Part, asked: SelectionAsked) -> SampleBatch:
+    if isinstance(part, Snapshot):
+        return part.select(asked.matchers, asked.start_ms, asked.end_ms, asked.limits)
+    return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +155,7 @@ class EvaluationJob:
     def evaluate(self, control: Control) -> QueryResult:
         """The answer, over the server's samples."""
         engine = Engine(
-            RoutedSelection(StoreOfServer(control, 0), StoreOfServer(control, 1)),
+            SamplesOfServer(control),
             lookback_ms=self.lookback_ms,
             subquery_step_ms=self.subquery_step_ms,
             limits=self.limits,

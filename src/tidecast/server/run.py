@@ -25,6 +25,7 @@ from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
@@ -111,8 +112,9 @@ def _listen(settings: ServerSettings) -> socket.socket:
 
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
-    views = Views(application)
-    heavy = HeavyQueries(application.worker.queries, application.engine, application.samples)
+    forecasts = ForecastApi(application, upkeep)
+    views = Views(application, forecasts.explained)
+    heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
         application.engine,
         application.samples,
@@ -133,6 +135,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
+            *forecasts.routes(),
             *page_routes(views),
         ],
         middleware=[
