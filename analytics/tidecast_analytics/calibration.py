@@ -96,7 +96,7 @@ def _quantile(reach: tuple[int, ...]) -> float:
 def _reason(fared: Fared, whose: str, factor: float) -> str:
     return (
         f"Of what came, {fared.coverage:.0%} lay within the 80 % bands of {whose} past forecasts: "
-        f"bands and dates are stated {factor:.2g} times as wide until that is mended."
+        f"bands and dates are stated {factor:.2g} times as wide as simulated until that is mended."
     )
 
 

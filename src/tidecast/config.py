@@ -68,6 +68,11 @@ class ServerSettings:
     samples_write_url: str = ""
     samples_token_file: Path | None = None
     max_series: int = 2_000_000
+    query_timeout_ms: int = 120_000
+    query_max_samples: int = 50_000_000
+    query_max_memory_mib: int = 4096
+    query_max_concurrency: int = 20
+    query_lookback_ms: int = 300_000
 
     @property
     def scheme(self) -> str:

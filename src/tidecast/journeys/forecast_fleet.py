@@ -51,6 +51,17 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far the run that goes on is, or how far the last one came: `done` of `total` series."""
+
+    running: bool = False
+    started_ms: int | None = None
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run over the fleet: forecasts published since `started_ms` are part of it already.
 

@@ -22,7 +22,9 @@ BANDS_MS = 35 * DAY_MS
 VERDICTS_MS = 400 * DAY_MS
 """...alarms and dates, which are rare, by those of more than a year."""
 _AT_ONCE = 20_000
-_CALIBRATING_DAYS = 7
+_CALIBRATING_LEAD_DAYS = 7
+_CALIBRATING = 14
+"""Calibration learns from so many of the newest forecasts: what was mended long ago is past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,9 @@ def _fared(scores: Sequence[ForecastScore]) -> Fared:
 
     Forecasts a day apart see much of the same: each counts as half of an independent one.
     """
-    weekly = _longest(each for each in scores if each.lead_days <= _CALIBRATING_DAYS)
-    return together([Fared(each.reach, 0.5) for each in weekly])
+    weekly = _longest(each for each in scores if each.lead_days <= _CALIBRATING_LEAD_DAYS)
+    newest = sorted(weekly, key=lambda each: each.published_ms)[-_CALIBRATING:]
+    return together([Fared(each.reach, 0.5) for each in newest])
 
 
 def _with_verdicts(track: Track, verdicts: Sequence[Verdicts]) -> Track:

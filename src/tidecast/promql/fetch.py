@@ -99,8 +99,7 @@ def windows_of(
 
 
 def _select(context: Context, node: VectorSelector, after_ms: int, end_ms: int) -> SampleBatch:
-    context.check_time()
-    return context.samples.select(node.all_matchers, after_ms + 1, end_ms, context.limits.select)
+    return context.select(node.all_matchers, after_ms + 1, end_ms)
 
 
 def without_stale(batch: SampleBatch) -> SampleBatch:

@@ -19,7 +19,7 @@ from tidecast.promql.tree import Span, VectorSelector
 from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.points import Field, PointBatch
-from tidecast.samples.protocol import Layer, PointSelection, SelectHint
+from tidecast.samples.protocol import Layer, SelectHint
 
 _VALUES = {
     "count_over_time": Field.COUNT,
@@ -66,7 +66,7 @@ def point_windows(
     hint = SelectHint(
         after_ms, int(ends.max()), _step(ends), length_ms, grid_ms, fields, exact=exact
     )
-    found = _select(context, node, hint)
+    found = context.select_points(node.all_matchers, hint)
     if found is None:
         return None
     points = found.points.only(found.points.stats[Field.COUNT] > 0)
@@ -107,7 +107,7 @@ def newest_points(
     fields = (Field.COUNT, Field.LAST, Field.STALE)
     grid_ms = int(np.gcd.reduce(at_ms))
     hint = SelectHint(after_ms, int(at_ms.max()), _step(at_ms), 0, grid_ms, fields)
-    found = _select(context, node, hint)
+    found = context.select_points(node.all_matchers, hint)
     if found is None:
         return None
     points, times = found.points, _snapped(at_ms, found.layers)
@@ -126,11 +126,6 @@ def newest_points(
     values = points.stats[Field.LAST][place]
     block = Block(points.labels, values, present, np.zeros(len(points), bool))
     return block.with_present(present), taken[present.any(axis=1)].astype(np.float64)
-
-
-def _select(context: Context, node: VectorSelector, hint: SelectHint) -> PointSelection | None:
-    context.check_time()
-    return context.samples.select_points(node.all_matchers, hint, context.limits.select)
 
 
 def _value_field(function: str) -> Field:

@@ -74,15 +74,17 @@ class ForecastLedger:
             },
             where=newest.excluded.published_ms >= tables.newest_forecasts.c.published_ms,
         )
-        for forecast in forecasts:
-            row = forecast_row(forecast)
-            given = self._transaction.add(tables.forecasts, row)
-            head = {
+        rows = [forecast_row(forecast) for forecast in forecasts]
+        numbers = self._transaction.add_each(tables.forecasts, rows)
+        heads = [
+            {
                 "resource_digest": row["resource_digest"],
-                "forecast_id": given,
-                "published_ms": forecast.published_ms,
+                "forecast_id": number,
+                "published_ms": row["published_ms"],
             }
-            self._transaction.change_each(later, [head])
+            for row, number in zip(rows, numbers, strict=True)
+        ]
+        self._transaction.change_each(later, heads)
 
     def latest(self, *, bands: bool = True) -> list[PublishedForecast]:
         """The newest forecast of each resource, by resource key.

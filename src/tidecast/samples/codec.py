@@ -7,6 +7,7 @@ before decoding.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -210,6 +211,19 @@ class LabelTable:
         )
         bounds = zip((ends - counts).tolist(), ends.tolist(), strict=True)
         return [tuple(named[low:high]) for low, high in bounds]
+
+    def texts(self, series: Int64s, name: str | None) -> set[str]:
+        """The label names among these series, or (of a name) the values of that label."""
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        chosen[series] = True
+        pairs = chosen[self.owner]
+        if name is None:
+            return {self.strings[i] for i in np.unique(self.name[pairs]).tolist()}
+        at = bisect_left(self.strings, name)
+        if at == len(self.strings) or self.strings[at] != name:
+            return set()
+        found = np.unique(self.value[pairs & (self.name == at)])
+        return {self.strings[i] for i in found.tolist()}
 
 
 def encode_label_sets(sets: Sequence[Labels]) -> bytes:

@@ -42,6 +42,7 @@ from tidecast.samples.keeping import (
     retain_tiers,
 )
 from tidecast.samples.kept import BEFORE_ALL_MS, Tier
+from tidecast.samples.label_reading import Wanted, labels_of_head, texts_of_files, texts_of_head
 from tidecast.samples.log import LogWriter, log_paths
 from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
@@ -55,13 +56,13 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Located, locate, read, recent_series
+from tidecast.samples.reading import Located, Snapshot, locate, recent_series
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
 from tidecast.samples.series_limit import SeriesLimit
 from tidecast.samples.stats import HeadSpan, LabelStats, StoreStats, label_stats
-from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, select_points
+from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, points_of
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
@@ -117,7 +118,7 @@ class EmbeddedSamples(Samples):
         upkeep_seconds: float | None = 30.0,
         apart: Runner | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._max_series = max_series
         self._window_ms = window_ms
         self._flush_samples = flush_samples
@@ -217,7 +218,7 @@ class EmbeddedSamples(Samples):
 
     def _require_open(self) -> None:
         if self._closed:
-            raise SamplesUnavailable(f"the samples store in {self._directory} is closed")
+            raise SamplesUnavailable(f"the samples store in {self.directory} is closed")
 
     def _take(self, entry: LogEntry) -> int:
         batch = entry.batch
@@ -237,14 +238,14 @@ class EmbeddedSamples(Samples):
         with self._upkeep_lock:
             with self._commits.paused():
                 self._require_open()
-                sizes = {p: p.stat().st_size for p in log_paths(self._directory / "log")}
+                sizes = {p: p.stat().st_size for p in log_paths(self.directory / "log")}
             holdings = self._holdings
             segments = [s.path for files in holdings.files for s in holdings.segments(files)]
-            copy_store(self._directory, target, sizes, segments)
+            copy_store(self.directory, target, sizes, segments)
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             self._metadata.put(metadata)
 
     def metadata(self) -> dict[str, MetricMetadata]:
@@ -259,11 +260,16 @@ class EmbeddedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series that have samples in [start, end], sorted by labels."""
+        bounds = self._bounds(start_ms, end_ms)
         return self._serving(
-            lambda: read(
-                self._locate(matchers, start_ms, end_ms), *self._bounds(start_ms, end_ms), limits
-            )
+            lambda: self._snapshot(matchers, *bounds).select(matchers, *bounds, limits)
         )
+
+    def snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
+        """What `select` would read, to be read in another process."""
+        bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return replace(found, view=found.view.within(*bounds))
 
     def select_points(
         self,
@@ -272,22 +278,17 @@ class EmbeddedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> PointSelection | None:
         """The matching series as points; None where `select` gives all that there is to give."""
-        return self._serving(lambda: self._points(matchers, hint, limits))
 
-    def _points(
-        self, matchers: Matchers, hint: SelectHint, limits: SelectLimits
-    ) -> PointSelection | None:
-        with self._memory_lock:
-            view = self._holdings.view
-            plan = plan_reading(view, hint)
-            if plan is None:
-                return None
-            late = hint.after_ms + 1, plan.raw_after_ms
-            if late[0] <= late[1] and any(recent_series(h, matchers, *late) for h in self._heads()):
-                return None
-            located = self._locate(matchers, plan.raw_after_ms + 1, hint.end_ms)
-        samples = read(located, *self._bounds(plan.raw_after_ms + 1, hint.end_ms), limits)
-        return select_points(view, plan, matchers, samples, hint.fields, limits)
+        span = hint.after_ms + 1, hint.end_ms
+
+        def points() -> PointSelection | None:
+            return points_of(self.snapshot(matchers, *span), matchers, hint, limits)
+
+        return self._serving(points) if self.has_points(hint) else None
+
+    def has_points(self, hint: SelectHint) -> bool:
+        """Whether tiers may have something to say to `select_points`."""
+        return plan_reading(self._holdings.view, hint) is not None
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
@@ -297,23 +298,39 @@ class EmbeddedSamples(Samples):
         return sorted(found)
 
     def _labels(self, matchers: Matchers, start_ms: int, end_ms: int) -> set[Labels]:
-        located = self._locate(matchers, start_ms, end_ms)
-        held = labels_in_tiers(self._holdings.view, matchers, *self._bounds(start_ms, end_ms))
-        return held.union(located)
+        wanted = Wanted(None, *self._bounds(start_ms, end_ms))
+        with self._memory_lock:
+            view = self._holdings.view
+            found = {
+                each for head in self._heads() for each in labels_of_head(head, matchers, wanted)
+            }
+        found.update(locate(view, (), matchers, wanted.start_ms, wanted.end_ms))
+        return found | labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms)
 
     def label_names(
         self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
-        found = self.series(matchers or [()], start_ms, end_ms)
-        return sorted({name for labels in found for name, _ in labels})
+        return self._texts(None, matchers, start_ms, end_ms)
 
     def label_values(
         self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Values of that label among those series, sorted."""
-        found = self.series(matchers or [()], start_ms, end_ms)
-        return sorted({value for labels in found for key, value in labels if key == name})
+        return self._texts(name, matchers, start_ms, end_ms)
+
+    def _texts(
+        self, name: str | None, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        wanted = Wanted(name, *self._bounds(start_ms, end_ms))
+        found: set[str] = set()
+        for one in matchers or [()]:
+            with self._memory_lock:
+                view = self._holdings.view
+                for head in self._heads():
+                    found |= texts_of_head(head, one, wanted)
+            found |= self._serving(partial(texts_of_files, view, one, wanted))
+        return sorted(found)
 
     def stats(self) -> StoreStats:
         """What the store holds now."""
@@ -364,12 +381,14 @@ class EmbeddedSamples(Samples):
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
         bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return locate(found.view, found.recent, matchers, *bounds)
+
+    def _snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         with self._memory_lock:
-            view = self._holdings.view
-            recent = [
-                one for head in self._heads() for one in recent_series(head, matchers, *bounds)
-            ]
-        return locate(view, recent, matchers, *bounds)
+            found = [recent_series(head, matchers, start_ms, end_ms) for head in self._heads()]
+            recent = [one for some in found for one in some]
+            return Snapshot(self._holdings.view, recent, len(found))
 
     def _new_head(self) -> Head:
         return Head(self._flush_samples)
@@ -427,7 +446,7 @@ class EmbeddedSamples(Samples):
         return self._window_ms * BLOCK_WINDOWS
 
     def _log_bytes(self) -> int:
-        return sum(path.stat().st_size for path in log_paths(self._directory / "log"))
+        return sum(path.stat().st_size for path in log_paths(self.directory / "log"))
 
     def flush(self) -> None:
         """Writes every sample of the head into segments and removes the log files they are in.
@@ -465,7 +484,7 @@ class EmbeddedSamples(Samples):
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
-                with writing_in(self._directory):
+                with writing_in(self.directory):
                     remove_durably(self._log.rotate())
                 return
             sealed = _Sealed(self._head, self._log.rotate())
@@ -475,13 +494,18 @@ class EmbeddedSamples(Samples):
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             holdings = self._holdings
             written = holdings.work.write_head(holdings.raw, sealed.head, sealed.logs, now_ms)
             with self._memory_lock:
                 holdings.exchange(holdings.raw, [], written)
                 self._sealed = None
             remove_durably(sealed.logs)
+
+    def put_aside(self, error: DamagedFile) -> None:
+        """Takes a segment out of service that was found damaged in another process."""
+        with self._upkeep_lock:
+            self._holdings.put_aside(error)
 
     def _keep_up(self, every_seconds: float) -> None:
         while True:

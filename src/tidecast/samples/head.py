@@ -209,6 +209,10 @@ class Head:
             self._labels.append(labels)
         return number
 
+    def labels(self, numbers: Int64s) -> list[Labels]:
+        """The labels of the series of these numbers."""
+        return [self._labels[number] for number in numbers.tolist()]
+
     def ordered(self, key: Callable[[Labels], Any]) -> Int64s:
         """The numbers of all series, sorted by what the key gives for their labels."""
         return np.array(

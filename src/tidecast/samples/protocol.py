@@ -97,8 +97,30 @@ class MetricMetadata:
     unit: str = ""
 
 
-class Samples(Protocol):
-    """A place where samples are kept. Times are int64 milliseconds UTC, both ends included.
+class Selectable(Protocol):
+    """Samples that can be read. Times are int64 milliseconds UTC, both ends included."""
+
+    def select(
+        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels.
+
+        Raises `LimitExceeded`.
+        """
+        ...
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+        return None
+
+
+class Samples(Selectable, Protocol):
+    """A place where samples are kept.
 
     Safe to call from several threads; each call blocks until it is done.
     """
@@ -110,21 +132,6 @@ class Samples(Protocol):
         the new one wins. Raises `SamplesUnavailable` if nothing was written.
         """
         ...
-
-    def select(
-        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
-    ) -> SampleBatch:
-        """The matching series that have samples in [start, end], sorted by labels."""
-        ...
-
-    def select_points(
-        self,
-        matchers: Matchers,
-        hint: SelectHint,
-        limits: SelectLimits = SelectLimits(),
-    ) -> PointSelection | None:
-        """The matching series as points; None where `select` gives all that there is to give."""
-        return None
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""

@@ -20,11 +20,12 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,10 @@ class SegmentMeta:
     def from_json(body: dict[str, Any]) -> SegmentMeta:
         """What `asdict` gave; fields that older files lack have their defaults."""
         return SegmentMeta(**(body | {"replaces": tuple(body["replaces"])}))
+
+    def overlaps(self, start_ms: int, end_ms: int) -> bool:
+        """Whether its first and last sample leave room for one in [start, end]."""
+        return self.first_ms <= end_ms and self.last_ms >= start_ms
 
 
 def series_order(labels: Labels) -> tuple[str, Labels]:
@@ -224,6 +229,9 @@ class Segment:
         _check(path, "meta", about, meta_crc)
         self.meta = SegmentMeta.from_json(json.loads(about))
 
+    def __reduce__(self) -> tuple[Callable[[Path], Segment], tuple[Path]]:
+        return opened, (self.path,)
+
     @cached_property
     def _catalogue(self) -> _Catalogue:
         raw = self._data[self._index]
@@ -259,6 +267,10 @@ class Segment:
     def labels(self, series: Int64s) -> list[Labels]:
         """The labels of the series of these numbers."""
         return self._catalogue.labels.labels(series)
+
+    def texts(self, series: Int64s, name: str | None) -> set[str]:
+        """The label names among these series, or (of a name) the values of that label."""
+        return self._catalogue.labels.texts(series, name)
 
     def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
         """Those of the series whose first and last sample leave room for one in [start, end]."""
@@ -301,6 +313,17 @@ class Segment:
         blob = self._data[low:high]
         _check(self.path, "values", blob, int(catalogue.value_crcs[number]))
         return blob
+
+
+_opened: WeakValueDictionary[Path, Segment] = WeakValueDictionary()
+
+
+def opened(path: Path) -> Segment:
+    """The segment of this file, the same again as long as anybody holds it."""
+    segment = _opened.get(path)
+    if segment is None:
+        segment = _opened[path] = Segment(path)
+    return segment
 
 
 def order_of(segments: Sequence[Segment]) -> list[Segment]:

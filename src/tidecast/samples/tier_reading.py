@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tidecast.samples.deletions import covers
 from tidecast.samples.index import find
 from tidecast.samples.kept import BEFORE_ALL_MS, Tier
 from tidecast.samples.matchers import Matchers
+from tidecast.samples.merge import within
 from tidecast.samples.points import Field, PointBatch, one_series, single_points
 from tidecast.samples.protocol import (
     Layer,
@@ -20,7 +21,7 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import View
+from tidecast.samples.reading import Snapshot, View, locate, read
 from tidecast.samples.segment import Segment
 from tidecast.samples.tier_building import hidden_points, pieces
 from tidecast.samples.tier_files import overlaid
@@ -154,7 +155,25 @@ def labels_in_tiers(view: View, matchers: Matchers, start_ms: int, end_ms: int) 
     return found
 
 
-def select_points(
+def points_of(
+    snapshot: Snapshot, matchers: Matchers, hint: SelectHint, limits: SelectLimits
+) -> PointSelection | None:
+    """The matching series as points; None where samples are the answer after all."""
+    plan = plan_reading(snapshot.view, hint)
+    if plan is None:
+        return None
+    late = hint.after_ms + 1, plan.raw_after_ms
+    if any(len(within(series.run, *late)[0]) for series in snapshot.recent):
+        return None
+    raw = max(plan.raw_after_ms, hint.after_ms) + 1, hint.end_ms
+    recent = [replace(series, run=within(series.run, *raw)) for series in snapshot.recent]
+    kept = [series for series in recent if len(series.run[0])]
+    located = locate(snapshot.view, kept, matchers, *raw)
+    samples = read(located, *raw, limits)
+    return _select_points(snapshot.view, plan, matchers, samples, hint.fields, limits)
+
+
+def _select_points(
     view: View,
     plan: Plan,
     matchers: Matchers,

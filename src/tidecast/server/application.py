@@ -12,9 +12,10 @@ from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.fast_path import FullIn
-from tidecast.journeys.forecast_fleet import definition_of
+from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
@@ -22,12 +23,14 @@ from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
 from tidecast.promql.push_down import PushDownEngine
 from tidecast.promql.query_engine import QueryEngine
+from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
 from tidecast.samples.apart import Runner
 from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.kept import Tier
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
+from tidecast.samples.protocol import SelectLimits
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
@@ -100,7 +103,15 @@ class Application:
             self.embedded["raw"] = self.raw
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        local = Engine(self.samples)
+        local = Engine(
+            self.samples,
+            lookback_ms=settings.query_lookback_ms,
+            limits=QueryLimits(
+                select=SelectLimits(samples=settings.query_max_samples),
+                memory_bytes=settings.query_max_memory_mib << 20,
+                timeout_seconds=settings.query_timeout_ms / 1000,
+            ),
+        )
         self.engine: QueryEngine = local
         if isinstance(self.raw, PrometheusSamples):
             self.engine = PushDownEngine(local, self.raw, self.own)
@@ -124,6 +135,10 @@ class Application:
             show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.track = FleetTrack()
+        """How past forecasts fared."""
+        self.progress = RunProgress()
+        """How far the run of forecasts is."""
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""

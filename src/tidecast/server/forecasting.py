@@ -6,12 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
-from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, forecast_fleet
+from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, RunProgress, forecast_fleet
 from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
-from tidecast.journeys.track_records import FleetTrack, read_tracks
+from tidecast.journeys.track_records import read_tracks
 from tidecast.server.application import Application
 
 log = logging.getLogger(__name__)
@@ -19,30 +19,17 @@ log = logging.getLogger(__name__)
 _UNFINISHED = "forecast_run"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the run that goes on is, or how far the last one came."""
-
-    running: bool = False
-    started_ms: int | None = None
-    done: int = 0
-    total: int = 0
-    seconds: float = 0.0
-
-
 class Forecasting:
-    """Forecasts the fleet and keeps its ledger; `progress` and `track` may be read at any time."""
+    """Forecasts the fleet and keeps its ledger."""
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._lane = application.worker.analysis
         self._stop = threading.Event()
-        self.progress = Progress()
-        self.track = FleetTrack()
 
     def start(self) -> None:
         """Learns how past forecasts fared."""
-        self.track = read_tracks(self._app.records, self._app.clock.now_ms())
+        self._app.track = read_tracks(self._app.records, self._app.clock.now_ms())
 
     def stop(self) -> None:
         """Ends a run between two batches; what is published is not made again by the next."""
@@ -66,13 +53,15 @@ class Forecasting:
         began = time.monotonic()
 
         def told(done: int, total: int) -> None:
-            self.progress = Progress(True, started_ms, done, total, time.monotonic() - began)
+            self._app.progress = RunProgress(
+                True, started_ms, done, total, time.monotonic() - began
+            )
 
         run = Run(started_ms, everything, told, self._stop.is_set)
         try:
             published = forecast_fleet(self._fleet(), run, now, self._app.settings.horizon_ms)
         finally:
-            self.progress = replace(self.progress, running=False)
+            self._app.progress = replace(self._app.progress, running=False)
         if not self._stop.is_set():
             self._keep(None)
         return published
@@ -85,7 +74,7 @@ class Forecasting:
             self._app.definitions,
             self._analyse,
             self._lane.processes,
-            self.track.widening,
+            self._app.track.widening,
             f"the policy file {file}" if file else "the default policy",
         )
 
@@ -110,7 +99,7 @@ class Forecasting:
         now = self._app.clock.now_ms()
         added = score_forecasts(self._app.own, self._app.records, now, self._stop.is_set)
         if added:
-            self.track = read_tracks(self._app.records, now)
+            self._app.track = read_tracks(self._app.records, now)
             self._app.changes += 1
             log.info("scored %d forecasts", added)
         prune_forecasts(self._app.records, now, self._stop.is_set)

@@ -86,6 +86,7 @@ class Upkeep:
         self._due = Due()
         self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
+        self._busy = False
         application.usage_imported = self._usage_imported
         application.metrics.show(self.newest_own_series)
 
@@ -124,7 +125,7 @@ class Upkeep:
         """What is still to be done with what came in."""
         return {
             "late_hours": len(self._app.late),
-            "forecasts_due": bool(self._due) or self.forecasting.progress.running,
+            "forecasts_due": bool(self._due) or self._busy,
             "usage_until_ms": self._app.late.watermark_ms,
         }
 
@@ -160,8 +161,8 @@ class Upkeep:
             counts[each.state] += 1
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
-            *track_points(self.forecasting.track, living),
-            *progress_points(self.forecasting.progress.done, self.forecasting.progress.total),
+            *track_points(self._app.track, living),
+            *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
         ]
 
@@ -194,18 +195,25 @@ class Upkeep:
     def _forecast(self) -> None:
         """Forecasts once new usage records are complete; late hours still due are waited for."""
         now = self._clock.now_ms()
-        due, everything = self._due.take(now, wait=len(self._app.late) > 0)
-        if not due:
-            return
+        self._busy = bool(self._due)
         try:
-            count = self.forecasting.run(everything=everything)
-        except BaseException:
-            begun = self.forecasting.unfinished()
-            self._due.note(now, everything=everything and not begun)
-            raise
+            due, everything = self._due.take(now, wait=len(self._app.late) > 0)
+            if not due:
+                return
+            count = self._run_forecasts(everything=everything)
+        finally:
+            self._busy = False
         self._app.changes += 1
         log.info("published %d forecasts", count)
         self._write_own_series()
+
+    def _run_forecasts(self, *, everything: bool) -> int:
+        try:
+            return self.forecasting.run(everything=everything)
+        except BaseException:
+            begun = self.forecasting.unfinished()
+            self._due.note(self._clock.now_ms(), everything=everything and not begun)
+            raise
 
     def _watch_fast_path(self) -> None:
         found: dict[ResourceKey, FullIn | None] = watch_fast_path(
