@@ -40,15 +40,18 @@ _BENT_SHARE = 0.6
 class Choice:
     """The forecasts of a batch of series and how they did in the back-test.
 
-    `mean` is [series, horizon]; `weights` [series, members]; `residuals` (actual less forecast,
-    with leave-one-origin-out weights) [series, origins, back-tested steps]; `mae` and `naive_mae`
-    [series]; `naive_only` is True where only a naive member was good enough. `disagreement`
-    [series, horizon] is how far the mixture of all lies from that of those who do not bend.
+    `mean` is [series, horizon]; `weights` [series, members]; `errors` [series, tested members] is
+    the mean absolute error of each of `names` that was tested, in their order. `residuals` (actual
+    less forecast, with leave-one-origin-out weights) is [series, origins, back-tested steps];
+    `mae` and `naive_mae` [series], `naive_mae` that of the naive member best at all other origins;
+    `naive_only` is True where only a naive member was good enough. `disagreement` [series, horizon]
+    is how far the mixture of all lies from that of those who do not bend.
     """
 
     names: Sequence[str]
     mean: Float64s
     weights: Float64s
+    errors: Float64s
     residuals: Floats
     mae: Float64s
     naive_mae: Float64s
@@ -89,6 +92,7 @@ class _Judgement:
 
     by_all: Float64s
     by_straight: Float64s
+    errors: Float64s
     residuals: Floats
     mae: Float64s
     naive_mae: Float64s
@@ -122,6 +126,7 @@ def choose(
         names=[m.name for m in members],
         mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
         weights=(_BENT_SHARE * weights[0] + (1 - _BENT_SHARE) * weights[1]).T,
+        errors=judged.errors,
         residuals=judged.residuals,
         mae=judged.mae,
         naive_mae=judged.naive_mae,
@@ -151,6 +156,7 @@ def _judged(errors: Floats, members: Sequence[Member]) -> _Judgement:
     return _Judgement(
         by_all=np.where(naive_only, alone, _weights(total, everyone)),
         by_straight=np.where(naive_only, alone, _weights(total, straight)),
+        errors=mae.mean(axis=2).T,
         residuals=np.where(naive_only[:, None, None], errors[best_naive, row], mixed),
         mae=np.minimum(mixed_mae, naive_mae),
         naive_mae=naive_mae,
