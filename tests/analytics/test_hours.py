@@ -52,7 +52,7 @@ def with_week(rows):
         (with_week(noise(28, 0.0)), 0.75, 0.87),
         (with_week(noise(60, 0.7)), 0.75, 0.87),
         (50 + noise(14, 0.7), 0.72, 0.88),
-        (50 + noise(4, 0.0), 0.72, 0.90),
+        (50 + noise(4, 0.0), 0.72, 0.92),
         (noise(28, 1.0), 0.70, 0.90),
     ],
     ids=["season", "season and memory", "two weeks", "four days", "random walk"],
