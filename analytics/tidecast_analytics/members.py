@@ -168,12 +168,19 @@ def _straight(estimate: Callable[[Floats], Floats], days: int, rows: Rows, horiz
 
 
 def _bending(days: int, rows: Rows, horizon: int) -> Floats:
+    growth = np.empty((rows.values.shape[0], len(rows.ends), horizon), rows.values.dtype)
+    for which, levels in rows.levels_by_length(days):
+        growth[:, which] = _bend(levels, rows.level_spacing * rows.per_day, horizon)
+    return _structured(rows.in_week, horizon, growth)
+
+
+def _bend(levels: Floats, spacing: float, horizon: int) -> Floats:
     """Growth whose pace itself grows, or slows, by the same factor in equal times.
 
-    The means of the thirds of the last `days` give two rises: where both point the same way, their
-    ratio is the factor. An accelerating pace fades into a line and at most doubles.
+    The means of the thirds of the levels, `spacing` steps apart, give two rises: where both point
+    the same way, their ratio is the factor. An accelerating pace fades into a line and at most
+    doubles.
     """
-    levels = rows.levels(days)
     third = levels.shape[2] // 3
     newest = levels[:, :, levels.shape[2] - 3 * third :]
     means = newest.reshape(*levels.shape[:2], 3, third).mean(axis=3)
@@ -185,12 +192,11 @@ def _bending(days: int, rows: Rows, horizon: int) -> Floats:
     exact = np.abs(bend) > 1e-6
     scale = np.where(exact, bend / np.where(exact, -np.expm1(-bend), 1.0), 1.0)
     pace = np.where(steady, after, 0.0)[:, :, None] * scale**2
-    unit = third * rows.level_spacing * rows.per_day
-    ahead = _ahead(rows, horizon) / unit
+    unit = third * spacing
+    ahead = np.arange(1, horizon + 1, dtype=levels.dtype) / unit
     fading = _BEND_FADES * -np.expm1(-ahead / _BEND_FADES)
     power = np.where(bend > 0, np.minimum(bend * fading, np.log(2)), bend * ahead)
-    growth = (pace * np.exp(power)).cumsum(axis=2) / unit
-    return _structured(rows.in_week, horizon, growth.astype(levels.dtype))
+    return np.asarray((pace * np.exp(power)).cumsum(axis=2) / unit)
 
 
 def _in_jumps(rows: Rows, horizon: int) -> Floats:
@@ -226,10 +232,12 @@ def _line_member(
 
 LAST_VALUE = Member("last value", 1, lambda rows, horizon: _seasonal_naive(1, rows, horizon), True)
 
+SAME_WEEK = Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True)
+
 _TYPICAL_OF_HOURS = [
     LAST_VALUE,
     Member("seasonal naive (day)", 24, lambda r, h: _seasonal_naive(24, r, h), True),
-    Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True),
+    SAME_WEEK,
     Member("median day", 72, lambda r, h: _median(24, 7, r, h)),
     Member("median week", 504, lambda r, h: _median(168, 5, r, h)),
     Member("median level", 48, _median_level),

@@ -104,22 +104,40 @@ class Rows:
         a week overlapping ones every six hours. Daily rows are levels themselves. Where less is
         known at the first origin, so much is given at all of them.
         """
+        return self._levels(self._points(days, self.least_steps), self.ends)
+
+    def levels_by_length(self, days: int) -> Iterator[tuple[Ints, Floats]]:
+        """The levels of the last `days`, or of all that is known at each origin: which origins
+        have equally many of them, and those, [series, these origins, points]."""
+        points = np.array([self._points(days, end) for end in self.ends])
+        for count in np.unique(points):
+            which = np.flatnonzero(points == count)
+            yield which, self._levels(int(count), [self.ends[int(at)] for at in which])
+
+    def _points(self, days: int, known: int) -> int:
         points = max(round(days / self.level_spacing), 2)
-        spacing = round(self.level_spacing * self.per_day)
-        points = max(min(points, (self.least_steps - self.per_day) // spacing + 1), 0)
+        return max(min(points, (known - self.per_day) // self._spacing_steps + 1), 0)
+
+    @property
+    def _spacing_steps(self) -> int:
+        return round(self.level_spacing * self.per_day)
+
+    def _levels(self, points: int, ends: Sequence[int]) -> Floats:
         if self.per_day == 1:
-            return self.newest(points)
-        back = spacing * np.arange(points)[::-1]
-        ends = np.asarray(self.ends)[:, None] - back
-        means = (self._sums[:, ends] - self._sums[:, ends - self.per_day]) / self.per_day
+            return np.stack([self.values[:, end - points : end] for end in ends], axis=1)
+        back = self._spacing_steps * np.arange(points)[::-1]
+        until = np.asarray(ends)[:, None] - back
+        means = (self._sums[:, until] - self._sums[:, until - self.per_day]) / self.per_day
         return np.asarray(means, dtype=self.values.dtype)
 
     def slope(self, estimate: Callable[[Floats], Floats], days: int = _LONG_DAYS) -> Floats:
         """`estimate` over the levels of the last `days`, per step, [series, origins]."""
-        levels = self.levels(days)
-        series, origins, points = levels.shape
-        slopes = estimate(levels.reshape(series * origins, points)).reshape(series, origins)
-        return np.asarray(slopes / (self.level_spacing * self.per_day), dtype=self.values.dtype)
+        found = np.empty((self.values.shape[0], len(self.ends)), self.values.dtype)
+        for which, levels in self.levels_by_length(days):
+            series, origins, points = levels.shape
+            slopes = estimate(levels.reshape(series * origins, points))
+            found[:, which] = slopes.reshape(series, origins)
+        return found / self._spacing_steps
 
     @cached_property
     def day_profile(self) -> Floats:

@@ -1,4 +1,7 @@
-"""Seeded families of resources whose future is known because it is made: hourly, mark at 90."""
+"""Seeded families of resources whose future is known because it is made: hours, mark at 90.
+
+Those of `more_families` have marks of their own, and every third of them is asked for in days.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.forecast.more_families import MORE
 
 Float64s = npt.NDArray[np.float64]
 Random = np.random.Generator
@@ -19,11 +23,16 @@ _DAY = 24
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One resource of a family: what was seen of it and what is to come."""
+    """One resource of a family: what was seen of it and what is to come.
+
+    Values of hours (`per_day` 24), or one of each day (1).
+    """
 
     family: str
     known: Float64s
     hidden: Float64s
+    mark: float = MARK
+    per_day: int = _DAY
 
 
 def made(each: int, seed: int) -> list[Made]:
@@ -36,6 +45,23 @@ def made(each: int, seed: int) -> list[Made]:
             hours = np.arange(seen + HIDDEN_HOURS)
             values = np.clip(family(random, hours, seen), 0, 100)
             resources.append(Made(name, values[:seen], values[seen:]))
+    return resources
+
+
+def more_made(each: int, seed: int) -> list[Made]:
+    """`each` resources of every one of the further families: 30 to 150 days seen, marks of 70 to
+    97, every third in days."""
+    resources = []
+    for which, (name, family) in enumerate(MORE.items()):
+        for one in range(each):
+            random = np.random.default_rng([seed, 1000 + which, one])
+            days, mark = int(random.integers(30, 151)), float(random.uniform(70, 97))
+            hours = np.arange(days * _DAY + HIDDEN_HOURS)
+            values = np.clip(family(random, hours, days * _DAY) * mark / MARK, 0, 100)
+            per_day = 1 if one % 3 == 2 else _DAY
+            values = values[_DAY // per_day - 1 :: _DAY // per_day]
+            known, hidden = values[: days * per_day], values[days * per_day :]
+            resources.append(Made(name, known, hidden, mark, per_day))
     return resources
 
 

@@ -1,7 +1,7 @@
 """The peers' forecasts, made in their own environment once and kept by the content they saw.
 
-The environment is the folder that TIDECAST_PEERS names (made by `peer_environment.sh`), or
-`.peers` in the project. Kept forecasts lie in `.cache/peers`; neither is in version control.
+The environment is the folder that TIDECAST_PEERS names, or `peers` beside the project or above it;
+`peer_environment.sh` makes one. Kept forecasts lie in `benchmarks/.cache`, out of version control.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 Float64s = npt.NDArray[np.float64]
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = ROOT / ".cache" / "peers"
+KEPT = ROOT / "benchmarks" / ".cache" / "hours"
 _PROGRAM = Path(__file__).with_name("peer_process.py")
 # A peer is given so long for one series (wall time); then it did not finish.
 _SECONDS_EACH: Mapping[str, float] = {"AutoARIMA": 60.0, "Prophet": 60.0}
@@ -31,9 +31,12 @@ _SECONDS = 30.0
 
 def python() -> Path | None:
     """The interpreter of the peers' environment, or None where there is none."""
-    folder = Path(os.environ.get("TIDECAST_PEERS", ROOT / ".peers"))
-    found = folder / "bin" / "python"
-    return found if found.exists() else None
+    given = os.environ.get("TIDECAST_PEERS")
+    beside = [parent / "peers" for parent in (ROOT.parent, ROOT.parent.parent)]
+    for place in [Path(given)] if given else beside:
+        if (place / "bin" / "python").exists():
+            return place / "bin" / "python"
+    return None
 
 
 def forecasts(

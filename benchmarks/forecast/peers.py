@@ -13,8 +13,6 @@ Float64s = npt.NDArray[np.float64]
 Point = Callable[[Float64s, int], Float64s]
 Dates = tuple[float | None, float | None, float | None]
 
-_PATHS = 200
-
 
 def seasonal_naive(season: int) -> Point:
     """The last season again."""
@@ -61,56 +59,3 @@ def naive2(known: Float64s, horizon: int) -> Float64s:
     index /= index.mean()
     now = known[-1] / index[(known.size - 1) % season]
     return np.asarray(now * index[(known.size + np.arange(horizon)) % season])
-
-
-def line_dates(window: int, per_day: int) -> Callable[[Float64s, float, int], Dates]:
-    """The one date at which predict_linear reaches the mark, as P10, P50 and P90, in days."""
-
-    def dates(known: Float64s, mark: float, days: int) -> Dates:
-        path = predict_linear(window)(known, days * per_day)
-        over = np.flatnonzero(path >= mark)
-        date = (over[0] + 1) / per_day if over.size else None
-        return (date, date, date)
-
-    return dates
-
-
-def drift_dates(per_day: int) -> Callable[[Float64s, float, int], Dates]:
-    """A random walk with the drift of the daily peaks: first passage over simulated paths."""
-
-    def dates(known: Float64s, mark: float, days: int) -> Dates:
-        peaks = daily_peaks(known, per_day)
-        change = np.diff(peaks)
-        random = np.random.default_rng(0)
-        steps = random.normal(change.mean(), change.std(), (_PATHS, days))
-        return _dates(peaks[-1] + steps.cumsum(axis=1), mark)
-
-    return dates
-
-
-def holt_dates(per_day: int) -> Callable[[Float64s, float, int], Dates]:
-    """Holt's linear trend on daily peaks: first passage over its simulated paths."""
-
-    def dates(known: Float64s, mark: float, days: int) -> Dates:
-        peaks = daily_peaks(known, per_day)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fit = ExponentialSmoothing(peaks, trend="add").fit()
-            paths = fit.simulate(days, repetitions=_PATHS, error="add", random_state=0)
-        return _dates(np.asarray(paths).T, mark)
-
-    return dates
-
-
-def daily_peaks(known: Float64s, per_day: int) -> Float64s:
-    """The highest value of each day, days counted from the end."""
-    days = known.size // per_day
-    return np.asarray(known[known.size - days * per_day :].reshape(days, per_day).max(axis=1))
-
-
-def _dates(paths: Float64s, mark: float) -> Dates:
-    over = paths >= mark
-    first = np.where(over.any(axis=1), over.argmax(axis=1) + 1.0, np.inf)
-    found = [float(np.quantile(first, level, method="higher")) for level in (0.1, 0.5, 0.9)]
-    early, likely, late = (None if np.isinf(date) else date for date in found)
-    return (early, likely, late)

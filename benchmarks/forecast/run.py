@@ -23,7 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "analytics")]
 
 from benchmarks.first_run import machine  # noqa: E402
-from benchmarks.forecast import datasets, families, peers, scores  # noqa: E402
+from benchmarks.forecast import (  # noqa: E402
+    crossings,
+    datasets,
+    date_peers,
+    families,
+    peers,
+    scores,
+)
 
 from tidecast_analytics.forecasting import forecast  # noqa: E402
 from tidecast_analytics.outlook import History, Outlook  # noqa: E402
@@ -33,9 +40,7 @@ Figures = dict[str, object]
 Dates = peers.Dates
 
 VALIDATION_SEED, TEST_SEED = 1, 2
-FAMILY_EACH = 12
-# A growth window is asked for marks it would reach in so many days at the pace it had so far.
-GROWTH_MARK_DAYS = (20, 45, 90, 150)
+FAMILY_EACH = 24
 POINT_PEERS: Mapping[str, peers.Point] = {
     "seasonal naive 24": peers.seasonal_naive(24),
     "seasonal naive 168": peers.seasonal_naive(168),
@@ -143,35 +148,47 @@ def _day_units(windows: Sequence[datasets.Window]) -> list[float]:
     return [scores.season_error(window.known, 24) for window in windows]
 
 
-class Crossings:
-    """The said and the true crossings of many resources, scored together."""
+def made_families(test: bool, with_peers: bool) -> Figures:
+    """Crossing dates of seeded families over 90 days, in all and by family."""
+    seed = TEST_SEED if test else VALIDATION_SEED
+    resources = families.made(FAMILY_EACH, seed) + families.more_made(FAMILY_EACH, seed)
+    return _crossings(crossings.family_cases(resources), with_peers)
 
-    def __init__(self, days: int) -> None:
-        self.days = days
-        self.cases: list[tuple[float | None, Dates]] = []
 
-    def add(self, truth: float | None, said: Dates) -> None:
-        """One resource: the day of its true crossing and the P10, P50 and P90 said of it."""
-        self.cases.append((truth, said))
+def growth(test: bool, with_peers: bool) -> Figures:
+    """Real storage growth, 460 days known: bands over 90 days, crossings over 180."""
+    windows = datasets.growth(test)
+    ahead = [datasets.Window(w.series, w.known, w.hidden[:90]) for w in windows]
+    outlooks = forecast([history(w.known, DAY_MS) for w in ahead], 90 * DAY_MS)
+    paces = [float(np.ptp(w.known)) / w.known.size or 1.0 for w in ahead]
+    figures = _crossings(crossings.growth_cases(windows), with_peers)
+    return {"bands": _bands(ahead, outlooks, paces), **figures}
 
-    def figures(self) -> dict[str, float]:
-        """Pinball loss in days, the share of truths in P10..P90, and `full within 30 days`."""
-        loss = [scores.crossing_pinball(truth, said, self.days) for truth, said in self.cases]
-        held = [
-            (said[0] or self.days) <= min(truth or self.days, self.days) <= (said[2] or self.days)
-            for truth, said in self.cases
-        ]
-        said30 = np.array([said[1] is not None and said[1] <= 30 for _, said in self.cases])
-        due30 = np.array([truth is not None and truth <= 30 for truth, _ in self.cases])
-        due45 = np.array([truth is not None and truth <= 45 for truth, _ in self.cases])
-        return {
-            "pinball days": round(float(np.mean(loss)), 2),
-            "truth in P10..P90": round(float(np.mean(held)), 3),
-            "full in 30 said wrongly": round(float((said30 & ~due45).mean()), 4),
-            "full in 30 missed": round(float((due30 & ~said30).sum() / max(due30.sum(), 1)), 3),
-            "due in 30": int(due30.sum()),
-            "cases": len(self.cases),
-        }
+
+def _crossings(cases: Sequence[crossings.Case], with_peers: bool) -> Figures:
+    """The dates said, in all and by group, and those of the peers with our ratio to each."""
+    asked = [history(c.known, DAY_MS // c.per_day, c.mark) for c in cases]
+    outlooks = forecast(asked, cases[0].days * DAY_MS)
+    said = [_dates(o, c.per_day) for o, c in zip(outlooks, cases, strict=True)]
+    ours = crossings.figures(cases, said)
+    figures: Figures = {"tidecast": ours, "by group": crossings.by_group(cases, said)}
+    if not with_peers:
+        return figures
+    answers = {name: crossings.peer_answers(name, cases) for name in date_peers.MODELS}
+    answers |= {
+        f"predict_linear {days}d": crossings.line_answers(days)(cases) for days in date_peers.LINES
+    }
+    theirs = {name: crossings.figures(cases, dates) for name, dates in answers.items()}
+    for name, scored in theirs.items():
+        figures[name] = {**scored, "ours / theirs": ratio(ours, scored)}
+    best = min(theirs, key=lambda name: theirs[name]["pinball days"])
+    figures["best peer"] = {best: ratio(ours, theirs[best])}
+    return figures
+
+
+def ratio(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float:
+    """Our pinball loss beside theirs: below one we are better."""
+    return round(ours["pinball days"] / max(theirs["pinball days"], 1e-9), 3)
 
 
 def _dates(outlook: Outlook, per_day: int) -> Dates:
@@ -182,78 +199,6 @@ def _dates(outlook: Outlook, per_day: int) -> Dates:
         return None if at is None else max((at - start) / DAY_MS, 1 / per_day)
 
     return (days(outlook.p10_ms), days(outlook.p50_ms), days(outlook.p90_ms))
-
-
-def made_families(test: bool, with_peers: bool) -> Figures:
-    """Crossing dates of seeded families over 90 days, in all and by family."""
-    resources = families.made(FAMILY_EACH, TEST_SEED if test else VALIDATION_SEED)
-    truths = [scores.first_crossing(r.hidden, families.MARK, 3) for r in resources]
-    days = [None if truth is None else truth / 24 for truth in truths]
-    asked = [history(r.known, HOUR_MS, families.MARK) for r in resources]
-    said = [_dates(outlook, 24) for outlook in forecast(asked, 90 * DAY_MS)]
-    figures: Figures = {}
-    by_family: dict[str, Crossings] = defaultdict(lambda: Crossings(90))
-    whole = Crossings(90)
-    for resource, truth, dates in zip(resources, days, said, strict=True):
-        by_family[resource.family].add(truth, dates)
-        whole.add(truth, dates)
-    figures["tidecast"] = whole.figures()
-    figures["by family"] = {
-        name: list(crossings.figures().values())[:4] for name, crossings in by_family.items()
-    }
-    known = [resource.known for resource in resources]
-    marks = [families.MARK] * len(known)
-    for name, peer in _date_peers(24).items() if with_peers else ():
-        figures[name] = _peer_crossings(peer, known, marks, days, 90)
-    return figures
-
-
-def growth(test: bool, with_peers: bool) -> Figures:
-    """Real storage growth, 460 days known: bands over 90 days, crossings over 180."""
-    windows = datasets.growth(test)
-    ahead = [datasets.Window(w.series, w.known, w.hidden[:90]) for w in windows]
-    outlooks = forecast([history(w.known, DAY_MS) for w in ahead], 90 * DAY_MS)
-    cases = [
-        (w, float(w.known[-1] + max(np.ptp(w.known) / w.known.size * days, 1e-9)))
-        for w in windows
-        if np.ptp(w.known) > 0
-        for days in GROWTH_MARK_DAYS
-    ]
-    said = forecast([history(w.known, DAY_MS, mark) for w, mark in cases], 180 * DAY_MS)
-    truths = [scores.first_crossing(w.hidden, mark, 1) for w, mark in cases]
-    ours = Crossings(180)
-    for truth, outlook in zip(truths, said, strict=True):
-        ours.add(truth, _dates(outlook, 1))
-    paces = [float(np.ptp(w.known)) / w.known.size or 1.0 for w in ahead]
-    figures: Figures = {"tidecast": {**ours.figures(), **_bands(ahead, outlooks, paces)}}
-    known, marks = [w.known for w, _ in cases], [mark for _, mark in cases]
-    for name, peer in _date_peers(1).items() if with_peers else ():
-        figures[name] = _peer_crossings(peer, known, marks, truths, 180)
-    return figures
-
-
-def _date_peers(per_day: int) -> dict[str, Callable[[np.ndarray, float, int], Dates]]:
-    found = {
-        f"predict_linear {days}d": peers.line_dates(days * per_day, per_day)
-        for days in (1, 7, 30)
-        if days * per_day > 1
-    }
-    found["drift on daily peaks"] = peers.drift_dates(per_day)
-    found["Holt on daily peaks"] = peers.holt_dates(per_day)
-    return found
-
-
-def _peer_crossings(
-    peer: Callable[[np.ndarray, float, int], Dates],
-    known: Sequence[np.ndarray],
-    marks: Sequence[float],
-    truths: Sequence[float | None],
-    days: int,
-) -> dict[str, float]:
-    crossings = Crossings(days)
-    for values, mark, truth in zip(known, marks, truths, strict=True):
-        crossings.add(truth, peer(values, mark, days))
-    return crossings.figures()
 
 
 def speed(test: bool, with_peers: bool) -> Figures:

@@ -26,7 +26,7 @@ SERIES, EACH = 20, 6000
 def many(seed: int = 1) -> SampleBatch:
     """More samples than are written without another process, some of them late."""
     random = np.random.default_rng(seed)
-    times = np.arange(EACH, dtype=np.int64)
+    times = np.arange(1, EACH + 1, dtype=np.int64)
     return SampleBatch.of(
         (labels_of("up", host=f"h{i}"), times, random.integers(0, 100, EACH).astype(np.float64))
         for i in range(SERIES)

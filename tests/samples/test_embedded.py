@@ -120,8 +120,9 @@ def test_a_full_head_is_flushed_whatever_the_time(tmp_path):
 def test_a_block_that_is_over_becomes_one_segment(tmp_path):
     with open_store(tmp_path) as store:
         for i in range(11):
-            store.append(batch_of((UP, [i * 1000], [i]), (LOAD, [i * 1000], [-i])))
-            store.maintain(i * 1000 + 1100)
+            at = i * 1000 + 1
+            store.append(batch_of((UP, [at], [i]), (LOAD, [at], [-i])))
+            store.maintain(at + 1100)
         kept = everything(store)
         assert store.stats().segments == 11
         store.maintain(BLOCK_MS)
@@ -134,12 +135,12 @@ def test_a_block_that_is_over_becomes_one_segment(tmp_path):
 def test_late_samples_for_a_joined_block_are_joined_when_they_are_several(tmp_path):
     with open_store(tmp_path, clock=lambda: 2 * BLOCK_MS) as store:
         for i in range(5):
-            store.append(batch_of((UP, [i * 1000, 0], [i, i])))
+            store.append(batch_of((UP, [i * 1000 + 1, 1], [i, i])))
             store.flush()
         store.maintain(2 * BLOCK_MS)
         assert store.stats().segments == 1
         assert everything(store) == content(
-            batch_of((UP, [0, 1000, 2000, 3000, 4000], [4, 1, 2, 3, 4]))
+            batch_of((UP, [1, 1001, 2001, 3001, 4001], [4, 1, 2, 3, 4]))
         )
 
 

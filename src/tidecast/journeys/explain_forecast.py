@@ -39,7 +39,7 @@ def dissect(history: History) -> Anatomy:
     grid = regular(history.times_ms, history.values)
     steps: list[tuple[int, float]] = []
     if grid.values.size:
-        for shift in upward_shifts(filled(grid), grid.steps_per_day):
+        for shift in upward_shifts(filled(grid)[None], grid.steps_per_day)[0]:
             steps.append((grid.start_ms + shift.position * grid.step_ms, shift.size))
     try:
         return Anatomy(decompose(history), steps)

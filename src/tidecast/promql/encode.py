@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -29,8 +29,13 @@ def encode_result(result: QueryResult) -> bytes:
     return b"".join(encode_pieces(result))
 
 
-def encode_pieces(result: QueryResult) -> Iterator[bytes]:
-    """The same JSON in pieces, so that a large answer need not be held whole."""
+def encode_pieces(
+    result: QueryResult, stats: Mapping[str, object] | None = None
+) -> Iterator[bytes]:
+    """The same JSON in pieces, so that a large answer need not be held whole.
+
+    `stats` says what the query has cost.
+    """
     yield b'{"resultType":"%b","result":' % _kind(result).encode()
     match result.value:
         case Scalar() as scalar:
@@ -45,6 +50,8 @@ def encode_pieces(result: QueryResult) -> Iterator[bytes]:
             yield b"["
             yield from _matrix(matrix)
             yield b"]"
+    if stats is not None:
+        yield b',"stats":' + orjson.dumps(stats)
     yield b"}"
 
 

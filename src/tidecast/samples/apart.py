@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from tidecast.samples.deletions import Forgotten
 from tidecast.samples.head import Head
 from tidecast.samples.log import LogReading
 from tidecast.samples.recovery import replay_file
-from tidecast.samples.sealing import Join, NewPath, Window, write_head, write_join
-from tidecast.samples.segment import Segment, segment_name
+from tidecast.samples.sealing import NewPath, write_head
+from tidecast.samples.segment import segment_name
 from tidecast_collector.errors import TidecastError
 
 P = ParamSpec("P")
@@ -87,20 +86,3 @@ def flush_logs(job: FlushJob) -> list[Path]:
         raise LogDisagrees(f"the log holds {head.samples} of {job.samples} samples in memory")
     written = write_head(head, job.window_ms, job.now_ms, job.place.new_path())
     return [segment.path for segment in written]
-
-
-@dataclass(frozen=True, slots=True)
-class JoinJob:
-    """Segments to be written anew as one, without what was deleted."""
-
-    window: Window
-    segments: Sequence[Path]
-    forgotten: Forgotten
-    place: Place
-
-
-def join_segments(job: JoinJob) -> Path | None:
-    """The joined segment, None where nothing is left of it; raises `DamagedFile`."""
-    join = Join(job.window, [Segment(path) for path in job.segments])
-    joined = write_join(join, job.forgotten, job.place.new_path())
-    return None if joined is None else joined.path

@@ -119,13 +119,23 @@ class _Chunks:
             self._values[chunks][inside],
         )
 
-    def periods(self, width_ms: int) -> Int64s:
-        """Into which multiples of the width samples fall, with no order."""
-        first = self._timestamps[: self._count, 0] // width_ms
-        last = self._timestamps[: self._count, -1] // width_ms
+    @property
+    def count(self) -> int:
+        """How many chunks there are."""
+        return self._count
+
+    def first_ms(self) -> int:
+        """The time of the oldest sample; far in the future where there is none."""
+        held = self._owner[: self._count] != _NOBODY
+        return int(self._timestamps[: self._count, 0][held].min(initial=_FREE_MS))
+
+    def periods(self, width_ms: int, origin_ms: int) -> Int64s:
+        """Into which multiples of the width behind the origin samples fall, with no order."""
+        first = (self._timestamps[: self._count, 0] - origin_ms) // width_ms
+        last = (self._timestamps[: self._count, -1] - origin_ms) // width_ms
         # A chunk that begins and ends in one period needs no closer look.
         astride = self._timestamps[: self._count][first != last]
-        inside = distinct(astride[astride != _FREE_MS] // width_ms)
+        inside = distinct((astride[astride != _FREE_MS] - origin_ms) // width_ms)
         return np.concatenate([distinct(first[self._owner[: self._count] != _NOBODY]), inside])
 
     def _know(self, series: int) -> None:
@@ -199,16 +209,31 @@ class Head:
             self._labels.append(labels)
         return number
 
+    def labels(self, numbers: Int64s) -> list[Labels]:
+        """The labels of the series of these numbers."""
+        return [self._labels[number] for number in numbers.tolist()]
+
     def ordered(self, key: Callable[[Labels], Any]) -> Int64s:
         """The numbers of all series, sorted by what the key gives for their labels."""
         return np.array(
             sorted(range(len(self)), key=lambda i: key(self._labels[i])), dtype=np.int64
         )
 
-    def periods(self, width_ms: int) -> Int64s:
-        """Into which multiples of the width samples fall, ascending."""
-        runs = [run[0] // width_ms for run in self._mended.values()]
-        return distinct(np.concatenate([self._chunks.periods(width_ms), *runs]))
+    def periods(self, width_ms: int, origin_ms: int = 0) -> Int64s:
+        """Into which multiples of the width behind the origin samples fall, ascending."""
+        runs = [(run[0] - origin_ms) // width_ms for run in self._mended.values()]
+        return distinct(np.concatenate([self._chunks.periods(width_ms, origin_ms), *runs]))
+
+    @property
+    def chunks(self) -> int:
+        """In how many chunks the samples are."""
+        return self._chunks.count
+
+    def span(self) -> tuple[int, int] | None:
+        """The times of the oldest and the newest sample; None where there is none."""
+        first, last = self._chunks.first_ms(), int(self._last_ms.max(initial=_BEFORE_ALL_MS))
+        first = min([first, *(int(run[0][0]) for run in self._mended.values())])
+        return (first, last) if self.samples else None
 
     def recent(self, numbers: Int64s, start_ms: int, end_ms: int) -> list[HeadSeries]:
         """Those of the series that have samples in [start, end], with them, in the given order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,22 +11,21 @@ from tidecast.samples.apart import (
     MOST_SEGMENTS,
     CannotRunApart,
     FlushJob,
-    JoinJob,
     LogDisagrees,
     Place,
     Runner,
     flush_logs,
-    join_segments,
 )
-from tidecast.samples.deletions import Forgotten
 from tidecast.samples.head import Head
-from tidecast.samples.sealing import Join, write_head, write_join
+from tidecast.samples.sealing import write_head
 from tidecast.samples.segment import Segment
 from tidecast.samples.segment_files import SegmentFiles
 from tidecast_collector.errors import TidecastError
 
 _Job = TypeVar("_Job")
 _Done = TypeVar("_Done")
+FilesOfJob = Mapping[SegmentFiles, Sequence[int]]
+"""Under which numbers a job writes files, by where."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,50 +41,51 @@ class NotWorthIt(CannotRunApart):
 class SegmentWork:
     """Writes the segments of one store; its caller lets in one thread at a time."""
 
-    def __init__(self, files: SegmentFiles, window_ms: int, apart: Runner | None) -> None:
-        self._files, self._window_ms, self._apart = files, window_ms, apart
+    def __init__(self, window_ms: int, apart: Runner | None) -> None:
+        self._window_ms, self._apart = window_ms, apart
 
-    def write_head(self, head: Head, logs: Sequence[Path], now_ms: int) -> list[Segment]:
+    def write_head(
+        self, files: SegmentFiles, head: Head, logs: Sequence[Path], now_ms: int
+    ) -> list[Segment]:
         """Segments with all samples of a sealed head, which are in these log files as well.
 
         On any error none remains.
         """
-
-        def job(place: Place) -> FlushJob:
-            return FlushJob(logs, head.samples, self._window_ms, now_ms, place)
-
         try:
-            return [Segment(path) for path in self._run(head.samples, flush_logs, job)]
+            self._check_worth(head.samples)
+            place = Place(files.directory, files.reserve(MOST_SEGMENTS))
+            job = FlushJob(logs, head.samples, self._window_ms, now_ms, place)
+            paths = self._run_apart(flush_logs, job, {files: place.numbers})
+            return [Segment(path) for path in paths]
         except (CannotRunApart, LogDisagrees) as error:
             self._tell(error)
-            return write_head(head, self._window_ms, now_ms, self._files.new_path)
+            return write_head(head, self._window_ms, now_ms, files.new_path)
 
-    def write_join(self, join: Join, forgotten: Forgotten) -> Segment | None:
-        """The joined segment, deletions carried out; None where nothing is left of it."""
+    def carry_out(
+        self, work: Callable[[_Job], _Done], job: _Job, samples: int, files: FilesOfJob
+    ) -> _Done:
+        """What the work gives for the job, which reads so many samples.
 
-        samples = sum(segment.meta.samples for segment in join.segments)
-
-        def job(place: Place) -> JoinJob:
-            return JoinJob(join.window, [each.path for each in join.segments], forgotten, place)
-
+        Where the other process fails, nothing remains of the files it wrote.
+        """
         try:
-            path = self._run(samples, join_segments, job)
+            self._check_worth(samples)
+            return self._run_apart(work, job, files)
         except CannotRunApart as error:
             self._tell(error)
-            return write_join(join, forgotten, self._files.new_path)
-        return None if path is None else Segment(path)
+            return work(job)
 
-    def _run(
-        self, samples: int, work: Callable[[_Job], _Done], job: Callable[[Place], _Job]
-    ) -> _Done:
-        """What the work gives in the other process; where it fails nothing of it remains."""
+    def _check_worth(self, samples: int) -> None:
         if self._apart is None or samples < FEW_SAMPLES:
             raise NotWorthIt
-        place = Place(self._files.directory, self._files.reserve(MOST_SEGMENTS))
+
+    def _run_apart(self, work: Callable[[_Job], _Done], job: _Job, files: FilesOfJob) -> _Done:
+        assert self._apart is not None
         try:
-            return self._apart(work, job(place))
+            return self._apart(work, job)
         except BaseException:
-            self._files.discard(place.numbers)
+            for directory, numbers in files.items():
+                directory.discard(numbers)
             raise
 
     def _tell(self, reason: TidecastError) -> None:

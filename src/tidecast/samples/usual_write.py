@@ -20,7 +20,7 @@ SERIES_TAG, LABEL_TAG, SAMPLE_TAG, VALUE_TAG, TIME_TAG = 0x0A, 0x0A, 0x12, 0x09,
 """The tags of a series in the message, of labels and samples in it, of the parts of a sample."""
 BOTH_BYTES, TIME_BYTES = 16, 7
 """How long the content of a sample is with a value, and without."""
-_PADDING = 24
+PADDING = 24
 _BLOCK = 120_000
 """Bytes searched through at once: what that makes on the way stays in the cache."""
 LONGEST_LENGTH = 3
@@ -55,17 +55,18 @@ def decode_usual(message: bytes) -> UsualSeries | None:
     """
     if not message:
         return None
-    data = message + bytes(_PADDING)
+    data = message + bytes(PADDING)
     octets = np.frombuffer(data, dtype=np.uint8)
-    starts, ends = _samples(octets, len(message))
-    if not len(starts) or ends[-1] != len(message):
+    found = find_samples(octets, len(message))
+    if found is None or found[1][-1] != len(message):
         return None
+    starts, ends, whole = found
     before = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
     first = (starts != before).nonzero()[0]
     if not len(first) or first[0] != 0:
         return None
     headers = before[first]
-    lengths, labels_start = _lengths(octets, headers + 1)
+    lengths, labels_start = read_lengths(octets, headers + 1)
     labels_end = starts[first]
     series_end = np.append(headers[1:], len(message))
     if not (
@@ -74,15 +75,16 @@ def decode_usual(message: bytes) -> UsualSeries | None:
         & (labels_start + lengths == series_end)
     ).all():
         return None
-    if (_words(data)[ends - 6] & _VARINT != _NOT_LAST).any():
-        return None
-    whole = octets[starts + 1] == BOTH_BYTES
     offsets = np.append(first, len(starts))
     return UsualSeries(headers, labels_start, labels_end, offsets, ends, whole)
 
 
-def _samples(octets: Octets, size: int) -> tuple[Int64s, Int64s]:
-    """Where what looks like a sample begins and ends, less what begins inside another."""
+def find_samples(octets: Octets, size: int) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]] | None:
+    """Where in so many bytes what looks like a sample begins and ends, and which have a value.
+
+    What begins inside another is left out; None where nothing is found. Behind the bytes there are
+    `PADDING` more.
+    """
     at = np.concatenate(
         [_tags(octets, low, min(low + _BLOCK, size)) for low in range(0, size, _BLOCK)]
     )
@@ -91,11 +93,14 @@ def _samples(octets: Octets, size: int) -> tuple[Int64s, Int64s]:
     alike = both | ((length == TIME_BYTES) & (octets[at + 2] == TIME_TAG))
     starts = at[alike]
     ends = starts + 2 + length[alike]
+    usual = _words(octets.data)[ends - 6] & _VARINT == _NOT_LAST
+    if not usual.all():
+        starts, ends = starts[usual], ends[usual]
     overlaps = starts[1:] < ends[:-1]
     if overlaps.any():
         inside = overlaps.nonzero()[0] + 1
         starts, ends = np.delete(starts, inside), np.delete(ends, inside)
-    return starts, ends
+    return (starts, ends, octets[starts + 1] == BOTH_BYTES) if len(starts) else None
 
 
 def _tags(octets: Octets, low: int, high: int) -> Int64s:
@@ -108,7 +113,7 @@ def _tags(octets: Octets, low: int, high: int) -> Int64s:
     return places
 
 
-def _lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
+def read_lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
     """The varints of up to three bytes at these places, and where what follows them begins.
 
     A longer one gives a length of -1.
@@ -147,6 +152,6 @@ def _timestamps(varints: Int64s) -> Int64s:
     return joined
 
 
-def _words(data: bytes) -> npt.NDArray[np.uint64]:
+def _words(data: bytes | memoryview) -> npt.NDArray[np.uint64]:
     """The number of eight bytes that begins at each byte."""
     return np.ndarray(len(data) - 7, dtype="<u8", buffer=data, strides=(1,))

@@ -27,6 +27,7 @@ from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
 from tidecast.server.forecasting import Forecasting
 from tidecast.server.notify import Webhooks
+from tidecast.server.room import room_for_raw
 from tidecast.server.tasks import Tasks
 from tidecast_alerts.model import IncidentState
 from tidecast_alerts.notifications import deliver_due
@@ -107,7 +108,7 @@ class Upkeep:
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
         every(2, "notifications", self._notify)
-        every(60, "retention", self._retain)
+        every(60, "keeping", self._keep)
         every(30, "worker", self._app.worker.end_idle)
 
     def stop(self) -> None:
@@ -224,15 +225,23 @@ class Upkeep:
     def _notify(self) -> None:
         deliver_due(self._app.records.alerting_unit, self._webhooks.send, self._clock)
 
-    def _retain(self) -> None:
-        """Forgets what is too old, but nothing that usage records may yet be made of.
+    def _keep(self) -> None:
+        """Builds tiers, and forgets what is too old or has no room."""
+        raw = self._app.raw
+        if isinstance(raw, EmbeddedSamples):
+            try:
+                raw.build_tiers(self._clock.now_ms())
+                self._retain(raw)
+            finally:
+                raw.make_room(room_for_raw(self._app.settings, self._app.max_disk_bytes))
+        self._app.own.retain(self._clock.now_ms() - OWN_RETENTION_MS)
+
+    def _retain(self, raw: EmbeddedSamples) -> None:
+        """Forgets raw samples that are too old, unless usage records may yet be made of them.
 
         An import brings the parts of one expression one after the other; while it goes on, and for
         an hour afterwards, old raw samples stay.
         """
         now = self._clock.now_ms()
-        if len(self._app.late) or now - self._late_ms < HOUR_MS:
-            return
-        if isinstance(self._app.raw, EmbeddedSamples):
-            self._app.raw.retain(now - self._app.settings.retention_ms)
-        self._app.own.retain(now - OWN_RETENTION_MS)
+        if not len(self._app.late) and now - self._late_ms >= HOUR_MS:
+            raw.keep(now, self._app.settings.retention_ms)
