@@ -25,6 +25,7 @@ from tidecast.promql.engine import Engine
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.memory import MemorySamples
 from tidecast_analytics.calibration import Widening
+from tidecast_analytics.events import Event
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.outlook import History, OutlookState
 
@@ -284,6 +285,27 @@ def test_what_a_forecast_rests_on_is_kept_with_it(records: Records) -> None:
     assert basis.within_lead_time is not None
     assert 0 <= basis.within_lead_time < 0.1, "the mark is forty days away, the lead time two weeks"
     assert "bands are wider" in found.reasons
+
+
+def test_what_is_planned_is_known_to_the_forecast(records: Records) -> None:
+    asked: list[Case] = []
+
+    def remember(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
+        asked.extend(cases)
+        return analyse(cases, horizon_ms, now_ms)
+
+    sale = Event(H0 + DAY_MS, H0 + 2 * DAY_MS, "sale")
+    spans = []
+
+    def planned(key: ResourceKey, start_ms: int, end_ms: int) -> list[Event]:
+        spans.append((start_ms, end_ms))
+        return [sale] if key == KEY else []
+
+    usage = filling()
+    both = fleet(records, usage, filling(ResourceKey("other", "thing", "")))
+    forecast_fleet(replace(both, run=remember, events=planned), H0, HORIZON_MS)
+    assert [list(case.history.events) for case in asked] == [[], [sale]]
+    assert spans[0] == (usage.hours_ms[0], H0 + HORIZON_MS)
 
 
 def test_a_mark_of_the_import_is_told_as_such(records: Records) -> None:
