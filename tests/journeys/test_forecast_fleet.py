@@ -308,6 +308,19 @@ def test_what_is_planned_is_known_to_the_forecast(records: Records) -> None:
     assert spans[0] == (usage.hours_ms[0], H0 + HORIZON_MS)
 
 
+def test_two_that_read_the_same_thing_are_told(records: Records) -> None:
+    both = fleet(records, filling(ResourceKey("a", "thing", "")), filling(KEY))
+    forecast_fleet(both, H0, HORIZON_MS)
+    found = latest(records)
+    first, twin = found["a:thing"].basis, found[str(KEY)].basis
+    assert first is not None
+    assert twin is not None
+    assert first.findings == ()
+    assert [(each.kind, each.what) for each in twin.findings] == [
+        ("twin", "Every value equals that of a:thing.")
+    ]
+
+
 def test_a_mark_of_the_import_is_told_as_such(records: Records) -> None:
     usage = replace(filling(mark=77.0), source="csv:x")
     forecast_fleet(fleet(records, usage), H0, HORIZON_MS)

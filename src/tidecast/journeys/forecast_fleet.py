@@ -193,7 +193,7 @@ def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory, horizon_
     key = _key(resource)
     events = fleet.events(key, int(times[0]), horizon_ms) if len(times) else ()
     seen = History(times, values, history.mark, history.limit, events)
-    return Case(seen, resource.unit, lead_ms, fleet.widening(key))
+    return Case(seen, resource.unit, str(key), lead_ms, fleet.widening(key))
 
 
 def usage_query(key: ResourceKey, statistic: str) -> str:
