@@ -91,6 +91,8 @@ def test_writes_and_rules_go_on_and_an_unwanted_query_ends(tmp_path: Path) -> No
         assert worker in workers(server)
         assert processor_seconds(worker) > 1
 
+        assert b'tidecast_queries_total{where="worker"}' in server.get("/metrics")
+
         asked.close()
         eventually(lambda: rests(server), what="nobody works for an answer that nobody wants")
 
