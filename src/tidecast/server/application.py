@@ -83,6 +83,25 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
     return PrometheusSamples(address, directory / "engine-metadata.json")
 
 
+def open_engine(
+    settings: ServerSettings,
+    samples: RoutedSamples,
+    own: EmbeddedSamples,
+    raw: EmbeddedSamples | PrometheusSamples,
+) -> QueryEngine:
+    """What answers PromQL over these samples, within the limits of the settings."""
+    local = Engine(
+        samples,
+        lookback_ms=settings.query_lookback_ms,
+        limits=QueryLimits(
+            select=SelectLimits(samples=settings.query_max_samples),
+            memory_bytes=settings.query_max_memory_mib << 20,
+            timeout_seconds=settings.query_timeout_ms / 1000,
+        ),
+    )
+    return PushDownEngine(local, raw, own) if isinstance(raw, PrometheusSamples) else local
+
+
 class Application:
     """Opens the rooms and joins them; `Upkeep` is what keeps them going."""
 
@@ -109,7 +128,7 @@ class Application:
             self.embedded["raw"] = self.raw
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        self.engine = self._query_engine()
+        self.engine = open_engine(settings, self.samples, self.own, self.raw)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.planned = load_events(settings.events_file) if settings.events_file else ()
@@ -139,20 +158,6 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
-
-    def _query_engine(self) -> QueryEngine:
-        local = Engine(
-            self.samples,
-            lookback_ms=self.settings.query_lookback_ms,
-            limits=QueryLimits(
-                select=SelectLimits(samples=self.settings.query_max_samples),
-                memory_bytes=self.settings.query_max_memory_mib << 20,
-                timeout_seconds=self.settings.query_timeout_ms / 1000,
-            ),
-        )
-        if isinstance(self.raw, PrometheusSamples):
-            return PushDownEngine(local, self.raw, self.own)
-        return local
 
     def _tell_of_damage(self) -> None:
         for name, store in self.embedded.items():
