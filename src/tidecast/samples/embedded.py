@@ -383,7 +383,7 @@ class EmbeddedSamples(Samples):
     def clean(self) -> None:
         """Writes anew what deletions hide something of, so that it takes no more room."""
         with self._upkeep_lock:
-            join_due(self._holdings, self._stretch_ms, self._clock())
+            self._join(self._clock())
 
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The range within what arrays can compare."""
@@ -418,9 +418,12 @@ class EmbeddedSamples(Samples):
     def maintain(self, now_ms: int) -> None:
         """Flushes the head when that is due, and joins segments where that is worth while."""
         with self._upkeep_lock:
-            if self._flush_due(now_ms):
-                self._flush(now_ms)
-            join_due(self._holdings, self._stretch_ms, now_ms)
+            self._flush_if_due(now_ms)
+            self._join(now_ms)
+
+    def _join(self, now_ms: int) -> None:
+        between = partial(self._flush_if_due, now_ms)
+        join_due(self._holdings, self._stretch_ms, now_ms, between)
 
     def keep(self, now_ms: int, raw_keep_ms: int) -> None:
         """Builds tiers, and removes what is kept for long enough.
@@ -480,6 +483,10 @@ class EmbeddedSamples(Samples):
         """Hides samples not newer than this, and removes the segments that hold no others."""
         with self._upkeep_lock:
             retain(self._holdings, before_ms)
+
+    def _flush_if_due(self, now_ms: int) -> None:
+        if self._flush_due(now_ms):
+            self._flush(now_ms)
 
     def _flush_due(self, now_ms: int) -> bool:
         window_ms = self._window_ms
