@@ -110,7 +110,7 @@ def rests(server: Server) -> bool:
 
 
 def test_limits_are_told_as_prometheus_tells_them(tmp_path: Path) -> None:
-    options = ("--query.max-samples=20", "--query.timeout=1s", "--query.max-memory=64")
+    options = ("--query.max-samples=20", "--query.timeout=4s", "--query.max-memory=64")
     with Server(tmp_path / "server", *options, "--query.lookback-delta=1m") as server:
         for value in range(4):
             send(server, value)
@@ -122,7 +122,7 @@ def test_limits_are_told_as_prometheus_tells_them(tmp_path: Path) -> None:
             ("count_over_time(node_load1[100s:0.1ms])", 400, "bad_data"),
             ("count_over_time(node_load1[1000s:1ms])", 422, "execution"),
             ("count_over_time(vector(1)[20s:1ms])", 200, ""),
-            (heavy("count_over_time(vector(1)[100s:1ms])", 9), 503, "timeout"),
+            (heavy("count_over_time(vector(1)[100s:1ms])", 11), 503, "timeout"),
         ):
             connection = ask(server, query)
             answer = connection.getresponse()

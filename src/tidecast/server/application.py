@@ -108,18 +108,7 @@ class Application:
         self.embedded = {n: each for n, each in stores.items() if isinstance(each, EmbeddedSamples)}
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        local = Engine(
-            self.samples,
-            lookback_ms=settings.query_lookback_ms,
-            limits=QueryLimits(
-                select=SelectLimits(samples=settings.query_max_samples),
-                memory_bytes=settings.query_max_memory_mib << 20,
-                timeout_seconds=settings.query_timeout_ms / 1000,
-            ),
-        )
-        self.engine: QueryEngine = local
-        if isinstance(self.raw, PrometheusSamples):
-            self.engine = PushDownEngine(local, self.raw, self.own)
+        self.engine = self._query_engine()
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.planned = load_events(settings.events_file) if settings.events_file else ()
@@ -149,6 +138,20 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
+
+    def _query_engine(self) -> QueryEngine:
+        local = Engine(
+            self.samples,
+            lookback_ms=self.settings.query_lookback_ms,
+            limits=QueryLimits(
+                select=SelectLimits(samples=self.settings.query_max_samples),
+                memory_bytes=self.settings.query_max_memory_mib << 20,
+                timeout_seconds=self.settings.query_timeout_ms / 1000,
+            ),
+        )
+        if isinstance(self.raw, PrometheusSamples):
+            return PushDownEngine(local, self.raw, self.own)
+        return local
 
     def _tell_of_damage(self) -> None:
         for name, store in self.embedded.items():
