@@ -123,9 +123,8 @@ class Application:
             flush_samples=OWN_FLUSH_SAMPLES,
             apart=apart,
         )
-        self.embedded = {"own": self.own}
-        if isinstance(self.raw, EmbeddedSamples):
-            self.embedded["raw"] = self.raw
+        stores = {"own": self.own, "raw": self.raw}
+        self.embedded = {n: each for n, each in stores.items() if isinstance(each, EmbeddedSamples)}
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
         self.engine = open_engine(settings, self.samples, self.own, self.raw)
