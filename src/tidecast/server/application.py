@@ -16,6 +16,7 @@ from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.events import load_events
@@ -142,7 +143,7 @@ class Application:
         self.alerts = AlertEngine(
             read_all_rules(settings.rules_files, promql),
             promql,
-            self.records.alerting_unit,
+            AlertsObserved(self.records, self.clock).unit,
             self.clock,
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
