@@ -6,6 +6,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
+from tidecast.journeys.availability_plan import (
+    cause_document,
+    common_causes,
+    part_document,
+    planned_parts,
+)
+from tidecast.journeys.availability_report import (
+    Asked,
+    answers,
+    asked,
+    availability_document,
+    month_span,
+    summary_document,
+)
+from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import (
     classification_document,
     classify,
@@ -16,6 +31,8 @@ from tidecast.journeys.observe import (
     parse_observations,
     withdraw,
 )
+from tidecast.policy.calendars import time_zone
+from tidecast.policy.model import Policy
 from tidecast.server.application import Application
 from tidecast.server.body import read_json
 from tidecast.server.problems import Problem
@@ -37,6 +54,8 @@ class AvailabilityApi:
     def routes(self) -> list[Route]:
         """The routes, as `openapi_availability.py` describes them."""
         handlers: list[tuple[str, str, Answer]] = [
+            ("GET", "/availability", self.availability),
+            ("GET", "/availability/plan", self.plan),
             ("GET", "/observations", self.observations),
             ("POST", "/observations", self.observe),
             ("GET", "/classifications", self.classifications),
@@ -47,6 +66,84 @@ class AvailabilityApi:
             Route(PREFIX + path, json_endpoint(answer), methods=[method])
             for method, path, answer in handlers
         ]
+
+    async def availability(self, request: Request) -> object:
+        """The availability of one service or component whole, or of all services in short."""
+        query = request.query_params
+        name = query.get("service") or query.get("component")
+        if query.get("service") and query.get("component"):
+            raise Problem(400, "service and component: give one of them, or none for all services")
+        time = self.asked(request)
+        if name is None:
+            return await run_in_threadpool(self.all_services, time)
+        return await run_in_threadpool(self.one, name, time, service="service" in query)
+
+    def one(self, name: str, time: Asked, *, service: bool = False) -> Document:
+        """Everything about one; raises `Problem` 404 where there is none such."""
+        policy = self.policy_of(time)
+        if service and name not in policy.services:
+            raise Problem(404, f"there is no service {name[:100]!r} in the applied policy")
+        with self._app.records.reading() as unit:
+            (found,) = answers(policy, unit, time, [name])
+        return availability_document(policy, time, found)
+
+    def all_services(self, time: Asked) -> Document:
+        """All services in short, the least available first."""
+        policy = self.policy_of(time)
+        with self._app.records.reading() as unit:
+            found = answers(policy, unit, time, policy.services)
+        found.sort(key=lambda each: (each.assessment.lowest or 0, each.service.name))
+        return {
+            "start": iso(time.start_ms),
+            "end": iso(time.end_ms),
+            "until": iso(time.until_ms),
+            "known_on": iso(time.known_on_ms),
+            "services": [summary_document(policy, time, each) for each in found],
+        }
+
+    async def plan(self, request: Request) -> object:
+        """What cost most availability, and what a second part would bring."""
+        time = self.asked(request)
+        return await run_in_threadpool(self.planned, request.query_params.get("service"), time)
+
+    def planned(self, service: str | None, time: Asked) -> Document:
+        """The plan of one service, or of all."""
+        policy = self.policy_of(time)
+        if service is not None and service not in policy.services:
+            raise Problem(404, f"there is no service {service[:100]!r} in the applied policy")
+        with self._app.records.reading() as unit:
+            found = answers(policy, unit, time, [service] if service else policy.services)
+        parts = [part for each in found for part in planned_parts(policy, each)]
+        parts.sort(key=lambda part: (-part.lost_ms, -(part.gain_ms or 0)))
+        causes = [cause for each in found for cause in common_causes(policy, each)]
+        causes.sort(key=lambda cause: -cause.joint_ms)
+        return {
+            "start": iso(time.start_ms),
+            "until": iso(time.until_ms),
+            "parts": [part_document(part) for part in parts[:MAX_SHOWN]],
+            "common_causes": [cause_document(cause) for cause in causes[:MAX_SHOWN]],
+        }
+
+    def policy_of(self, time: Asked) -> Policy:
+        """The policy by which that time is judged: as known on the day, where one was applied."""
+        if time.known_on_ms is None:
+            return self._app.policy.policy
+        then = self._app.policy.as_of(time.known_on_ms)
+        return then if then.services else self._app.policy.policy
+
+    def asked(self, request: Request) -> Asked:
+        """The time that a request asks for: `month` in `time_zone`, or from `start` to `end`."""
+        month = request.query_params.get("month")
+        known_on_ms, now_ms = _moment(request, "known_on"), self._app.clock.now_ms()
+        if month is None:
+            return asked(*self._period(request), known_on_ms, now_ms)
+        if "start" in request.query_params or "end" in request.query_params:
+            raise Problem(400, "month: give a month, or start and end, not both")
+        try:
+            span = month_span(month, time_zone(request.query_params.get("time_zone", "UTC")))
+        except ValueError as error:
+            raise Problem(400, f"month: {error}") from error
+        return asked(*span, known_on_ms, now_ms)
 
     async def observations(self, request: Request) -> object:
         """Raw observations of components that bear on a time, as they were known."""
