@@ -16,6 +16,7 @@ from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.events import load_events
@@ -83,6 +84,25 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
     return PrometheusSamples(address, directory / "engine-metadata.json")
 
 
+def open_engine(
+    settings: ServerSettings,
+    samples: RoutedSamples,
+    own: EmbeddedSamples,
+    raw: EmbeddedSamples | PrometheusSamples,
+) -> QueryEngine:
+    """What answers PromQL over these samples, within the limits of the settings."""
+    local = Engine(
+        samples,
+        lookback_ms=settings.query_lookback_ms,
+        limits=QueryLimits(
+            select=SelectLimits(samples=settings.query_max_samples),
+            memory_bytes=settings.query_max_memory_mib << 20,
+            timeout_seconds=settings.query_timeout_ms / 1000,
+        ),
+    )
+    return PushDownEngine(local, raw, own) if isinstance(raw, PrometheusSamples) else local
+
+
 class Application:
     """Opens the rooms and joins them; `Upkeep` is what keeps them going."""
 
@@ -104,12 +124,11 @@ class Application:
             flush_samples=OWN_FLUSH_SAMPLES,
             apart=apart,
         )
-        self.embedded = {"own": self.own}
-        if isinstance(self.raw, EmbeddedSamples):
-            self.embedded["raw"] = self.raw
+        stores = {"own": self.own, "raw": self.raw}
+        self.embedded = {n: each for n, each in stores.items() if isinstance(each, EmbeddedSamples)}
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        self.engine = self._query_engine()
+        self.engine = open_engine(settings, self.samples, self.own, self.raw)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.planned = load_events(settings.events_file) if settings.events_file else ()
@@ -124,7 +143,7 @@ class Application:
         self.alerts = AlertEngine(
             read_all_rules(settings.rules_files, promql),
             promql,
-            self.records.alerting_unit,
+            AlertsObserved(self.records, self.clock).unit,
             self.clock,
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
@@ -139,20 +158,6 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
-
-    def _query_engine(self) -> QueryEngine:
-        local = Engine(
-            self.samples,
-            lookback_ms=self.settings.query_lookback_ms,
-            limits=QueryLimits(
-                select=SelectLimits(samples=self.settings.query_max_samples),
-                memory_bytes=self.settings.query_max_memory_mib << 20,
-                timeout_seconds=self.settings.query_timeout_ms / 1000,
-            ),
-        )
-        if isinstance(self.raw, PrometheusSamples):
-            return PushDownEngine(local, self.raw, self.own)
-        return local
 
     def _tell_of_damage(self) -> None:
         for name, store in self.embedded.items():

@@ -24,6 +24,7 @@ from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
+from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
@@ -120,7 +121,12 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
         application.samples,
         application.alerts,
         application.clock,
-        Queries(application.engine, heavy, application.settings.query_max_concurrency),
+        Queries(
+            application.engine,
+            heavy,
+            application.settings.query_max_concurrency,
+            application.metrics.count_query,
+        ),
     )
     write = WriteApi(
         application.ingest, application.samples, application.metrics, application.clock
@@ -136,6 +142,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
+            *AvailabilityApi(application).routes(),
             *page_routes(views),
         ],
         middleware=[

@@ -10,6 +10,7 @@ from tidecast.clock import SystemClock
 from tidecast.journeys.fast_path import FullIn, watch_fast_path
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
+from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.own_series import (
     Point,
     batch_at,
@@ -87,6 +88,9 @@ class Upkeep:
         heavy = HeavyQueries(application.worker.analysis, application.engine)
         self._engine = OffloadingEngine(application.engine, heavy)
         self._due = Due()
+        self._silence = HostSilence(
+            application.records, application.hosts.all(), self._clock.now_ms()
+        )
         self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
         self._busy = False
@@ -104,6 +108,7 @@ class Upkeep:
         if self._app.tokens is not None:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
+        every(15, "host-silence", self._observe_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(5, "usage", self._measure)
@@ -140,6 +145,9 @@ class Upkeep:
     def _write_hosts(self) -> None:
         hosts = host_points(self._app.hosts.all())
         self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+
+    def _observe_hosts(self) -> None:
+        self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
 
     def _write_own_series(self) -> None:
         self._app.own.append(batch_at(self._own_points(), self._clock.now_ms()))
