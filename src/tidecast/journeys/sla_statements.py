@@ -17,9 +17,9 @@ from tidecast.journeys.service_availability import Availabilities, Question
 from tidecast.policy.model import Agreement, Period, Policy
 from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
-from tidecast_analytics.availability import Assessment, Outage, Surroundings
+from tidecast_analytics.availability import Assessment, CountedAs, Outage, Surroundings
 from tidecast_analytics.calendars import local_time, time_zone, utc_ms
-from tidecast_analytics.spans import Spans
+from tidecast_analytics.spans import NEVER, Spans
 from tidecast_analytics.timelines import Timeline
 from tidecast_collector.errors import InvalidInput
 
@@ -170,27 +170,30 @@ def statements(
         services = dict.fromkeys(each.service for each in agreements)
         found = Availabilities(policy, unit, question, services)
         for agreement in agreements:
-            yield _statement(found, agreement, (start_ms, end_ms), question, known_on_ms)
+            yield _statement(policy, found, agreement, (start_ms, end_ms), question)
 
 
 def _statement(
+    policy: Policy,
     found: Availabilities,
     agreement: Agreement,
     period: tuple[int, int],
     question: Question,
-    known_on_ms: int,
 ) -> Statement:
+    assert question.known_on_ms is not None
     line, around, assessment = found.within(agreement.service, agreement.agreed, agreement.excluded)
     words = found.words(agreement.service)
     outages = assessment.chosen.outages
     agreed = around.agreed.within(question.start_ms, question.end_ms)
+    rules = policy.services[agreement.service].rules
+    maintenance = around.maintenance if rules.maintenance is CountedAs.EXCLUDED else NEVER
     return Statement(
         agreement,
         *period,
         measured_end_ms=question.end_ms,
-        known_on_ms=known_on_ms,
+        known_on_ms=question.known_on_ms,
         agreed_ms=agreed.total_ms(),
-        excluded=_left_out(found, agreement, around) & agreed,
+        excluded=(around.exclusions | maintenance) & agreed,
         assessment=assessment,
         counts=[
             OutageCount(

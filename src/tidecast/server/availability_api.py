@@ -31,12 +31,12 @@ from tidecast.journeys.observe import (
     parse_observations,
     withdraw,
 )
-from tidecast.policy.calendars import time_zone
 from tidecast.policy.model import Policy
 from tidecast.server.application import Application
 from tidecast.server.body import read_json
 from tidecast.server.problems import Problem
 from tidecast.server.tidecast_api import MAX_SMALL_BYTES, PREFIX, Answer, json_endpoint
+from tidecast_analytics.calendars import time_zone
 from tidecast_analytics.timelines import Observation
 
 MAX_OBSERVATIONS_BYTES = 4 << 20

@@ -31,6 +31,7 @@ from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.sla_api import SlaApi
 from tidecast.server.tidecast_api import TidecastApi
 from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
@@ -143,6 +144,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
             *AvailabilityApi(application).routes(),
+            *SlaApi(application).routes(),
             *page_routes(views),
         ],
         middleware=[
