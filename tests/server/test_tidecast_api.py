@@ -17,6 +17,7 @@ from tests.server.asking import JSON, raw, send
 
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
+from tidecast.server.policy_api import PolicyApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
@@ -83,6 +84,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *TidecastApi(nothing, nothing, nothing).routes(),
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
+            *PolicyApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

@@ -22,6 +22,7 @@ COMMANDS = {
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
+    "policy": ("tidecast.cli.policy:policy", "Check, apply and explain the policy files."),
     "report": ("tidecast.cli.report:report", "Documents for people."),
     "retire": ("tidecast.cli.retire:retire", "Say that a host or resource is gone for good."),
     "backup": ("tidecast.cli.backup:backup", "Save all that a running server holds."),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import tidecast_collector
+from tidecast.server.openapi_policy import SCHEMAS as POLICY_SCHEMAS
+from tidecast.server.openapi_policy import policy_paths
 
 Schema = dict[str, Any]
 
@@ -283,9 +285,9 @@ def openapi_document() -> Schema:
         },
         "servers": [{"url": "/api/tidecast/v1"}],
         "security": [{}, {"token": []}],
-        "paths": _paths(),
+        "paths": {**_paths(), **policy_paths()},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **POLICY_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

@@ -27,6 +27,7 @@ from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
+from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
@@ -136,6 +137,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
+            *PolicyApi(application).routes(),
             *page_routes(views),
         ],
         middleware=[
