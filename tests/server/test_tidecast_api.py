@@ -18,6 +18,8 @@ from tests.server.asking import JSON, raw, send
 from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
+from tidecast.server.policy_api import PolicyApi
+from tidecast.server.sla_api import SlaApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
@@ -85,6 +87,8 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
             *AvailabilityApi(nothing).routes(),
+            *SlaApi(nothing).routes(),
+            *PolicyApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

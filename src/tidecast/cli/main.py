@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
     "slo": ("tidecast.cli.slo:slo", "Check SLOs, write their alerts, list their budgets."),
+    "policy": ("tidecast.cli.policy:policy", "Check, apply and explain the policy files."),
     "report": ("tidecast.cli.report:report", "Documents for people."),
     "retire": ("tidecast.cli.retire:retire", "Say that a host or resource is gone for good."),
     "backup": ("tidecast.cli.backup:backup", "Save all that a running server holds."),

@@ -6,7 +6,7 @@ dashboards like anything else that is scraped; a series that is not written any 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -64,12 +64,14 @@ def host_points(seen_ms: Mapping[str, int]) -> Iterator[Point]:
 
 
 def forecast_points(
-    forecasts: Sequence[PublishedForecast], lead_seconds: Mapping[str, int], now_ms: int
+    forecasts: Sequence[PublishedForecast],
+    lead_seconds: Callable[[str, str, str], int],
+    now_ms: int,
 ) -> Iterator[Point]:
     """What the newest published forecasts say, counted from now."""
     for each in forecasts:
         labels = ResourceKey(each.host, each.resource, each.item).labels()
-        lead = lead_seconds.get(each.resource, 0)
+        lead = lead_seconds(each.host, each.resource, each.item)
         if each.mark and each.usage is not None:
             yield "tidecast_headroom_ratio", labels, 1 - each.usage / each.mark
         if each.state == "not_enough_data":

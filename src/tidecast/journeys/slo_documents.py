@@ -69,7 +69,7 @@ def burn_rate_groups(policy: Policy, promql: PromQL) -> Sequence[RuleGroup]:
     return load_rules(rule_file(slos), "policy", promql).groups
 
 
-def check_policy(policy: Policy, promql: PromQL) -> None:
+def check_slos(promql: PromQL, policy: Policy) -> None:
     """Raises `InvalidPolicy` where its SLOs cannot be followed."""
     try:
         check_queries(levels_of(policy), promql)

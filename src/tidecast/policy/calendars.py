@@ -33,6 +33,9 @@ KEYS = {
     "serves",
 }
 
+WEEKLY_KEYS = {"days", "from", "to"}
+EVENT_KEYS = {"summary", "start", "end", "duration", "rule", "excluded", "time_zone"}
+
 
 def read_calendar(body: Field, read_file: ReadFile) -> Calendar:
     """The calendar of this mapping, as `KEYS` names its parts; faults get noted, located."""
@@ -116,7 +119,7 @@ def _items(field: Field | None) -> Sequence[Field]:
 
 
 def _weekly(item: Field) -> list[WeeklyHours]:
-    fields = item.mapping({"days", "from", "to"})
+    fields = item.mapping(WEEKLY_KEYS)
     days = fields["days"].read(_weekdays, EVERY_DAY) if "days" in fields else EVERY_DAY
     opens = fields["from"].read(_minute, 0) if "from" in fields else 0
     closes = fields["to"].read(_minute, 1440) if "to" in fields else 1440
@@ -158,7 +161,7 @@ def _events(field: Field | None, zone: ZoneInfo) -> list[Event]:
 
 
 def _event(item: Field, zone: ZoneInfo) -> Event | None:
-    fields = item.mapping({"summary", "start", "end", "duration", "rule", "excluded", "time_zone"})
+    fields = item.mapping(EVENT_KEYS)
     zone = fields["time_zone"].read(time_zone, zone) if "time_zone" in fields else zone
     if "start" not in fields or ("end" in fields) == ("duration" in fields):
         item.wrong("an event needs a 'start', and an 'end' or a 'duration'")

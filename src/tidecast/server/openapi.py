@@ -10,6 +10,8 @@ from tidecast.server.openapi_parts import object_of as _object
 from tidecast.server.openapi_parts import operation as _operation
 from tidecast.server.openapi_parts import query as _query
 from tidecast.server.openapi_parts import ref as _ref
+from tidecast.server.openapi_policy import SCHEMAS as POLICY_SCHEMAS
+from tidecast.server.openapi_policy import policy_paths
 from tidecast.server.openapi_slos import SLO_PATHS, SLO_SCHEMAS
 
 STATES = ["over_now", "in_horizon", "beyond_horizon", "not_growing", "not_enough_data", "no_mark"]
@@ -235,9 +237,9 @@ def openapi_document() -> Schema:
         },
         "servers": [{"url": "/api/tidecast/v1"}],
         "security": [{}, {"token": []}],
-        "paths": {**_paths(), **AVAILABILITY_PATHS, **SLO_PATHS},
+        "paths": {**_paths(), **AVAILABILITY_PATHS, **SLO_PATHS, **policy_paths()},
         "components": {
-            "schemas": {**SCHEMAS, **AVAILABILITY_SCHEMAS, **SLO_SCHEMAS},
+            "schemas": {**SCHEMAS, **AVAILABILITY_SCHEMAS, **SLO_SCHEMAS, **POLICY_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

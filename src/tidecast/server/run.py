@@ -28,6 +28,7 @@ from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
+from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
@@ -145,6 +146,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *forecasts.routes(),
             *AvailabilityApi(application).routes(),
             *SlaApi(application).routes(),
+            *PolicyApi(application).routes(),
             *page_routes(views),
         ],
         middleware=[

@@ -154,8 +154,7 @@ class Upkeep:
         self._app.save_hosts()
 
     def _own_points(self) -> list[Point]:
-        definitions = self._app.definitions.items()
-        lead = {name: each.lead_time_seconds for name, each in definitions}
+        lead = self._app.definitions.lead_time_seconds
         with self._app.records.reading() as unit:
             forecasts = unit.forecasts.latest(bands=False)
             resources = unit.resources.all()

@@ -1,0 +1,101 @@
+"""The policy and configuration items in OpenAPI; `openapi.py` joins them with the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer"}
+TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+FILES: Schema = {"type": "object", "additionalProperties": TEXT}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_VERSION: dict[str, Schema] = {
+    "version": {"type": ["integer", "null"]},
+    "applied": TIME,
+    "author": TEXT,
+    "comment": TEXT,
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "Policy": _object(**_VERSION, files=FILES),
+    "PolicyVersion": _object(**_VERSION),
+    "PolicyRequest": {
+        **_object(files=FILES, by=TEXT, comment=TEXT),
+        "required": ["files"],
+    },
+    "PolicyPlan": _object(
+        **_VERSION,
+        differences=_list(
+            _object(
+                action={"type": "string", "enum": ["added", "changed", "removed"]},
+                kind=TEXT,
+                name=TEXT,
+                place=TEXT,
+                parts=_list(TEXT),
+            )
+        ),
+        warnings=_list(_object(place=TEXT, what=TEXT)),
+    ),
+}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _query(name: str, schema: Schema = TEXT) -> Schema:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _operation(
+    summary: str, answer: Schema, parameters: list[Schema] | None = None, body: str = ""
+) -> Schema:
+    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    told = {"application/json": {"schema": answer}}
+    operation: Schema = {
+        "summary": summary,
+        "responses": {
+            "200": {"description": summary, "content": told},
+            "default": {"description": "what was wrong", "content": problem},
+        },
+    }
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        content = {"application/json": {"schema": _ref(body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def policy_paths() -> dict[str, Schema]:
+    """The paths of the policy."""
+    dry_run = _query("dry_run", {"type": "boolean"})
+    return {
+        "/policy": {
+            "get": _operation("The policy in force, with its files", _ref("Policy")),
+            "put": _operation(
+                "Apply a policy, whole or not at all; or only tell what would change",
+                _ref("PolicyPlan"),
+                [dry_run],
+                "PolicyRequest",
+            ),
+        },
+        "/policy/versions": {
+            "get": _operation(
+                "Who applied what, newest first",
+                _object(versions=_list(_ref("PolicyVersion"))),
+                [_query("limit", COUNT)],
+            )
+        },
+    }
