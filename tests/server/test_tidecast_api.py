@@ -20,6 +20,7 @@ from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.policy_api import PolicyApi
 from tidecast.server.sla_api import SlaApi
+from tidecast.server.slo_api import SloApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
@@ -88,6 +89,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *ForecastApi(nothing, nothing).routes(),
             *AvailabilityApi(nothing).routes(),
             *SlaApi(nothing).routes(),
+            *SloApi(nothing).routes(),
             *PolicyApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}

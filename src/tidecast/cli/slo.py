@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 import click
 
-from tidecast.cli.client import explain_errors
+from tidecast.cli.client import TidecastServer, explain_errors, server_options
 from tidecast.cli.files import write_text
+from tidecast.cli.output import format_option, print_rows
 
 if TYPE_CHECKING:
     from tidecast.promql.alerting import AlertingPromQL
@@ -96,6 +99,80 @@ def rules(paths: Sequence[Path], windows: str | None, output: Path, tests: Path 
     write_text(output, rule_file(slos, chosen))
     if tests:
         write_text(tests, rule_tests(slos, output.name, chosen))
+
+
+@slo.command(name="list")
+@format_option
+@server_options
+def show_list(output_format: str, server: TidecastServer) -> None:
+    """The SLOs of the applied policy with what is left of their budgets, the least left first.
+
+    \b
+    Example:
+      tidecast slo list
+    """
+    rows = [
+        {
+            "name": each["name"],
+            "objective": objective["objective"],
+            "service": each["service"],
+            "target": _percent(objective["target"]),
+            "level": _percent(objective.get("level")),
+            "budget_left": _percent(objective.get("budget_remaining")),
+            "burns": " ".join(
+                f"{window}:{rate:.2g}"
+                for window, rate in (objective.get("burn_rates") or {}).items()
+                if rate is not None
+            ),
+            "says": objective["sentence"],
+        }
+        for each in _ask(server, "")["slos"]
+        for objective in each["objectives"]
+    ]
+    columns = ("name", "objective", "service", "target", "level", "budget_left", "burns", "says")
+    print_rows(rows, columns, output_format)
+
+
+@slo.command()
+@click.argument("name")
+@click.option("--at", metavar="TIME", help="The period at that time, as in 2026-10-01T00:00Z.")
+@click.option("--known-on", metavar="TIME", help="With exclusions as they were known then.")
+@server_options
+def show(name: str, at: str | None, known_on: str | None, server: TidecastServer) -> None:
+    """One SLO, measured now: numerator, denominator, window, exclusions and PromQL, as JSON.
+
+    \b
+    Example:
+      tidecast slo show checkout-availability
+    """
+    given = {"at": at, "known_on": known_on}
+    query = urlencode({key: text for key, text in given.items() if text})
+    _print(_ask(server, f"/{quote(name, safe='')}?{query}"))
+
+
+@slo.command()
+@click.argument("name")
+@server_options
+def propose(name: str, server: TidecastServer) -> None:
+    """What the last 13 months suggest as the target of the SLO NAME, as JSON.
+
+    \b
+    Example:
+      tidecast slo propose checkout-availability
+    """
+    _print(_ask(server, f"/{quote(name, safe='')}/proposal"))
+
+
+def _ask(server: TidecastServer, path: str) -> Any:
+    return server.get_json(f"/api/tidecast/v1/slos{path}")
+
+
+def _print(document: object) -> None:
+    click.echo(json.dumps(document, indent=2))
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio * 100:.7g} %"
 
 
 def _promql() -> AlertingPromQL:

@@ -9,6 +9,7 @@ from tidecast.policy.model import InvalidPolicy, Policy
 from tidecast.policy.reading import read_directory, read_policy
 from tidecast_alerts.ports import PromQL
 from tidecast_alerts.rules import RuleGroup, load_rules
+from tidecast_alerts.slo.budget_policies import budget_policy
 from tidecast_alerts.slo.burn_rules import rule_doubts, rule_file, rule_group
 from tidecast_alerts.slo.model import Doubt, InvalidSLO, ServiceLevels
 from tidecast_alerts.slo.reading import read_service_levels
@@ -50,6 +51,7 @@ def check_queries(levels: ServiceLevels, promql: PromQL, chosen: str = "") -> Se
     """
     faults = []
     for slo in levels.slos.values():
+        budget_policy(slo)
         rules = rule_group(slo, chosen)["rules"]
         assert isinstance(rules, list)
         for query in dict.fromkeys(rule["expr"] for rule in rules):

@@ -20,6 +20,7 @@ from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
+from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.events import load_events
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
@@ -144,6 +145,7 @@ class Application:
         self.hosts = HostsSeen(self._saved_hosts())
         self.policy = PolicyInForce(self.records, self._follower.checks)
         self.definitions = self._follower.resources(self.policy.policy)
+        self.slos = WatchedSlos(self.records, self.policy)
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
         self.receivers = receivers_by_name(settings.webhook_urls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidecast.server.openapi_parts import (
     COUNT,
+    NAME,
     NUMBER,
     TEXT,
     TIME,
@@ -19,6 +20,30 @@ VERDICT: Schema = {"type": ["string", "null"], "enum": ["met", "missed", "open",
 FLAG: Schema = {"type": "boolean"}
 
 SLO_SCHEMAS: dict[str, Schema] = {
+    "SloFigures": object_of(
+        objective=TEXT, target=NUMBER, measured=FLAG, why_not=TEXT, start=TIME, end=TIME,
+        until=TIME, numerator=NUMBER, denominator=NUMBER, counted=TEXT, level=NUMBER,
+        level_lowest=NUMBER, level_highest=NUMBER, too_few_events=FLAG, budget_consumed=NUMBER,
+        budget_remaining=NUMBER, consequences=list_of(TEXT), slice_seconds=COUNT, slices=COUNT,
+        unknown_slices=COUNT, excluded_slices=COUNT,
+        exclusions=list_of(object_of(start=TIME, end=TIME)), good_query=TEXT, total_query=TEXT,
+        burn_rates={"type": "object", "additionalProperties": NUMBER}, met_probability=NUMBER,
+        budget_ends=list_of(TIME), burn_down=list_of(object_of(at=TIME, remaining=NUMBER)),
+        sentence=TEXT,
+    ),
+    "Slo": object_of(
+        name=TEXT, title=TEXT, service=TEXT, description=TEXT, method=TEXT, period=TEXT,
+        rolling=FLAG, time_zone=TEXT, composite=FLAG, labels={"type": "object"},
+        annotations={"type": "object"}, place=TEXT,
+        budget_policy=list_of(object_of(consumed=NUMBER, consequence=TEXT)),
+        objectives=list_of(ref("SloFigures")), composite_level=NUMBER,
+    ),
+    "SloProposal": object_of(
+        name=TEXT, objectives=list_of(object_of(
+            objective=TEXT, target=NUMBER, proposed=NUMBER, sentence=TEXT,
+            months=list_of(object_of(start=TIME, level=NUMBER)),
+        )),
+    ),
     "Agreement": object_of(
         name=TEXT, customer=TEXT, service=TEXT, period=TEXT, time_zone=TEXT, target=NUMBER,
         longest_outage_seconds=NUMBER, outages=list_of({"type": "object"}),
@@ -57,6 +82,15 @@ _statements["responses"]["200"]["content"] |= {
 }
 
 SLO_PATHS: dict[str, Schema] = {
+    "/slos": {"get": operation("SLOs with their budgets", object_of(slos=list_of(ref("Slo"))))},
+    "/slos/{name}": {
+        "get": operation(
+            "One SLO, measured now or at a time", ref("Slo"), [NAME, query("at"), query("known_on")]
+        )
+    },
+    "/slos/{name}/proposal": {
+        "get": operation("What 13 months suggest", ref("SloProposal"), [NAME])
+    },
     "/slas": {"get": operation("What is agreed", object_of(slas=list_of(ref("Agreement"))))},
     "/slas/statements": {"get": _statements},
 }

@@ -33,6 +33,7 @@ from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
 from tidecast.server.sla_api import SlaApi
+from tidecast.server.slo_api import SloApi
 from tidecast.server.tidecast_api import TidecastApi
 from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
@@ -145,6 +146,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
             *AvailabilityApi(application).routes(),
+            *SloApi(application).routes(),
             *SlaApi(application).routes(),
             *PolicyApi(application).routes(),
             *page_routes(views),

@@ -8,12 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tidecast.journeys.explain_forecast import Document
-from tidecast.journeys.observe import moment_ms
 from tidecast.journeys.sla_documents import agreement_document, statement_document
 from tidecast.journeys.sla_statements import month_before, statements
 from tidecast.policy.model import Policy
 from tidecast.server.application import Application
 from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.slo_api import moment
 from tidecast.server.tidecast_api import PREFIX, Answer, json_endpoint
 from tidecast_collector.errors import TidecastError
 from tidecast_reports.sla import sla_csv, sla_html
@@ -55,10 +55,7 @@ class SlaApi:
 
     def _documents(self, request: Request) -> list[Document]:
         query, now_ms = request.query_params, self._app.clock.now_ms()
-        try:
-            known_on_ms = min(moment_ms(query.get("known_on", now_ms)), now_ms)
-        except ValueError as error:
-            raise Problem(400, f"known_on: {error}") from error
+        known_on_ms = min(moment(request, "known_on") or now_ms, now_ms)
         policy = self._policy(known_on_ms)
         name = query.get("name")
         if name is not None and name not in policy.agreements:
