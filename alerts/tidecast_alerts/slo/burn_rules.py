@@ -160,7 +160,7 @@ def _alert(slo: ServiceLevelObjective, objective: Objective, asked: _Asked) -> B
         asked.for_seconds,
         labels,
         annotations,
-        _selector(own),
+        label_matchers(own),
         {**_usable(slo.labels), **own},
         minimum_events(slo) if isinstance(objective.indicator, RatioIndicator) else 0.0,
     )
@@ -241,7 +241,7 @@ def _recorded(
     base = f"{SLICE_ERROR_RATIO}{promql_duration(slice_seconds)}"
     if sliced:
         rules.append(_record(base, error_ratio(objective, indicator, slice_seconds), own))
-    selected = base + _selector(series_labels(slo, objective))
+    selected = base + label_matchers(series_labels(slo, objective))
     for seconds in sorted({each for alert in alerts for each in alert.windows_seconds}):
         window = promql_duration(seconds)
         if slo.method is BudgetingMethod.TIMESLICES:
@@ -270,7 +270,8 @@ def _alerting_rule(alert: BurnAlert) -> dict[str, object]:
     return {**rule, "labels": dict(alert.labels), "annotations": dict(alert.annotations)}
 
 
-def _selector(labels: Mapping[str, str]) -> str:
+def label_matchers(labels: Mapping[str, str]) -> str:
+    """The braces of a selector that these labels fit."""
     return "{" + ", ".join(f"{name}={quoted(value)}" for name, value in labels.items()) + "}"
 
 

@@ -41,6 +41,7 @@ from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.routes import page_routes
+from tidecast.web.slo_pages import slo_page_routes
 from tidecast_collector.errors import TidecastError
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views = Views(application, forecasts.explained)
+    views, slos = Views(application, forecasts.explained), SloApi(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
         application.engine,
@@ -146,9 +147,10 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
             *AvailabilityApi(application).routes(),
-            *SloApi(application).routes(),
+            *slos.routes(),
             *SlaApi(application).routes(),
             *PolicyApi(application).routes(),
+            *slo_page_routes(views, slos.all),
             *page_routes(views),
         ],
         middleware=[
