@@ -209,17 +209,25 @@ def rule_doubts(slos: Iterable[ServiceLevelObjective], chosen: str = "") -> list
     for slo in slos:
         for objective in slo.objectives:
             found += [
-                Doubt(slo.where, f"{slo.name}: {why}") for why in _why(slo, objective, chosen)
+                Doubt(slo.where, f"{slo.name}: {why}")
+                for why in alert_doubts(slo, objective, chosen)
             ]
     return found
 
 
-def _why(slo: ServiceLevelObjective, objective: Objective, chosen: str) -> list[str]:
+def alert_doubts(
+    slo: ServiceLevelObjective,
+    objective: Objective,
+    chosen: str = "",
+    events_per_second: float | None = None,
+) -> list[str]:
+    """Why the objective's alerts would not do; with the rate of events also which see too few."""
     period, why = slo.window.duration.seconds, []
     if not slo.alerting.conditions:
         for windows in burn_windows(slo, chosen):
             name = f"{windows.severity} over {promql_duration(windows.long_seconds)}: "
-            why += [name + each for each in doubts(windows, period, objective.target_ratio)]
+            target = objective.target_ratio
+            why += [name + each for each in doubts(windows, period, target, events_per_second)]
             if (objective.slice_seconds or 0) > windows.short_seconds:
                 why.append(name + "its short window is shorter than one time slice")
     for alert in burn_alerts(slo, objective, chosen) if slo.alerting.conditions else ():

@@ -31,7 +31,9 @@ def slo_page_routes(data: PageData, slos: Documents) -> list[BaseRoute]:
         ]
         spent = sum((each.get("budget_remaining") or 0) < 0 for _, each, _ in shown)
         status = data.status()
-        return render(request, "slos.html", status, shown=shown, spent=spent, percent=percent)
+        measured = sum(each["measured"] for _, each, _ in shown)
+        told = {"shown": shown, "spent": spent, "measured": measured, "percent": percent}
+        return render(request, "slos.html", status, **told)
 
     async def endpoint(request: Request) -> Response:
         return await run_in_threadpool(page, request)
