@@ -16,6 +16,7 @@ from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.policy_api import PolicyApi
 from tidecast.server.tidecast_api import TidecastApi
@@ -85,6 +86,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
             *PolicyApi(nothing).routes(),
+            *ConfigurationApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

@@ -23,6 +23,10 @@ COMMANDS = {
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
     "policy": ("tidecast.cli.policy:policy", "Check, apply and explain the policy files."),
+    "service": (
+        "tidecast.cli.service:service",
+        "Services, what they rest on, facts of what carries them.",
+    ),
     "report": ("tidecast.cli.report:report", "Documents for people."),
     "retire": ("tidecast.cli.retire:retire", "Say that a host or resource is gone for good."),
     "backup": ("tidecast.cli.backup:backup", "Save all that a running server holds."),

@@ -25,6 +25,7 @@ from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.policy_api import PolicyApi
@@ -138,6 +139,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
             *PolicyApi(application).routes(),
+            *ConfigurationApi(application).routes(),
             *page_routes(views),
         ],
         middleware=[
