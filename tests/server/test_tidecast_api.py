@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.assess_api import AssessApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
@@ -86,6 +87,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
             *PolicyApi(nothing).routes(),
+            *AssessApi(nothing, nothing).routes(),
             *ConfigurationApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}

@@ -27,6 +27,10 @@ COMMANDS = {
         "tidecast.cli.service:service",
         "Services, what they rest on, facts of what carries them.",
     ),
+    "assess": (
+        "tidecast.cli.assess:assess",
+        "Where we are, where it goes, what is missing, what to do.",
+    ),
     "report": ("tidecast.cli.report:report", "Documents for people."),
     "retire": ("tidecast.cli.retire:retire", "Say that a host or resource is gone for good."),
     "backup": ("tidecast.cli.backup:backup", "Save all that a running server holds."),

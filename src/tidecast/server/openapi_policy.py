@@ -1,4 +1,4 @@
-"""The policy and configuration items in OpenAPI; `openapi.py` joins them with the rest."""
+"""The policy, configuration items and the assessment in OpenAPI, beside `openapi.py`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 
+_PARTS = ("here_and_now", "future", "gap", "roadmap")
+SCHEMAS["Statement"] = _object(
+    what=TEXT, by={"type": ["string", "null"], "format": "date"}, place=TEXT
+)
 _FACT = {"ci": TEXT, "attribute": TEXT, "value": {}, "confidence": {"type": "number"}}
 _RELATION = {"subject": TEXT, "kind": TEXT, "object": TEXT, "confidence": {"type": "number"}}
 _HELD = {"source": TEXT, "from": TIME, "until": TIME}
@@ -116,6 +120,12 @@ def policy_paths() -> dict[str, Schema]:
                 [dry_run],
                 "PolicyRequest",
             ),
+        },
+        "/assess": {
+            "get": _operation(
+                "Where we are, where it goes, what is missing and what to do",
+                _object(made=TIME, **{part: _list(_ref("Statement")) for part in _PARTS}),
+            )
         },
         "/facts": {
             "get": _operation(

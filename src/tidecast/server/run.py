@@ -24,6 +24,7 @@ from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
+from tidecast.server.assess_api import AssessApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
@@ -139,6 +140,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
             *PolicyApi(application).routes(),
+            *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),
             *page_routes(views),
         ],
