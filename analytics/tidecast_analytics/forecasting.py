@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics import crossing, jumps, reasons
+from tidecast_analytics import crossing, jumps, reasons, runningmax
+from tidecast_analytics.dailypeaks import sustained_peaks
 from tidecast_analytics.intervals import (
     Bands,
     HalfWidths,
@@ -33,6 +34,7 @@ from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span
 from tidecast_analytics.shifts import Shift, upward_shifts, without_shifts
 
 Float64s = npt.NDArray[np.float64]
+Int64s = npt.NDArray[np.int64]
 
 MINIMUM_STEPS = {HOUR_MS: 48, DAY_MS: 14}
 """Less than two days of hours, or 14 days, or half of them unseen, is not enough data."""
@@ -47,6 +49,8 @@ _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
 _CHUNK = 64
+# A shorter look ahead is taken step by step.
+_LEAST_DAYS_AHEAD = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,12 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     return [answers[place] for place in range(len(histories))]
 
 
+def modelled(history: History) -> tuple[Float64s, float]:
+    """A history and its mark as the models see them: without holes and steps, within -1 and 1."""
+    case = _prepared(0, history)
+    return case.inner, case.scale.inner(float("inf") if history.mark is None else history.mark)
+
+
 def _prepared(place: int, history: History) -> _Case:
     grid = regular(history.times_ms, history.values)
     least = MINIMUM_STEPS[grid.step_ms]
@@ -163,14 +173,14 @@ def _outlooks(cases: Sequence[_Case], horizon_ms: int) -> list[Outlook]:
     widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
     rows = Rows(values, period, per_day)
-    blocks = unexplained(rows)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)
     growing = rises(rows.newest_levels(_TREND_DAYS), _TREND_SIGMAS)
+    passages = _passages(cases, values, choice, widths)
     return [
         _judged(
             case,
             _banded(case, choice, widths.around(choice.mean[row], row), row, test.steps),
-            passages=_passages(case, choice, widths, blocks, row),
+            passages=passages.get(row),
             growing=bool(growing[row]),
             rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
         )
@@ -256,19 +266,38 @@ def _bounds(case: _Case) -> tuple[float, float]:
 
 
 def _passages(
-    case: _Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
-) -> npt.NDArray[np.int64] | None:
-    mark = _mark(case)
-    if mark is None or not case.enough:
-        return None
-    return crossing.first_passages(
-        choice.mean[row],
-        widths.of80[row],
-        widths.shape[row],
-        blocks[row],
-        case.scale.inner(mark),
-        case.run,
-    )
+    cases: Sequence[_Case], values: Float64s, choice: Choice, widths: HalfWidths
+) -> dict[int, Int64s]:
+    """The paths' first passages for each row that is asked for a mark and has enough data.
+
+    Day by day where two weeks are known and one is asked for; step by step where less is, and
+    where short bursts out of a rest say nothing of the next day.
+    """
+    asked = [row for row, case in enumerate(cases) if _mark(case) is not None and case.enough]
+    if not asked:
+        return {}
+    grid, horizon = cases[0].grid, choice.mean.shape[1]
+    marks = np.array([cases[row].scale.inner(cases[row].history.mark or 0.0) for row in asked])
+    known, days = values.shape[1] // grid.steps_per_day, -(-horizon // grid.steps_per_day)
+    long = known >= runningmax.LEAST_DAYS and days >= _LEAST_DAYS_AHEAD
+    if long and cases[0].kind is not Kind.RESTING:
+        peaks = sustained_peaks(values[asked], grid.steps_per_day)
+        found = runningmax.evidence(peaks, days)
+        return dict(
+            zip(asked, runningmax.passages(found, marks, horizon, grid.steps_per_day), strict=True)
+        )
+    blocks = unexplained(Rows(values, grid.season_steps, grid.steps_per_day))
+    return {
+        row: crossing.first_passages(
+            choice.mean[row],
+            widths.of80[row],
+            widths.shape[row],
+            blocks[row],
+            float(mark),
+            cases[row].run,
+        )
+        for row, mark in zip(asked, marks, strict=True)
+    }
 
 
 def _mark(case: _Case) -> float | None:
