@@ -5,6 +5,7 @@ Each gives levels `ahead` days ahead, [series, len(ahead)], from `Days` and noth
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +19,7 @@ Int64s = npt.NDArray[np.int64]
 # The trend of damped lines keeps so much of itself from day to day.
 _KEPT = 0.95
 # Limits that curves are tried with, as shares of the range above (or below) all that was seen.
-_LIMITS = (0.02, 0.06, 0.15, 0.3, 0.6, 1.2, 2.5, 6.0)
+_LIMITS = np.array([0.02, 0.06, 0.15, 0.3, 0.6, 1.2, 2.5, 6.0])[:, None, None]
 _CURVE_POINTS = 24
 _LEAST_BEND, _MOST_BEND = 0.2, 4.0
 _ELBOW_DAYS, _ELBOWS, _LEAST_AFTER = 120, 24, 4
@@ -75,66 +76,59 @@ def curves(levels: Float64s, ahead: Int64s) -> tuple[Float64s, Float64s, Float64
     newest = levels[:, levels.shape[1] - whole :]
     points = newest.reshape(levels.shape[0], -1, factor).mean(axis=2)
     at = np.arange(points.shape[1]) * factor + (factor - 1) / 2 - (whole - 1)
-    found = []
-    for curve in (_towards_limit, _exponential, _logistic):
-        least = np.full(levels.shape[0], np.inf)
-        added = np.zeros((levels.shape[0], ahead.size))
-        for share in _LIMITS:
-            left, grown = curve(points, at, ahead, share)
-            better = left < least
-            least = np.where(better, left, least)
-            added = np.where(better[:, None], grown, added)
-        found.append(added)
-    return found[0], found[1], found[2]
+    low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
+    reach = np.maximum(high - low, 1e-9)
+    tops, floors = high + _LIMITS * reach, low - _LIMITS * reach
+    return (
+        _nearest(_Curve(tops, -np.ones_like(tops)), points, at, ahead),
+        _nearest(_Curve(floors, np.ones_like(floors)), points, at, ahead),
+        _nearest(_Curve(low - 0.05 * reach, tops, logistic=True), points, at, ahead),
+    )
 
 
-def _towards_limit(
-    points: Float64s, at: Float64s, ahead: Int64s, share: float
-) -> tuple[Float64s, Float64s]:
-    """The squares left by the curve, and what it adds."""
-    top = points.max(axis=1, keepdims=True) + share * _reach(points)
-    now, rate = _log_line(np.log(top - points), at, (top - points) ** 2)
-    left = ((top - _exp(now, rate, at) - points) ** 2).sum(axis=1)
-    return left, _exp(now, rate, np.zeros(1)) - _exp(now, rate, ahead)
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """start + size * exp(line), or from start to size, S-shaped; each [limits, series, 1]."""
+
+    start: Float64s
+    size: Float64s
+    logistic: bool = False
+
+    def line(self, points: Float64s, at: Float64s) -> tuple[Float64s, Float64s]:
+        """The line in the logarithms nearest to the points: its value at 0, and its slope."""
+        if not self.logistic:
+            distance = self.size * (points - self.start)
+            return _log_line(np.log(distance), at, distance**2)
+        part = np.clip((points - self.start) / (self.size - self.start), 1e-3, 1 - 1e-3)
+        return _log_line(np.log(part / (1 - part)), at, (part * (1 - part)) ** 2)
+
+    def values(self, now: Float64s, rate: Float64s, at: Float64s | Int64s) -> Float64s:
+        """The curve over that line."""
+        logs = np.clip(now + rate * at, -50, 50)
+        if self.logistic:
+            return np.asarray(self.start + (self.size - self.start) / (1 + np.exp(-logs)))
+        return np.asarray(self.start + self.size * np.exp(logs))
 
 
-def _exponential(
-    points: Float64s, at: Float64s, ahead: Int64s, share: float
-) -> tuple[Float64s, Float64s]:
-    floor = points.min(axis=1, keepdims=True) - share * _reach(points)
-    now, rate = _log_line(np.log(points - floor), at, (points - floor) ** 2)
-    left = ((floor + _exp(now, rate, at) - points) ** 2).sum(axis=1)
-    return left, _exp(now, rate, ahead) - _exp(now, rate, np.zeros(1))
-
-
-def _logistic(
-    points: Float64s, at: Float64s, ahead: Int64s, share: float
-) -> tuple[Float64s, Float64s]:
-    bottom = points.min(axis=1, keepdims=True) - 0.05 * _reach(points)
-    span = points.max(axis=1, keepdims=True) + share * _reach(points) - bottom
-    part = np.clip((points - bottom) / span, 1e-3, 1 - 1e-3)
-    now, rate = _log_line(np.log(part / (1 - part)), at, (part * (1 - part)) ** 2)
-    left = ((bottom + span / (1 + _exp(-now, -rate, at)) - points) ** 2).sum(axis=1)
-    later, today = (1 + _exp(-now, -rate, when) for when in (ahead, np.zeros(1)))
-    return left, span / later - span / today
-
-
-def _reach(points: Float64s) -> Float64s:
-    return np.asarray(np.maximum(np.ptp(points, axis=1), 1e-9)[:, None])
-
-
-def _exp(now: Float64s, rate: Float64s, at: Float64s | Int64s) -> Float64s:
-    return np.asarray(np.exp(np.clip(now[:, None] + rate[:, None] * at, -50, 50)))
+def _nearest(curve: _Curve, points: Float64s, at: Float64s, ahead: Int64s) -> Float64s:
+    """What the curve adds to the level now, with the limit that leaves least of the points."""
+    now, rate = curve.line(points, at)
+    best = ((curve.values(now, rate, at) - points) ** 2).sum(axis=2).argmin(axis=0)
+    row = np.arange(points.shape[0])
+    start = np.broadcast_to(curve.start, now.shape)
+    nearest = _Curve(start[best, row], curve.size[best, row], curve.logistic)
+    now, rate = now[best, row], rate[best, row]
+    return nearest.values(now, rate, ahead) - nearest.values(now, rate, np.zeros(1))
 
 
 def _log_line(logs: Float64s, at: Float64s, weights: Float64s) -> tuple[Float64s, Float64s]:
     """The weighted least squares line through each row: its value at 0 and its slope."""
-    total = weights.sum(axis=1)
-    middle = (weights * at).sum(axis=1) / total
-    height = (weights * logs).sum(axis=1) / total
-    away = at - middle[:, None]
-    power = np.maximum((weights * away * away).sum(axis=1), 1e-300)
-    slope = (weights * away * (logs - height[:, None])).sum(axis=1) / power
+    total = weights.sum(axis=-1, keepdims=True)
+    middle = (weights @ at)[..., None] / total
+    height = (weights * logs).sum(axis=-1, keepdims=True) / total
+    away = weights * (at - middle)
+    power = np.maximum((away @ at)[..., None], 1e-300)
+    slope = (away * logs).sum(axis=-1, keepdims=True) / power
     return height - slope * middle, slope
 
 
