@@ -1,9 +1,10 @@
 # Everything a newcomer needs: `make run`, `make test`, `make help`.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+SCALE := 1
 SOURCES := collector:analytics:alerts:reports:src
 
-.PHONY: help run demo test check unit format lock screenshots golden clean
+.PHONY: help run demo test soak check unit format lock screenshots golden clean
 
 help: ## These targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,6 +16,9 @@ demo: $(VENV)/.run ## The same on a generated fleet
 	@exec $(VENV)/bin/tidecast demo
 
 test: servers $(VENV)/.dev check unit ## All checks and tests, with the real servers they need
+
+soak: $(VENV)/.soak ## Kills, power cuts, damage, a full disk, fuzzing: half an hour, or SCALE=0.1 of it
+	PYTHONPATH=.:$(SOURCES) $(PYTHON) -m tests.soak --scale $(SCALE) --output benchmarks/results/soak.json
 
 .PHONY: servers
 servers:
@@ -52,3 +56,7 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	@deploy/environment.sh $(VENV) requirements-dev.lock
 	@touch $(VENV)/.run $@
+
+$(VENV)/.soak: requirements-soak.lock $(VENV)/.dev
+	@deploy/environment.sh $(VENV) requirements-soak.lock
+	@touch $@

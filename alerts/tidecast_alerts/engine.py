@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tidecast_alerts.alert_series import alert_series
 from tidecast_alerts.evaluation import Evaluated, Surroundings, evaluate_rule
 from tidecast_alerts.incidents import Incidents
 from tidecast_alerts.model import Alert, Incident, Signal, SignalState
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 Record = Callable[[Sequence[VectorSample], int], None]
 """Writes what a recording rule gave, as samples at that time (ms)."""
+Show = Callable[[Sequence[VectorSample], Sequence[Labels], int], None]
+"""Writes the series of a rule's alerts at that time (ms), and that these others have ended."""
 
 _OPEN = (SignalState.FIRING, SignalState.UNKNOWN)
 
@@ -58,6 +61,10 @@ def _no_record(samples: Sequence[VectorSample], at_ms: int) -> None:
     raise TidecastError("recording rules are not written here: the engine was given no 'record'")
 
 
+def _show_nowhere(samples: Sequence[VectorSample], ended: Sequence[Labels], at_ms: int) -> None:
+    """For engines whose alerts are not asked for as series."""
+
+
 @dataclass
 class AlertEngine:
     """The rule groups of one server; what they found lives in the unit of work's repository.
@@ -74,6 +81,7 @@ class AlertEngine:
     external_url: str = ""
     external_labels: Labels = ()
     record: Record = _no_record
+    show: Show = _show_nowhere
     _status: dict[str, GroupStatus] = field(default_factory=dict, init=False)
     _slots: dict[str, int] = field(default_factory=dict, init=False)
     _withdrawn: bool = field(default=False, init=False)
@@ -172,6 +180,8 @@ class AlertEngine:
             else:
                 outcome = self._alerting(rule, group, at_ms, vector, kept, signals)
                 error = outcome.evaluated.error
+                if not error:
+                    self._show(outcome.before, outcome.evaluated.alerts, group, at_ms)
         except TidecastError as problem:
             error = str(problem)
         alerts = outcome.evaluated.alerts if outcome else _alerts_of(rule, kept)
@@ -201,6 +211,13 @@ class AlertEngine:
         found = findings(rule, group, at_ms, evaluated.alerts, own, self.promql)
         return _Outcome(before, evaluated, found)
 
+    def _show(
+        self, before: Sequence[Alert], now: Sequence[Alert], group: RuleGroup, at_ms: int
+    ) -> None:
+        samples, ended = alert_series(before, now)
+        if samples or ended:
+            self.show(samples, ended, at_ms - group.query_offset_ms)
+
     def _withdraw_or_log(self, now_ms: int) -> None:
         try:
             self._withdraw(now_ms)
@@ -212,12 +229,14 @@ class AlertEngine:
         rules = {(g.name, r.key): g for g in self.groups for r in g.rules}
         sources = {g.source(r) for g in self.groups for r in g.rules if isinstance(r, AlertingRule)}
         with self.unit_of_work() as repository:
-            for alert in repository.alerts():
-                if (alert.group, alert.rule) not in rules:
-                    repository.remove_alert(alert)
+            lost = [each for each in repository.alerts() if (each.group, each.rule) not in rules]
+            for alert in lost:
+                repository.remove_alert(alert)
             gone = withdrawn(repository.signals(states={SignalState.FIRING}), sources)
             self._take(repository, now_ms, gone)
         self._withdrawn = True
+        if lost:
+            self.show([], alert_series(lost, ())[1], now_ms)
 
     def _take(self, repository: AlertRepository, at_ms: int, found: Sequence[Finding]) -> None:
         # An evaluation stands at its interval's start; somebody may have acted since then.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import yaml
+
+from tidecast_collector.errors import InvalidInput
+
+T = TypeVar("T")
 
 MAX_FILE_CHARACTERS = 4 * 1024 * 1024
 MAX_PROBLEMS = 100
@@ -16,11 +21,11 @@ class Problems:
     """What is wrong with one file, gathered while it is read."""
 
     filename: str
-    found: list[tuple[int, str]] = field(default_factory=list)
+    found: list[tuple[int, int, str]] = field(default_factory=list)
 
-    def add(self, line: int, message: str) -> None:
-        """Remembers one problem at a line (counted from 1)."""
-        self.found.append((line, message))
+    def add(self, line: int, column: int, message: str) -> None:
+        """Remembers one problem at a line and column (counted from 1)."""
+        self.found.append((line, column, message))
 
     @property
     def too_many(self) -> bool:
@@ -28,27 +33,43 @@ class Problems:
         return len(self.found) > MAX_PROBLEMS
 
     def report(self) -> str:
-        """`file:line: message` for each problem, in the order of the file."""
-        lines = [f"{self.filename}:{line}: {message}" for line, message in sorted(self.found)]
+        """`file:line:column: message` for each problem, in the order of the file."""
+        lines = [f"{self.filename}:{at}:{column}: {why}" for at, column, why in sorted(self.found)]
         left = len(lines) - MAX_PROBLEMS
         return "\n".join(lines[:MAX_PROBLEMS] + ([f"... and {left} more"] if left > 0 else []))
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One node of the file."""
+    """One node of the file; `key` is what it stands under in a mapping."""
 
     node: yaml.Node
     problems: Problems
+    key: str = ""
 
     @property
     def line(self) -> int:
         """Its line, counted from 1."""
         return int(self.node.start_mark.line) + 1
 
+    @property
+    def column(self) -> int:
+        """Its column, counted from 1."""
+        return int(self.node.start_mark.column) + 1
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it has keys."""
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it has elements."""
+        return isinstance(self.node, yaml.SequenceNode)
+
     def wrong(self, message: str) -> None:
         """Remembers what is wrong with it."""
-        self.problems.add(self.line, message)
+        self.problems.add(self.line, self.column, message)
 
     def mapping(self, allowed: Collection[str] | None) -> dict[str, Field]:
         """Its keys with their values; keys that are not `allowed` (None: any) are problems."""
@@ -64,7 +85,7 @@ class Field:
             elif name in fields:
                 key.wrong(f"{name!r} stands twice")
             else:
-                fields[name] = Field(value_node, self.problems)
+                fields[name] = Field(value_node, self.problems, name)
         return fields
 
     def items(self) -> Sequence[Field]:
@@ -89,26 +110,46 @@ class Field:
             return 0
         return int(text)
 
+    def read(self, reader: Callable[[str], T], otherwise: T) -> T:
+        """What the reader makes of its text; where it raises `ValueError` or `InvalidInput`, that
+        is a problem, and `otherwise` stands for it."""
+        try:
+            return reader(self.text())
+        except (ValueError, InvalidInput) as error:
+            self.wrong(f"{self.key}: {error}" if self.key else str(error))
+            return otherwise
+
 
 def read_yaml(text: str, problems: Problems) -> Field | None:
     """The root of this YAML document; None where it is empty or cannot be read."""
+    roots = read_documents(text, problems)
+    if len(roots) > 1:
+        roots[1].wrong("a second document stands here; only one is expected")
+    return roots[0] if roots else None
+
+
+def read_documents(text: str, problems: Problems) -> Sequence[Field]:
+    """The roots of the YAML documents in this text; none where it is empty or cannot be read."""
     if len(text) > MAX_FILE_CHARACTERS:
-        problems.add(1, f"the file is larger than {MAX_FILE_CHARACTERS} characters; split it")
-        return None
+        limit = f"the file is larger than {MAX_FILE_CHARACTERS} characters; split it"
+        problems.add(1, 1, limit)
+        return ()
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        nodes: list[yaml.Node] = [*filter(None, yaml.compose_all(text, Loader=yaml.SafeLoader))]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problems.add(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")
-        return None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problems.add(line, column, f"not YAML: {error.problem or error.context}")
+        return ()
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        problems.add(line, f"not YAML: character {error.character!r} {error.reason}")
-        return None
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        problems.add(line, column, f"not YAML: character {error.character!r} {error.reason}")
+        return ()
     except RecursionError:
-        problems.add(1, "not usable YAML: nested too deeply")
-        return None
-    return Field(node, problems) if node is not None else None
+        problems.add(1, 1, "not usable YAML: nested too deeply")
+        return ()
+    return [Field(node, problems) for node in nodes]
 
 
 def _what(node: yaml.Node) -> str:

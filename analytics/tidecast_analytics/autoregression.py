@@ -1,73 +1,88 @@
-"""Autoregressions with a small penalty (ridge), fitted to many rows at once, by least squares.
+"""Autoregressions with a small penalty (ridge), fitted to many histories at many origins at once.
 
-The next value, or its difference to a season ago, is a weighted sum of some earlier ones; newer
-equations count more. Forecasts are made step by step, each from the ones before.
+The difference to a season ago is a weighted sum of some earlier ones; newer equations count more.
+The normal equations of an origin are those of the one before plus what came since. Forecasts are
+made step by step, each from the ones before. Arrays keep series last here: then every step is a
+few operations on long vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-Float64s = npt.NDArray[np.float64]
+from tidecast_analytics.rows import Floats, Rows
 
 _PENALTY = 0.003
 _HALF_LIFE_DAYS = 28.0
-_MOST_EQUATIONS = 42 * 24
 
 
-def continued(values: Float64s, horizon: int, lags: Sequence[int], season: int) -> Float64s:
-    """Rows [series, steps] of hours continued over `horizon` steps.
+def continued(rows: Rows, horizon: int, lags: Sequence[int]) -> Floats:
+    """Histories continued over `horizon` steps from each origin, [series, origins, horizon].
 
-    `lags` ascend; `season` is the distance of the differences that are regressed (0: the values
-    around their mean). Rows too short for one equation go on as their last season, or flat.
+    `lags` ascend and count the differences to a season ago. Origins ascend. A history too short
+    for one equation goes on as its last season.
     """
-    if season:
-        centre = np.zeros((values.shape[0], 1))
-        rows = values[:, season:] - values[:, :-season]
-    else:
-        centre = values.mean(axis=1, keepdims=True)
-        rows = values - centre
-    longest = lags[-1]
-    reach = np.abs(rows).max(axis=1, initial=0.0)
-    path = np.zeros((values.shape[0], longest + horizon))
-    kept = rows[:, -longest:]
-    path[:, longest - kept.shape[1] : longest] = kept
-    weights = _fitted(rows, lags)
-    back = longest - np.array(lags)
-    for step in range(horizon):
-        value = np.einsum("sl,sl->s", path[:, back + step], weights)
-        path[:, longest + step] = np.clip(value, -reach, reach)
-    ahead = path[:, longest:] + centre
-    if not season:
-        return np.asarray(ahead)
-    return _summed(values[:, -season:], ahead)
+    season, longest = rows.period, lags[-1]
+    changes = rows.values[:, season:] - rows.values[:, :-season]
+    ends = [end - season for end in rows.ends]
+    weights = _fitted(changes, ends, lags, rows.per_day)
+    reach = np.stack([np.abs(changes[:, :end]).max(axis=1) for end in ends])
+    path = np.zeros((longest + horizon, len(ends), changes.shape[0]), dtype=changes.dtype)
+    for at, end in enumerate(ends):
+        kept = changes[:, max(end - longest, 0) : end]
+        path[longest - kept.shape[1] : longest, at] = kept.T
+    for step in range(longest, longest + horizon):
+        ahead = path[step]
+        for weight, lag in zip(weights, lags, strict=True):
+            ahead += weight * path[step - lag]
+        np.clip(ahead, -reach, reach, out=ahead)
+    return _summed(rows.newest(season), path[longest:].transpose(2, 1, 0))
 
 
-def _fitted(rows: Float64s, lags: Sequence[int]) -> Float64s:
-    """The weights of the lags, [series, lags]."""
-    longest = lags[-1]
-    rows = rows[:, -(_MOST_EQUATIONS + longest) :]
-    steps = rows.shape[1]
-    count = steps - longest
-    if count < 1:
-        return np.zeros((rows.shape[0], len(lags)))
-    age = np.arange(count)[::-1] / 24
-    root = 0.5 ** (0.5 * age / _HALF_LIFE_DAYS)
-    earlier = np.stack([rows[:, longest - lag : steps - lag] * root for lag in lags], axis=1)
-    now = rows[:, longest:] * root
-    products = earlier @ earlier.transpose(0, 2, 1)
-    power = np.trace(products, axis1=1, axis2=2) / len(lags)
-    penalty = (_PENALTY * power + 1e-9)[:, None, None] * np.eye(len(lags))
-    return np.asarray(np.linalg.solve(products + penalty, earlier @ now[:, :, None])[:, :, 0])
+def _fitted(changes: Floats, ends: Sequence[int], lags: Sequence[int], per_day: int) -> Floats:
+    """The weights of the lags at each end, [lags, ends, series]."""
+    longest, count = lags[-1], len(lags)
+    weights = np.zeros((count, len(ends), changes.shape[0]), dtype=changes.dtype)
+    products = np.zeros((changes.shape[0], count + 1, count + 1), dtype=np.float64)
+    decay = 0.5 ** (1 / (per_day * _HALF_LIFE_DAYS))
+    for at, (begin, end) in enumerate(pairwise([longest, *ends])):
+        if end <= begin:
+            continue
+        root = (decay ** (0.5 * np.arange(end - begin)[::-1])).astype(changes.dtype)
+        terms = np.stack([changes[:, begin - lag : end - lag] for lag in (*lags, 0)], axis=1) * root
+        products = products * decay ** (end - begin) + terms @ terms.transpose(0, 2, 1)
+        weights[:, at] = _ridge(products.transpose(1, 2, 0))
+    return weights
 
 
-def _summed(season: Float64s, differences: Float64s) -> Float64s:
+def _ridge(products: Floats) -> Floats:
+    """The penalised solution of normal equations [terms + 1, terms + 1, systems], of which the
+    last row is the right-hand side: Cholesky's, one system beside the other."""
+    count = products.shape[0] - 1
+    penalty = _PENALTY * np.einsum("iis->s", products[:count, :count]) / count + 1e-9
+    lower = np.zeros_like(products)
+    for row in range(count + 1):
+        for column in range(min(row + 1, count)):
+            left = products[row, column] - (lower[row, :column] * lower[column, :column]).sum(0)
+            if row == column:
+                lower[row, row] = np.sqrt(np.maximum(left + penalty, penalty))
+            else:
+                lower[row, column] = left / lower[column, column]
+    solution = lower[count, :count].copy()
+    for row in range(count)[::-1]:
+        solution[row] -= (lower[row + 1 : count, row] * solution[row + 1 :]).sum(0)
+        solution[row] /= lower[row, row]
+    return solution
+
+
+def _summed(season: Floats, differences: Floats) -> Floats:
     """Values whose differences to a season ago are given, after the last `season`."""
-    length, horizon = season.shape[1], differences.shape[1]
+    length, horizon = season.shape[2], differences.shape[2]
     cycles = -(-horizon // length)
-    padded = np.pad(differences, ((0, 0), (0, cycles * length - horizon)))
-    folded = padded.reshape(-1, cycles, length).cumsum(axis=1) + season[:, None, :]
-    return np.asarray(folded.reshape(-1, cycles * length)[:, :horizon])
+    padded = np.pad(differences, ((0, 0), (0, 0), (0, cycles * length - horizon)))
+    folded = padded.reshape(*season.shape[:2], cycles, length).cumsum(axis=2)
+    folded += season[:, :, None, :]
+    return np.asarray(folded.reshape(*season.shape[:2], -1)[:, :, :horizon])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tidecast_analytics.jumps import jumpy
 
 Float64s = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 # At rest: within this share of the whole range above the lowest value.
 _REST_SHARE = 0.02
@@ -28,21 +29,23 @@ class Kind(StrEnum):
     RESTING = "resting"
 
 
-def kind(values: Float64s, per_day: int) -> Kind:
-    """The kind of one history without holes, `values` [steps]."""
-    if per_day == 1:
-        return Kind.IN_JUMPS if bool(jumpy(values[None, :])[0]) else Kind.EVEN
-    return Kind.RESTING if _rests(values, per_day) else Kind.EVEN
+def kinds(values: Float64s, per_day: int) -> list[Kind]:
+    """The kinds of histories without holes, `values` [series, steps]."""
+    special = Kind.IN_JUMPS if per_day == 1 else Kind.RESTING
+    found = jumpy(values) if per_day == 1 else _rest(values, per_day)
+    return [special if one else Kind.EVEN for one in found]
 
 
-def _rests(values: Float64s, per_day: int) -> bool:
+def _rest(values: Float64s, per_day: int) -> Bools:
     """At rest for half of the time and now, and back from several bursts.
 
     What once fell and has crept up since then is not at rest: it has had no bursts.
     """
-    lowest, reach = values.min(), np.ptp(values)
-    rest = lowest + _REST_SHARE * reach
-    if max(np.median(values), np.median(values[-_NEWEST_DAYS * per_day :])) >= rest:
-        return False
-    bursting = values > lowest + _BURST_SHARE * reach
-    return int((bursting[1:] & ~bursting[:-1]).sum()) >= _LEAST_BURSTS
+    lowest, reach = values.min(axis=1), np.ptp(values, axis=1)
+    low = values < (lowest + _REST_SHARE * reach)[:, None]
+    newest = low[:, -_NEWEST_DAYS * per_day :]
+    resting = (low.mean(axis=1) > 0.5) & (newest.mean(axis=1) > 0.5)
+    some = np.flatnonzero(resting)
+    bursting = values[some] > (lowest + _BURST_SHARE * reach)[some, None]
+    resting[some] = (bursting[:, 1:] & ~bursting[:, :-1]).sum(axis=1) >= _LEAST_BURSTS
+    return np.asarray(resting)

@@ -1,8 +1,8 @@
-"""The members of the portfolio: each forecasts `horizon` steps from the rows it is given.
+"""The members of the portfolio: each forecasts `horizon` steps from each origin of the rows it is
+given, [series, origins, horizon].
 
-Rows are histories of equal length on one grid, [series, steps], without holes. A member sees
-nothing but these rows, so that a back-test hands it what was known at its origin. Phases are
-counted from the end of the rows: step 1 of the forecast has phase 0.
+A member sees nothing but what is known at an origin. Phases are counted from there: step 1 of the
+forecast has phase 0.
 """
 
 from __future__ import annotations
@@ -10,29 +10,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from tidecast_analytics import autoregression, jumps
-from tidecast_analytics.robust import (
-    MAD_TO_SIGMA,
-    dejumped_slope,
-    sustained_slope,
-    theil_sen,
-)
+from tidecast_analytics.robust import dejumped_slope, middle, sustained_slope, theil_sen
+from tidecast_analytics.rows import Deseasonalised, Floats, Rows
 
-Float64s = npt.NDArray[np.float64]
-
-# Older days count less in a profile: half after two weeks of days, after four weeks of weeks.
-_DAY_HALF_LIFE, _WEEK_HALF_LIFE = 14.0, 4.0
 # What the last steps lie above or below their level fades away with this half-life.
 _DEVIATION_HALF_LIFE_STEPS = 12.0
 _DAMPING_PER_DAY = 0.9
 _RECENT_DAYS, _SHORT_DAYS, _LONG_DAYS = 14, 28, 365
 # The newest days or weeks as they were, older ones counting less.
 _SAME_DAY_HALF_LIFE, _SAME_WEEK_HALF_LIFE = 3.0, 2.0
+_LEVEL_HALF_LIFE_DAYS = 4.0
 # An accelerating pace grows at most so much from one third of the days to the next, and fades
 # over three of them.
 _MOST_BEND, _BEND_FADES, _BEND_DAYS = 3.0, 3.0, 42
@@ -42,280 +33,175 @@ _DAY_LAGS = (1, 2, 24, 25)
 _WEEK_LAGS = (1, 2, 3, 23, 24, 25, 48, 144, 168)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Histories of equal length with the parts that several members need.
-
-    `period` is the shortest season in steps (24 hourly, 7 daily), `week` the weekly one where it
-    is another (168), and `per_day` the steps of a day.
-    """
-
-    values: Float64s
-    period: int
-    per_day: int
-
-    @property
-    def steps(self) -> int:
-        """The common length of the histories."""
-        return int(self.values.shape[1])
-
-    @property
-    def week(self) -> int:
-        """The weekly season in steps: 168 hourly, 7 daily."""
-        return 7 * self.per_day
-
-    @cached_property
-    def levels(self) -> tuple[Float64s, float]:
-        """The level of each day, oldest first, and the days between two of them.
-
-        Hourly rows give the means of whole days counted from the end; a history of less than a
-        week gives overlapping days every six hours. Daily rows are levels themselves.
-        """
-        if self.per_day == 1:
-            return self.values[:, -_LONG_DAYS:], 1.0
-        if self.steps >= 7 * 24:
-            days = min(self.steps // 24, _LONG_DAYS)
-            return self.values[:, -24 * days :].reshape(-1, days, 24).mean(axis=2), 1.0
-        ends = np.arange(self.steps, 23, -6)[::-1]
-        if ends.size == 0:
-            return self.values[:, :0], 0.25
-        total = np.cumsum(np.pad(self.values, ((0, 0), (1, 0))), axis=1)
-        return (total[:, ends] - total[:, ends - 24]) / 24, 0.25
-
-    def slope(self, estimate: Callable[[Float64s], Float64s], days: int) -> Float64s:
-        """`estimate` over the levels of the last `days`, per step of the rows."""
-        return estimate(self.newest_levels(days)) / (self.levels[1] * self.per_day)
-
-    def newest_levels(self, days: int) -> Float64s:
-        """The levels of the last `days`, [series, points]."""
-        levels, spacing = self.levels
-        return levels[:, -max(round(days / spacing), 2) :]
-
-    @cached_property
-    def day_profile(self) -> Float64s:
-        """The deviation of each phase of the shortest season from its level, [series, period]."""
-        return self._profile(self.period, _DAY_HALF_LIFE)
-
-    @cached_property
-    def week_profile(self) -> Float64s:
-        """The deviation of each hour of the week from its level, [series, week].
-
-        Drawn towards the daily profile while few weeks are known.
-        """
-        weeks = self.steps // self.week
-        trust = weeks / (weeks + 1.0)
-        daily = np.tile(self.day_profile, (1, self.week // self.period))
-        return trust * self._profile(self.week, _WEEK_HALF_LIFE) + (1 - trust) * daily
-
-    def _profile(self, period: int, half_life: float) -> Float64s:
-        cycles = self.steps // period
-        if cycles < 2:
-            return np.zeros((self.values.shape[0], period))
-        folded = self.values[:, -cycles * period :].reshape(-1, cycles, period)
-        rest = folded - _running_level(folded)
-        middle = np.median(rest, axis=1, keepdims=True)
-        reach = 3 * MAD_TO_SIGMA * np.median(np.abs(rest - middle), axis=1, keepdims=True)
-        rest = np.clip(rest, middle - reach, middle + reach)
-        weights = 0.5 ** (np.arange(cycles)[::-1] / half_life)
-        profile = np.einsum("c,scp->sp", weights / weights.sum(), rest)
-        return np.asarray(profile - profile.mean(axis=1, keepdims=True))
+def _tiled(profile: Floats, horizon: int) -> Floats:
+    repeats = -(-horizon // profile.shape[2])
+    return np.asarray(np.tile(profile, (1, 1, repeats))[:, :, :horizon])
 
 
-def _running_level(folded: Float64s) -> Float64s:
-    """The line through the mean of each cycle at its middle, level at both ends."""
-    level = folded.mean(axis=2)
-    before = np.concatenate((level[:, :1], level[:, :-1]), axis=1)
-    after = np.concatenate((level[:, 1:], level[:, -1:]), axis=1)
-    period = folded.shape[2]
-    place = (np.arange(period) - (period - 1) / 2) / period
-    return np.asarray(
-        level[:, :, None]
-        + np.minimum(place, 0) * (level - before)[:, :, None]
-        + np.maximum(place, 0) * (after - level)[:, :, None]
-    )
+def _ahead(rows: Rows, horizon: int) -> Floats:
+    return np.arange(1, horizon + 1, dtype=rows.values.dtype)
 
 
-def _tiled(profile: Float64s, horizon: int) -> Float64s:
-    repeats = -(-horizon // profile.shape[1])
-    return np.asarray(np.tile(profile, (1, repeats))[:, :horizon])
+def _seasonal_naive(period: int, rows: Rows, horizon: int) -> Floats:
+    return _tiled(rows.newest(period), horizon)
 
 
-def _seasonal_naive(period: int, rows: Rows, horizon: int) -> Float64s:
-    return _tiled(rows.values[:, -period:], horizon)
+def _structured(state: Deseasonalised, horizon: int, growth: Floats | None = None) -> Floats:
+    """Level, fading deviation, profile and `growth` [series, origins, horizon], whose first step
+    is its slope."""
+    slope = growth[:, :, 0] if growth is not None else 0.0
+    level = state.level + slope * state.level_age
+    deviation = state.now + slope * state.now_age - level
+    steps = np.arange(1, horizon + 1, dtype=state.level.dtype)
+    made = deviation[:, :, None] * 0.5 ** (steps / _DEVIATION_HALF_LIFE_STEPS)
+    made += level[:, :, None]
+    made += _tiled(state.profile, horizon)
+    if growth is not None:
+        made += growth
+    return np.asarray(made)
 
 
-def _structured(rows: Rows, horizon: int, profile: Float64s, growth: Float64s) -> Float64s:
-    """Level, fading deviation, profile and `growth` [series, horizon], its slope at step one."""
-    slope = growth[:, :1]
-    recent = rows.period if rows.per_day > 1 else 3
-    recent = min(recent, rows.steps)
-    age = np.arange(recent)[::-1]
-    phases = (-1 - age) % profile.shape[1]
-    now = rows.values[:, -recent:] - profile[:, phases] + slope * age
-    level = np.median(now, axis=1, keepdims=True)
-    weights = 0.5 ** (age / 3.0)
-    deviation = now @ (weights / weights.sum())[:, None] - level
-    fading = 0.5 ** (np.arange(1, horizon + 1) / _DEVIATION_HALF_LIFE_STEPS)
-    return np.asarray(level + deviation * fading + growth + _tiled(profile, horizon))
+def _line(rows: Rows, slope: Floats, horizon: int) -> Floats:
+    return np.asarray(slope[:, :, None] * _ahead(rows, horizon))
 
 
-def _line(slope: Float64s, horizon: int) -> Float64s:
-    return np.asarray(slope[:, None] * np.arange(1, horizon + 1))
+def _damped(rows: Rows, horizon: int) -> Floats:
+    slope = rows.slope(sustained_slope, _RECENT_DAYS)
+    damping = _DAMPING_PER_DAY ** (1 / rows.per_day)
+    reach = np.cumsum(damping ** np.arange(horizon)).astype(slope.dtype)
+    return np.asarray(slope[:, :, None] * reach)
 
 
-def _damped(slope: Float64s, horizon: int, per_day: int) -> Float64s:
-    damping = _DAMPING_PER_DAY ** (1 / per_day)
-    return np.asarray(slope[:, None] * np.cumsum(damping ** np.arange(horizon)))
+def _end_to_end(levels: Floats) -> Floats:
+    return np.asarray((levels[:, -1] - levels[:, 0]) / max(levels.shape[1] - 1, 1))
 
 
-def _end_to_end(levels: Float64s) -> Float64s:
-    return np.asarray((levels[:, -1] - levels[:, 0]) / (levels.shape[1] - 1))
+def _flat_day(rows: Rows, horizon: int) -> Floats:
+    return _structured(rows.in_day, horizon)
 
 
-def _best_profile(rows: Rows) -> Float64s:
-    if rows.week != rows.period and rows.steps >= 3 * rows.week:
-        return rows.week_profile
-    return rows.day_profile
+def _flat_week(rows: Rows, horizon: int) -> Floats:
+    return _structured(rows.in_week, horizon)
 
 
-def _flat_day(rows: Rows, horizon: int) -> Float64s:
-    none = np.zeros((rows.values.shape[0], horizon))
-    return _structured(rows, horizon, rows.day_profile, none)
+def _median_of(parts: list[Floats]) -> Floats:
+    """The median of arrays, element by element: they are put in order by pairs."""
+    count = len(parts)
+    for turn in range(count):
+        for at in range(turn % 2, count - 1, 2):
+            low, high = parts[at], parts[at + 1]
+            parts[at], parts[at + 1] = np.minimum(low, high), np.maximum(low, high)
+    half = count // 2
+    return parts[half] if count % 2 else (parts[half - 1] + parts[half]) / 2
 
 
-def _flat_week(rows: Rows, horizon: int) -> Float64s:
-    none = np.zeros((rows.values.shape[0], horizon))
-    return _structured(rows, horizon, rows.week_profile, none)
+def _median(period: int, most: int, rows: Rows, horizon: int) -> Floats:
+    """The median of the same phase in the last `most` periods."""
+    cycles = min(rows.least_steps // period, most)
+    newest = rows.newest(cycles * period)
+    parts = [newest[:, :, at * period : (at + 1) * period] for at in range(cycles)]
+    return _tiled(_median_of(parts), horizon)
 
 
-def _usual(period: int, half_life: float, rows: Rows, horizon: int) -> Float64s:
-    """The mean of what was one period ago, two periods ago, ..., older ones counting less."""
-    cycles = rows.steps // period
-    folded = rows.values[:, -cycles * period :].reshape(-1, cycles, period)
-    weights = 0.5 ** (np.arange(cycles)[::-1] / half_life)
-    return _tiled(np.einsum("c,scp->sp", weights / weights.sum(), folded), horizon)
+def _median_level(rows: Rows, horizon: int) -> Floats:
+    count = min(rows.least_steps, 7 * rows.per_day)
+    return _tiled(middle(rows.newest(count))[:, :, None], horizon)
 
 
-def _median_day(rows: Rows, horizon: int) -> Float64s:
-    """The median of each hour of the day over the last two weeks."""
-    days = min(rows.steps // 24, _RECENT_DAYS)
-    folded = rows.values[:, -24 * days :].reshape(-1, days, 24)
-    return _tiled(np.median(folded, axis=1), horizon)
+def _day_autoregression(rows: Rows, horizon: int) -> Floats:
+    return autoregression.continued(rows, horizon, _DAY_LAGS)
 
 
-def _median_level(rows: Rows, horizon: int) -> Float64s:
-    recent = np.median(rows.values[:, -24 * _RECENT_DAYS :], axis=1, keepdims=True)
-    return _tiled(recent, horizon)
+def _week_autoregression(rows: Rows, horizon: int) -> Floats:
+    return autoregression.continued(rows, horizon, _WEEK_LAGS)
 
 
-def _day_autoregression(rows: Rows, horizon: int) -> Float64s:
-    return autoregression.continued(rows.values, horizon, _DAY_LAGS, 24)
+def _levels_in_week(rows: Rows, days: int) -> Floats:
+    """The levels of whole days without their place in the week."""
+    levels = rows.levels(days)
+    profile = rows.week_profile
+    of_days = profile.reshape(*profile.shape[:2], -1, rows.per_day).mean(axis=3)
+    repeats = -(-levels.shape[2] // of_days.shape[2])
+    return np.asarray(levels - np.tile(of_days, (1, 1, repeats))[:, :, -levels.shape[2] :])
 
 
-def _week_autoregression(rows: Rows, horizon: int) -> Float64s:
-    return autoregression.continued(rows.values, horizon, _WEEK_LAGS, 24)
-
-
-def _typical(rows: Rows, horizon: int) -> Float64s:
+def _typical(rows: Rows, horizon: int) -> Floats:
     """The median of the last four weeks, where what goes up has always come down."""
-    profile = _best_profile(rows)
-    recent = min(_SHORT_DAYS * rows.per_day, rows.steps)
-    phases = np.arange(-recent, 0) % profile.shape[1]
-    level = np.median(rows.values[:, -recent:] - profile[:, phases], axis=1, keepdims=True)
-    return np.asarray(level + _tiled(profile, horizon))
+    level = middle(_levels_in_week(rows, _SHORT_DAYS))[:, :, None]
+    return np.asarray(level + _tiled(rows.week_profile, horizon))
 
 
-def _damped_day(rows: Rows, horizon: int) -> Float64s:
-    growth = _damped(rows.slope(sustained_slope, _RECENT_DAYS), horizon, rows.per_day)
-    return _structured(rows, horizon, rows.day_profile, growth)
+def _smooth(rows: Rows) -> Floats:
+    """The exponentially weighted level, [series, origins, 1]."""
+    levels = _levels_in_week(rows, _SHORT_DAYS)
+    weights = 0.5 ** (np.arange(levels.shape[2])[::-1] / _LEVEL_HALF_LIFE_DAYS)
+    weights = (weights / weights.sum()).astype(levels.dtype)
+    return np.asarray((levels * weights).sum(axis=2, keepdims=True))
 
 
-def _damped_week(rows: Rows, horizon: int) -> Float64s:
-    growth = _damped(rows.slope(sustained_slope, _RECENT_DAYS), horizon, rows.per_day)
-    return _structured(rows, horizon, rows.week_profile, growth)
+def _smooth_level(rows: Rows, horizon: int) -> Floats:
+    return np.asarray(_smooth(rows) + _tiled(rows.week_profile, horizon))
 
 
-def _recent_line(rows: Rows, horizon: int) -> Float64s:
-    growth = _line(rows.slope(sustained_slope, _SHORT_DAYS), horizon)
-    return _structured(rows, horizon, _best_profile(rows), growth)
+def _theta(rows: Rows, horizon: int) -> Floats:
+    """The smoothed level with half of the line's slope (Assimakopoulos and Nikolopoulos 2000)."""
+    growth = _line(rows, rows.slope(_least_squares, 3 * _SHORT_DAYS) / 2, horizon)
+    return _smooth_level(rows, horizon) + growth
 
 
-def _long_line(rows: Rows, horizon: int) -> Float64s:
-    growth = _line(rows.slope(sustained_slope, _LONG_DAYS), horizon)
-    return _structured(rows, horizon, _best_profile(rows), growth)
+def _least_squares(levels: Floats) -> Floats:
+    at = np.arange(levels.shape[1]) - (levels.shape[1] - 1) / 2
+    weights = (at / max(float(at @ at), 1e-300)).astype(levels.dtype)
+    return np.asarray((levels * weights).sum(axis=1))
 
 
-def _dejumped_line(rows: Rows, horizon: int) -> Float64s:
-    growth = _line(rows.slope(dejumped_slope, 2 * _SHORT_DAYS), horizon)
-    return _structured(rows, horizon, _best_profile(rows), growth)
+def _damped_day(rows: Rows, horizon: int) -> Floats:
+    return _structured(rows.in_day, horizon, _damped(rows, horizon))
 
 
-def _pairs_line(rows: Rows, horizon: int) -> Float64s:
-    growth = _line(rows.slope(theil_sen, 3 * _SHORT_DAYS), horizon)
-    return _structured(rows, horizon, _best_profile(rows), growth)
+def _damped_week(rows: Rows, horizon: int) -> Floats:
+    return _structured(rows.in_week, horizon, _damped(rows, horizon))
 
 
-def _drift(rows: Rows, horizon: int) -> Float64s:
-    growth = _line(rows.slope(_end_to_end, _LONG_DAYS), horizon)
-    return _structured(rows, horizon, _best_profile(rows), growth)
+def _straight(estimate: Callable[[Floats], Floats], days: int, rows: Rows, horizon: int) -> Floats:
+    return _structured(rows.in_week, horizon, _line(rows, rows.slope(estimate, days), horizon))
 
 
-def _bending(days: int, rows: Rows, horizon: int) -> Float64s:
+def _bending(days: int, rows: Rows, horizon: int) -> Floats:
+    growth = np.empty((rows.values.shape[0], len(rows.ends), horizon), rows.values.dtype)
+    for which, levels in rows.levels_by_length(days):
+        growth[:, which] = _bend(levels, rows.level_spacing * rows.per_day, horizon)
+    return _structured(rows.in_week, horizon, growth)
+
+
+def _bend(levels: Floats, spacing: float, horizon: int) -> Floats:
     """Growth whose pace itself grows, or slows, by the same factor in equal times.
 
-    The means of the thirds of the last `days` give two rises: where both point the same way, their
-    ratio is the factor. An accelerating pace fades into a line and at most doubles.
+    The means of the thirds of the levels, `spacing` steps apart, give two rises: where both point
+    the same way, their ratio is the factor. An accelerating pace fades into a line and at most
+    doubles.
     """
-    levels, spacing = rows.newest_levels(days), rows.levels[1]
-    third = levels.shape[1] // 3
-    means = levels[:, levels.shape[1] - 3 * third :].reshape(-1, 3, third).mean(axis=2)
-    before, after = means[:, 1] - means[:, 0], means[:, 2] - means[:, 1]
+    third = levels.shape[2] // 3
+    newest = levels[:, :, levels.shape[2] - 3 * third :]
+    means = newest.reshape(*levels.shape[:2], 3, third).mean(axis=3)
+    before, after = means[:, :, 1] - means[:, :, 0], means[:, :, 2] - means[:, :, 1]
     steady = before * after > 0
     ratio = np.where(steady, after / np.where(steady, before, 1.0), 1.0)
-    bend = np.log(np.clip(ratio, 1 / _MOST_BEND, _MOST_BEND))[:, None]
+    bend = np.log(np.clip(ratio, 1 / _MOST_BEND, _MOST_BEND))[:, :, None]
     # Of e^(b x) the last rise is e^b (e^b - 1)^2 / b, the pace at its end b e^(3 b).
     exact = np.abs(bend) > 1e-6
     scale = np.where(exact, bend / np.where(exact, -np.expm1(-bend), 1.0), 1.0)
-    pace = np.where(steady, after, 0.0)[:, None] * scale**2
-    unit = third * spacing * rows.per_day
-    ahead = np.arange(1, horizon + 1) / unit
+    pace = np.where(steady, after, 0.0)[:, :, None] * scale**2
+    unit = third * spacing
+    ahead = np.arange(1, horizon + 1, dtype=levels.dtype) / unit
     fading = _BEND_FADES * -np.expm1(-ahead / _BEND_FADES)
     power = np.where(bend > 0, np.minimum(bend * fading, np.log(2)), bend * ahead)
-    growth = (pace * np.exp(power)).cumsum(axis=1) / unit
-    return _structured(rows, horizon, _best_profile(rows), growth)
+    return np.asarray((pace * np.exp(power)).cumsum(axis=2) / unit)
 
 
-def _long_bend(rows: Rows, horizon: int) -> Float64s:
-    return _bending(_LONG_DAYS, rows, horizon)
-
-
-def _short_bend(rows: Rows, horizon: int) -> Float64s:
-    return _bending(_BEND_DAYS, rows, horizon)
-
-
-def _in_jumps(rows: Rows, horizon: int) -> Float64s:
-    return jumps.typical(rows.values, horizon)
-
-
-_BLOCK_DAYS = 28
-
-
-def unexplained(rows: Rows) -> Float64s:
-    """What season and level leave of the last four weeks, [series, blocks, block length].
-
-    Blocks are days of hours, or weeks of days, newest last; zero where the history is shorter
-    than two seasons.
-    """
-    cycle = rows.week if rows.steps >= 3 * rows.week else rows.period
-    cycles = rows.steps // cycle
-    if cycles < 2:
-        return np.zeros((rows.values.shape[0], 1, rows.period))
-    folded = rows.values[:, -cycles * cycle :].reshape(-1, cycles, cycle)
-    profile = rows.day_profile if cycle == rows.period else rows.week_profile
-    rest = (folded - _running_level(folded) - profile[:, None, :]).reshape(folded.shape[0], -1)
-    newest = rest[:, -_BLOCK_DAYS * max(rows.per_day, 2) :]
-    newest = newest[:, newest.shape[1] % rows.period :]
-    return np.asarray(newest.reshape(newest.shape[0], -1, rows.period))
+def _in_jumps(rows: Rows, horizon: int) -> Floats:
+    known = rows.values.astype(np.float64)
+    return np.stack([jumps.typical(known[:, :end], horizon) for end in rows.ends], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +214,7 @@ class Member:
 
     name: str
     least_steps: int
-    forecast: Callable[[Rows, int], Float64s]
+    forecast: Callable[[Rows, int], Floats]
     naive: bool = False
     most_ahead: int = sys.maxsize
     bends: bool = False
@@ -338,13 +224,22 @@ def _named(members: list[Member]) -> Mapping[str, Member]:
     return {member.name: member for member in members}
 
 
+def _line_member(
+    name: str, least_steps: int, estimate: Callable[[Floats], Floats], days: int
+) -> Member:
+    return Member(name, least_steps, lambda r, h: _straight(estimate, days, r, h))
+
+
 LAST_VALUE = Member("last value", 1, lambda rows, horizon: _seasonal_naive(1, rows, horizon), True)
+
+SAME_WEEK = Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True)
 
 _TYPICAL_OF_HOURS = [
     LAST_VALUE,
     Member("seasonal naive (day)", 24, lambda r, h: _seasonal_naive(24, r, h), True),
-    Member("seasonal naive (week)", 168, lambda r, h: _seasonal_naive(168, r, h), True),
-    Member("median day", 72, _median_day),
+    SAME_WEEK,
+    Member("median day", 72, lambda r, h: _median(24, 7, r, h)),
+    Member("median week", 504, lambda r, h: _median(168, 5, r, h)),
     Member("median level", 48, _median_level),
 ]
 RESTING = _named(_TYPICAL_OF_HOURS)
@@ -355,17 +250,19 @@ HOURLY = _named(
         Member("level + daily season", 30, _flat_day),
         Member("level + weekly season", 336, _flat_week),
         Member("typical level + season", 168, _typical),
+        Member("smoothed level + season", 168, _smooth_level),
+        Member("theta + season", 168, _theta),
         Member("damped trend + daily season", 30, _damped_day),
         Member("damped trend + weekly season", 336, _damped_week),
-        Member("recent line + season", 30, _recent_line),
-        Member("de-jumped line + season", 30, _dejumped_line),
-        Member("robust line + season", 30, _pairs_line),
-        Member("long line + season", 28 * 24, _long_line),
-        Member("drift + season", 30, _drift),
-        Member("long bend + season", 14 * 24, _long_bend, bends=True),
-        Member("short bend + season", 14 * 24, _short_bend, bends=True),
-        Member("usual day", 48, lambda r, h: _usual(24, _SAME_DAY_HALF_LIFE, r, h)),
-        Member("usual week", 336, lambda r, h: _usual(168, _SAME_WEEK_HALF_LIFE, r, h)),
+        _line_member("recent line + season", 30, sustained_slope, _SHORT_DAYS),
+        _line_member("de-jumped line + season", 30, dejumped_slope, 2 * _SHORT_DAYS),
+        _line_member("robust line + season", 30, theil_sen, 3 * _SHORT_DAYS),
+        _line_member("long line + season", 28 * 24, sustained_slope, _LONG_DAYS),
+        _line_member("drift + season", 30, _end_to_end, _LONG_DAYS),
+        Member("long bend + season", 14 * 24, lambda r, h: _bending(_LONG_DAYS, r, h), bends=True),
+        Member("short bend + season", 14 * 24, lambda r, h: _bending(_BEND_DAYS, r, h), bends=True),
+        Member("usual day", 48, lambda r, h: _tiled(r.usual(24, _SAME_DAY_HALF_LIFE), h)),
+        Member("usual week", 336, lambda r, h: _tiled(r.usual(168, _SAME_WEEK_HALF_LIFE), h)),
         Member("day autoregression", 99, _day_autoregression, most_ahead=_MEMORY_HOURS),
         Member("week autoregression", 300, _week_autoregression, most_ahead=_MEMORY_HOURS),
     ]
@@ -377,13 +274,13 @@ DAILY = _named(
         Member("level + weekly season", 14, _flat_day),
         Member("typical level + season", 28, _typical),
         Member("damped trend + weekly season", 14, _damped_day),
-        Member("recent line + season", 7, _recent_line),
-        Member("de-jumped line + season", 7, _dejumped_line),
-        Member("robust line + season", 7, _pairs_line),
-        Member("long line + season", 56, _long_line),
-        Member("drift + season", 7, _drift),
-        Member("long bend + season", 28, _long_bend, bends=True),
-        Member("short bend + season", 28, _short_bend, bends=True),
+        _line_member("recent line + season", 7, sustained_slope, _SHORT_DAYS),
+        _line_member("de-jumped line + season", 7, dejumped_slope, 2 * _SHORT_DAYS),
+        _line_member("robust line + season", 7, theil_sen, 3 * _SHORT_DAYS),
+        _line_member("long line + season", 56, sustained_slope, _LONG_DAYS),
+        _line_member("drift + season", 7, _end_to_end, _LONG_DAYS),
+        Member("long bend + season", 28, lambda r, h: _bending(_LONG_DAYS, r, h), bends=True),
+        Member("short bend + season", 28, lambda r, h: _bending(_BEND_DAYS, r, h), bends=True),
     ]
 )
 JUMPY = _named([LAST_VALUE, Member("growth in jumps", 2, _in_jumps)])

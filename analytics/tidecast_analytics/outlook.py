@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+
+from tidecast_analytics.events import Event
 
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
@@ -33,13 +35,16 @@ class History:
     """The usage of one resource: `times_ms` (milliseconds UTC) and `values`, in any order.
 
     `mark` is the threshold whose crossing is asked for (None: only a forecast is wanted) and
-    `limit` what there physically is: no forecast exceeds it.
+    `limit` what there physically is: no forecast exceeds it. `events` are planned ones, past and
+    to come; at each of `changes_ms` something was changed that may have moved the level for good.
     """
 
     times_ms: Int64s
     values: Float64s
     mark: float | None = None
     limit: float | None = None
+    events: Sequence[Event] = ()
+    changes_ms: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

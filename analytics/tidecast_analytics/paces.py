@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics.robust import middle
+
 Float64s = npt.NDArray[np.float64]
 
 _DAYS = 84
@@ -41,31 +43,41 @@ def _bases(days: int) -> tuple[Float64s, Float64s]:
     return np.linalg.qr(np.stack(elbows))[0], np.linalg.qr(parabola)[0]
 
 
-def change_of_pace(values: Float64s, per_day: int) -> PaceChange | None:
-    """The one sharp elbow in the last twelve weeks of a history [steps], or None.
+def changes_of_pace(values: Float64s, per_day: int) -> list[PaceChange | None]:
+    """The one sharp elbow in the last twelve weeks of each history [series, steps], or None.
 
     Least squares over the medians of days: of all elbows the best one counts if it leaves a tenth
     of what a straight line leaves, and much less than a parabola.
     """
-    days = min(values.size // per_day, _DAYS)
+    found: list[PaceChange | None] = [None] * values.shape[0]
+    days = min(values.shape[1] // per_day, _DAYS)
     if days < _LEAST_DAYS:
-        return None
-    levels = np.median(values[values.size - days * per_day :].reshape(days, per_day), axis=1)
-    levels = levels - levels.mean()
+        return found
+    newest = values[:, values.shape[1] - days * per_day :]
+    levels = middle(newest.reshape(values.shape[0], days, per_day))
+    levels = levels - levels.mean(axis=1, keepdims=True)
     elbows, parabola = _bases(days)
-    power = float(levels @ levels)
-    left = power - ((levels @ elbows) ** 2).sum(axis=1)
-    best = int(np.argmin(left))
-    line = power - float(((levels @ parabola[:, :2]) ** 2).sum())
-    curve = power - float(((levels @ parabola) ** 2).sum())
-    if line <= 1e-9 * max(power, 1e-300) or left[best] > min(_OF_LINE * line, _OF_CURVE * curve):
-        return None
-    day = best + _LEAST_BEFORE
-    at = np.arange(days)
-    terms = np.stack((np.ones(days), at, np.maximum(at - day, 0)), axis=1)
-    added = float(np.linalg.lstsq(terms, levels, rcond=None)[0][2]) / per_day
-    since = (days - 1 - day) * per_day + per_day // 2
-    return PaceChange(values.size - 1 - since, since, added)
+    power = (levels**2).sum(axis=1)
+    onto = levels @ elbows.transpose(1, 0, 2).reshape(days, -1)
+    left = power[:, None] - (onto.reshape(len(found), -1, elbows.shape[2]) ** 2).sum(axis=2)
+    curved = (levels @ parabola) ** 2
+    line = power - curved[:, :2].sum(axis=1)
+    curve = power - curved.sum(axis=1)
+    bends = line > 1e-9 * np.maximum(power, 1e-300)
+    bends &= left.min(axis=1) <= np.minimum(_OF_LINE * line, _OF_CURVE * curve)
+    for row in np.flatnonzero(bends):
+        day = int(np.argmin(left[row])) + _LEAST_BEFORE
+        since = (days - 1 - day) * per_day + per_day // 2
+        added = _added(levels[row], day) / per_day
+        found[row] = PaceChange(values.shape[1] - 1 - since, since, added)
+    return found
+
+
+def _added(levels: Float64s, day: int) -> float:
+    """What an elbow at `day` adds to the rise of each day."""
+    at = np.arange(levels.size)
+    terms = np.stack((np.ones(levels.size), at, np.maximum(at - day, 0)), axis=1)
+    return float(np.linalg.lstsq(terms, levels, rcond=None)[0][2])
 
 
 def at_newest_pace(values: Float64s, change: PaceChange) -> Float64s:

@@ -1,9 +1,11 @@
 """Which members speak for a series: weights from a rolling-origin back-test, batched over series.
 
-At each origin every member is fitted on what came before it, and nothing else. Members count by
-the inverse tenth power of their mean absolute error: the best leads, near ties share. Where the
-mixture, judged with weights from the other origins only, is no better than the best naive
-member, that naive member is used alone, and the choice says so.
+At each origin every member is fitted on what came before it, and nothing else. Those whose error is
+near the least count, by the inverse tenth power of it. The error of a member is the
+geometric mean of two: the mean absolute error, and the mean of its errors in units of what is
+usual at each origin, so that one wild origin does not decide alone. Where the mixture, judged
+with weights from the other origins only, is no better than the best naive member, that naive
+member is used alone, and the choice says so.
 """
 
 from __future__ import annotations
@@ -14,15 +16,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.members import Member, Rows
+from tidecast_analytics.members import SAME_WEEK, Member
+from tidecast_analytics.robust import middle
+from tidecast_analytics.rows import Floats, Rows
 
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MAX_ORIGINS = 8
 _POWER = 10.0
-# A member at less than this share of the weight is left out.
-_LEAST_WEIGHT = 0.03
+# A member whose error exceeds the least one by more is left out.
+_MOST_ERROR = 1.15
+# What counts as usual at an origin is at least this share of what is usual at all of them.
+_LEAST_USUAL = 0.3
+# So much is left to last week where the history is too short to test it, but seems to repeat it.
+_WEEK_UNTESTED = 0.4
 # The mixture of all members counts so much, that of those who do not bend the rest: a curve that
 # fitted best so far need not go on.
 _BENT_SHARE = 0.6
@@ -41,7 +49,7 @@ class Choice:
     names: Sequence[str]
     mean: Float64s
     weights: Float64s
-    residuals: Float64s
+    residuals: Floats
     mae: Float64s
     naive_mae: Float64s
     naive_only: Bools
@@ -74,6 +82,19 @@ def plan(steps: int, horizon: int, period: int, per_day: int) -> Plan:
     return Plan([steps - ahead - stride * back for back in range(count)][::-1], ahead)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What a back-test says: weights [members, series] of the mixture of all and of those who do
+    not bend, and of each series what `Choice` says of it."""
+
+    by_all: Float64s
+    by_straight: Float64s
+    residuals: Floats
+    mae: Float64s
+    naive_mae: Float64s
+    naive_only: Bools
+
+
 def choose(
     values: Float64s, horizon: int, pool: Mapping[str, Member], *, period: int, per_day: int
 ) -> Choice:
@@ -82,101 +103,152 @@ def choose(
     Those of `pool` speak whose least history is there at the first origin. Rows are without
     holes and at least as long as one day (hourly) or two values (daily).
     """
-    steps = values.shape[1]
-    test = plan(steps, horizon, period, per_day)
+    test = plan(values.shape[1], horizon, period, per_day)
     members = [
         member
         for member in pool.values()
         if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
     ]
-    errors = _backtest(values, members, test, period, per_day)
-    mae = np.abs(errors).mean(axis=3)
-    straight = np.array([not member.bends for member in members])
-    everyone = np.ones(len(members), dtype=np.bool_)
-    mixed = _BENT_SHARE * _left_out_mixture(errors, mae, everyone)
-    mixed += (1 - _BENT_SHARE) * _left_out_mixture(errors, mae, straight)
-    mixed_mae = np.abs(mixed).mean(axis=(1, 2))
-    total = mae.mean(axis=1)
-    naive = np.flatnonzero([m.naive for m in members])
-    best_naive = naive[np.argmin(total[:, naive], axis=1)]
-    row = np.arange(values.shape[0])
-    naive_mae = total[row, best_naive]
-    naive_only = mixed_mae >= naive_mae
-    alone = np.eye(len(members))[best_naive]
-    by_all = np.where(naive_only[:, None], alone, _weights(total, everyone))
-    by_straight = np.where(naive_only[:, None], alone, _weights(total, straight))
-    residuals = np.where(naive_only[:, None, None], errors[row, :, best_naive], mixed)
-    weights = np.stack((by_all, by_straight))
-    bent, unbent = _mixtures(values, members, weights, horizon, period, per_day)
+    judged = _judged(_backtest(values, members, test, period, per_day), members)
+    weights = np.stack((judged.by_all, judged.by_straight))
+    share: Float64s = np.zeros(values.shape[0])
+    if SAME_WEEK in pool.values() and SAME_WEEK not in members:
+        share = np.where(_week_is_nearer(values, period, per_day), _WEEK_UNTESTED, 0.0)
+        weights = np.concatenate((weights * (1 - share), np.stack((share, share))[:, None]), axis=1)
+        members.append(SAME_WEEK)
+    known = Rows(values, period, per_day)
+    bent, unbent = _mixtures(known, members, weights, horizon)
     return Choice(
         names=[m.name for m in members],
         mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
-        weights=_BENT_SHARE * by_all + (1 - _BENT_SHARE) * by_straight,
-        residuals=residuals,
-        mae=np.minimum(mixed_mae, naive_mae),
-        naive_mae=naive_mae,
-        naive_only=naive_only,
+        weights=(_BENT_SHARE * weights[0] + (1 - _BENT_SHARE) * weights[1]).T,
+        residuals=judged.residuals,
+        mae=judged.mae,
+        naive_mae=judged.naive_mae,
+        naive_only=judged.naive_only & (share == 0),
         disagreement=np.abs(bent - unbent),
     )
 
 
+def _judged(errors: Floats, members: Sequence[Member]) -> _Judgement:
+    """What the back-test says."""
+    mae = np.abs(errors).mean(axis=3, dtype=np.float64)
+    relative = mae / _usual(mae)
+    straight = np.array([not member.bends for member in members])
+    everyone = np.ones(len(members), dtype=np.bool_)
+    others = np.sqrt(_without_each(mae) * _without_each(relative))
+    left_out = _BENT_SHARE * _weights(others, everyone)
+    left_out += (1 - _BENT_SHARE) * _weights(others, straight)
+    mixed = _mixture(left_out, errors)
+    mixed_mae = np.abs(mixed).mean(axis=(1, 2), dtype=np.float64)
+    total = np.sqrt(mae.mean(axis=2) * relative.mean(axis=2))
+    naive = np.flatnonzero([m.naive for m in members])
+    best_naive = naive[np.argmin(total[naive], axis=0)]
+    row = np.arange(errors.shape[1])
+    naive_mae = _best_elsewhere(mae[naive], others[naive])
+    naive_only = mixed_mae >= naive_mae
+    alone = (np.arange(len(members))[:, None] == best_naive).astype(np.float64)
+    return _Judgement(
+        by_all=np.where(naive_only, alone, _weights(total, everyone)),
+        by_straight=np.where(naive_only, alone, _weights(total, straight)),
+        residuals=np.where(naive_only[:, None, None], errors[best_naive, row], mixed),
+        mae=np.minimum(mixed_mae, naive_mae),
+        naive_mae=naive_mae,
+        naive_only=naive_only,
+    )
+
+
+def _week_is_nearer(values: Float64s, period: int, per_day: int) -> Bools:
+    """Where the newest values are nearer to those a week ago than to those a season ago, or to
+    their own median.
+
+    Asked of histories too short for a back-test of the week; at least a day of it must be there
+    twice.
+    """
+    week = 7 * per_day
+    newest = values[:, week:]
+    if newest.shape[1] < per_day:
+        return np.zeros(values.shape[0], dtype=np.bool_)
+    to_week = np.abs(newest - values[:, :-week]).mean(axis=1)
+    to_season = np.abs(newest - values[:, week - period : -period]).mean(axis=1)
+    to_level = np.abs(newest - middle(newest)[:, None]).mean(axis=1)
+    return np.asarray(to_week < np.minimum(to_season, to_level))
+
+
 def _backtest(
     values: Float64s, members: Sequence[Member], test: Plan, period: int, per_day: int
-) -> Float64s:
-    """Actual less forecast, [series, origins, members, back-tested steps]."""
-    errors = np.empty((values.shape[0], len(test.origins), len(members), test.steps))
-    for at, origin in enumerate(test.origins):
-        known = Rows(values[:, :origin], period, per_day)
-        actual = values[:, origin : origin + test.steps]
-        for which, member in enumerate(members):
-            errors[:, at, which] = actual - _clamped(member, known, test.steps)
+) -> Floats:
+    """Actual less forecast, [members, series, origins, back-tested steps], of 32 bit."""
+    known = Rows(values.astype(np.float32), period, per_day, test.origins)
+    actual = np.stack([known.values[:, end : end + test.steps] for end in test.origins], axis=1)
+    errors = np.empty((len(members), *actual.shape), dtype=np.float32)
+    low, high = _bounds(known, test.steps)
+    for member, error in zip(members, errors, strict=True):
+        made = np.clip(member.forecast(known, test.steps), low, high)
+        np.subtract(actual, made, out=error)
     return errors
 
 
-def _clamped(member: Member, known: Rows, horizon: int) -> Float64s:
-    """A member's forecast, kept from diverging.
+def _bounds(known: Rows, horizon: int) -> tuple[Floats, Floats]:
+    """How far a member may go, each [series, origins, horizon]: none may diverge.
 
     It may leave the range of the history by that range, and by twice as much again for each
     length of the history it looks ahead.
     """
-    low = known.values.min(axis=1, keepdims=True)
-    high = known.values.max(axis=1, keepdims=True)
-    reach = (high - low) * (1 + 2 * np.arange(1, horizon + 1) / known.steps)
-    return np.asarray(np.clip(member.forecast(known, horizon), low - reach, high + reach))
+    low, high = (bound[:, :, None] for bound in known.range)
+    growth = 1 + 2 * np.arange(1, horizon + 1) / np.asarray(known.ends)[:, None]
+    reach = (high - low) * growth.astype(known.values.dtype)
+    return low - reach, high + reach
 
 
-def _weights(mae: Float64s, who: Bools) -> Float64s:
-    """Inverse tenth powers of the errors along the last axis, summing to one; only for `who`."""
-    relative = (mae + 1e-12) / (mae[..., who].min(axis=-1, keepdims=True) + 1e-12)
-    weights = np.where(who, relative, np.inf) ** -_POWER
-    weights /= weights.sum(axis=-1, keepdims=True)
-    weights = np.where(weights < _LEAST_WEIGHT, 0.0, weights)
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+def _best_elsewhere(mae: Float64s, others: Float64s) -> Float64s:
+    """The mean error of a choice: at each origin the member that is best at the other ones."""
+    chosen = np.argmin(others, axis=0)
+    return np.asarray(np.take_along_axis(mae, chosen[None], axis=0)[0].mean(axis=1))
 
 
-def _left_out_mixture(errors: Float64s, mae: Float64s, who: Bools) -> Float64s:
-    """Residuals of the mixture at each origin, weighted by the errors at all other origins."""
-    count = mae.shape[1]
-    others = (mae.sum(axis=1, keepdims=True) - mae) / (count - 1) if count > 1 else mae
-    weights = _weights(np.maximum(others, 0.0), who)
-    return np.asarray(np.einsum("som,somh->soh", weights, errors))
+def _usual(mae: Float64s) -> Float64s:
+    """The error of the middle member at each origin, [series, origins]; no less than three tenths
+    of the middle one of all origins."""
+    of_origins = middle(np.moveaxis(mae, 0, 2))
+    return np.asarray(of_origins + _LEAST_USUAL * middle(of_origins)[:, None] + 1e-9)
 
 
-def _mixtures(
-    values: Float64s,
-    members: Sequence[Member],
-    weights: Float64s,
-    horizon: int,
-    period: int,
-    per_day: int,
-) -> Float64s:
-    """The means of several mixtures [mixtures, series, horizon], `weights` [mixtures, series,
-    members]."""
-    known = Rows(values, period, per_day)
-    means = np.zeros((weights.shape[0], values.shape[0], horizon))
+def _weights(errors: Float64s, who: Bools) -> Float64s:
+    """Inverse tenth powers of the errors along the first axis, summing to one; only for `who`, and
+    only where near the least."""
+    relative = (errors + 1e-12) / (errors[who].min(axis=0) + 1e-12)
+    counts = (relative <= _MOST_ERROR) & who.reshape(-1, *[1] * (errors.ndim - 1))
+    weights = np.where(counts, np.maximum(relative, 1.0) ** -_POWER, 0.0)
+    return np.asarray(weights / weights.sum(axis=0))
+
+
+def _without_each(of_origins: Float64s) -> Float64s:
+    """The mean over all other origins, [members, series, origins]; that of the only one alone."""
+    count = of_origins.shape[2]
+    if count == 1:
+        return of_origins
+    others = of_origins.sum(axis=2, keepdims=True) - of_origins
+    return np.asarray(np.maximum(others, 0.0) / (count - 1))
+
+
+def _mixture(weights: Float64s, errors: Floats) -> Floats:
+    """Errors [members, series, origins, steps] in a mixture, [series, origins, steps]."""
+    mixed = np.zeros(errors.shape[1:], dtype=errors.dtype)
+    for weight, error in zip(weights.astype(errors.dtype), errors, strict=True):
+        mixed += weight[:, :, None] * error
+    return mixed
+
+
+def _mixtures(known: Rows, members: Sequence[Member], weights: Float64s, horizon: int) -> Float64s:
+    """The means of several mixtures [mixtures, series, horizon] of `weights` [mixtures, members,
+    series]."""
+    means = np.zeros((weights.shape[0], known.values.shape[0], horizon))
+    low, high = _bounds(known, horizon)
     for which, member in enumerate(members):
-        used = (weights[:, :, which] > 0).any(axis=0)
+        used = (weights[:, which] > 0).any(axis=0)
         if used.any():
-            some = known if used.all() else Rows(values[used], period, per_day)
-            means[:, used] += weights[:, used, which, None] * _clamped(member, some, horizon)
+            some = known if used.all() else Rows(known.values[used], known.period, known.per_day)
+            ahead = np.clip(member.forecast(some, horizon), low[used], high[used])[:, 0]
+            means[:, used] += weights[:, which, used, None] * ahead
     return means

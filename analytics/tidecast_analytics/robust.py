@@ -5,32 +5,40 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Float64s = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 MAD_TO_SIGMA = 1.4826
 """The standard deviation of a normal law in units of its median absolute deviation."""
 
 # More points than this are averaged in neighbouring groups before pairs of them are taken.
-_MAX_POINTS = 60
+_MAX_POINTS = 30
 _JUMP_SIGMAS = 5.0
 
 
-def spread(rows: Float64s) -> Float64s:
+def middle(rows: Floats) -> Floats:
+    """The median along the last axis: sorting is several times quicker than `numpy.median`."""
+    ordered = np.sort(rows, axis=-1)
+    half = rows.shape[-1] // 2
+    if rows.shape[-1] % 2:
+        return np.asarray(ordered[..., half])
+    return np.asarray((ordered[..., half - 1] + ordered[..., half]) / 2)
+
+
+def spread(rows: Floats) -> Floats:
     """A robust standard deviation of each row: 1.4826 x the median absolute deviation."""
-    middle = np.median(rows, axis=-1, keepdims=True)
-    return np.asarray(MAD_TO_SIGMA * np.median(np.abs(rows - middle), axis=-1))
+    return np.asarray(MAD_TO_SIGMA * middle(np.abs(rows - middle(rows)[..., None])))
 
 
-def thinned(levels: Float64s) -> tuple[Float64s, int]:
-    """Rows of at most 60 points, each the mean of `factor` neighbours, and that factor."""
+def thinned(levels: Floats) -> tuple[Floats, int]:
+    """Rows of at most 30 points, each the mean of `factor` neighbours, and that factor."""
     factor = -(-levels.shape[1] // _MAX_POINTS)
     whole = levels.shape[1] // factor * factor
     newest = levels[:, levels.shape[1] - whole :]
     return newest.reshape(levels.shape[0], -1, factor).mean(axis=2), factor
 
 
-def theil_sen(levels: Float64s) -> Float64s:
+def theil_sen(levels: Floats) -> Floats:
     """The median of the slopes between all pairs of points (Theil 1950, Sen 1968), per step.
 
     `levels` is [rows, points]. With points 0, 1, 2, 9 the six slopes are 1, 1, 1, 3, 4 and 7:
@@ -42,10 +50,10 @@ def theil_sen(levels: Float64s) -> Float64s:
     count = points.shape[1]
     first, second = np.triu_indices(count, 1)
     slopes = (points[:, second] - points[:, first]) / (second - first)
-    return np.asarray(np.median(slopes, axis=1) / factor)
+    return np.asarray(middle(slopes) / factor)
 
 
-def dejumped_slope(levels: Float64s) -> Float64s:
+def dejumped_slope(levels: Floats) -> Floats:
     """The mean difference between neighbours, jumps left out.
 
     A jump differs from the median difference by more than five robust deviations: a release, a
@@ -54,18 +62,18 @@ def dejumped_slope(levels: Float64s) -> Float64s:
     if levels.shape[1] < 2:
         return np.zeros(levels.shape[0])
     differences = np.diff(levels, axis=1)
-    distance = np.abs(differences - np.median(differences, axis=1, keepdims=True))
+    distance = np.abs(differences - middle(differences)[:, None])
     ordinary = distance <= _JUMP_SIGMAS * spread(differences)[:, None] + 1e-12
     return np.asarray(np.where(ordinary, differences, 0.0).sum(axis=1) / ordinary.sum(axis=1))
 
 
-def agreed(one: Float64s, other: Float64s) -> Float64s:
+def agreed(one: Floats, other: Floats) -> Floats:
     """The smaller of two slopes where both point the same way, zero where they do not."""
     smaller = np.minimum(np.abs(one), np.abs(other))
     return np.asarray(np.where(np.sign(one) == np.sign(other), np.sign(one) * smaller, 0.0))
 
 
-def sustained_slope(levels: Float64s) -> Float64s:
+def sustained_slope(levels: Floats) -> Floats:
     """The slope that both the pairs and the de-jumped differences bear out, per step.
 
     A saw-tooth rises between clean-ups but its pairs do not; a step moves the pairs but not the
@@ -74,7 +82,7 @@ def sustained_slope(levels: Float64s) -> Float64s:
     return agreed(theil_sen(levels), dejumped_slope(levels))
 
 
-def rises(levels: Float64s, sigmas: float = 2.0) -> Bools:
+def rises(levels: Floats, sigmas: float = 2.0) -> Bools:
     """True where the sustained slope is upward beyond what the noise around it explains.
 
     The standard error is the least-squares one, sigma * sqrt(12 / n^3), with sigma the robust
@@ -85,7 +93,7 @@ def rises(levels: Float64s, sigmas: float = 2.0) -> Bools:
     if count < 3:
         return np.zeros(levels.shape[0], dtype=np.bool_)
     rest = levels - slope[:, None] * np.arange(count)
-    rest = rest - np.median(rest, axis=1, keepdims=True)
+    rest = rest - middle(rest)[:, None]
     power = np.maximum((rest**2).sum(axis=1), 1e-300)
     lag_one = np.clip((rest[:, 1:] * rest[:, :-1]).sum(axis=1) / power, 0.0, 0.9)
     error = spread(rest) * np.sqrt(12.0 / count**3) * np.sqrt((1 + lag_one) / (1 - lag_one))

@@ -175,8 +175,8 @@ def _paths(days: Days, ahead: Int64s) -> dict[str, Float64s]:
     for window in (7, 28, 84):
         if window == 7 or days.count > 0.75 * window:
             back = min(window, days.count - 1)
-            slope = (last - levels[:, -back - 1]) / back
-            found[f"drift {window}"] = dayshapes.line(last, slope, ahead)
+            rise: Float64s = (last - levels[:, -back - 1]) / back
+            found[f"drift {window}"] = dayshapes.line(last, rise, ahead)
     found["ordinary days"] = dayshapes.line(last, dejumped_slope(levels[:, -57:]), ahead)
     if days.count >= 14:
         found["newest pace"] = dayshapes.elbow(days, ahead)

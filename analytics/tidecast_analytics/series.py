@@ -72,6 +72,9 @@ def regular(times_ms: Int64s, values: Float64s) -> Grid:
     values = np.asarray(values, dtype=np.float64)
     if times_ms.shape != values.shape or times_ms.ndim != 1:
         raise ValueError(f"{times_ms.shape} times for {values.shape} values")
+    already = _already(times_ms, values)
+    if already is not None:
+        return already
     times_ms, values = _sorted_unique(times_ms, values)
     if times_ms.size == 0:
         return Grid(0, HOUR_MS, np.empty(0))
@@ -80,6 +83,23 @@ def regular(times_ms: Int64s, values: Float64s) -> Grid:
     if step_ms == HOUR_MS and interval_ms is not None and interval_ms < 0.9 * HOUR_MS:
         return _hourly_means(times_ms, values)
     return _as_is(times_ms, values, step_ms)
+
+
+def _already(times_ms: Int64s, values: Float64s) -> Grid | None:
+    """The grid of what comes once an hour, or once a day, without a hole; None otherwise."""
+    step_ms = int(times_ms[1] - times_ms[0]) if times_ms.size > 1 else 0
+    if step_ms not in MAX_STEPS or not np.isfinite(values).all():
+        return None
+    if not bool((times_ms[1:] - times_ms[:-1] == step_ms).all()):
+        return None
+    kept = values[-MAX_STEPS[step_ms] :]
+    end_ms = _snapped(int(times_ms[-1]), step_ms)
+    return Grid(end_ms - (kept.size - 1) * step_ms, step_ms, kept.copy())
+
+
+def _snapped(end_ms: int, step_ms: int) -> int:
+    off = (end_ms + _SNAP_MS) % step_ms
+    return end_ms + _SNAP_MS - off if off <= 2 * _SNAP_MS else end_ms
 
 
 def _sorted_unique(times_ms: Int64s, values: Float64s) -> tuple[Int64s, Float64s]:
@@ -131,10 +151,7 @@ def _whole_hours(times_ms: Int64s, hour: Int64s) -> tuple[int, int]:
 
 def _as_is(times_ms: Int64s, values: Float64s, step_ms: int) -> Grid:
     """Each value at the nearest time of the grid that ends with the last sample."""
-    end_ms = int(times_ms[-1])
-    off = (end_ms + _SNAP_MS) % step_ms
-    if off <= 2 * _SNAP_MS:
-        end_ms += _SNAP_MS - off
+    end_ms = _snapped(int(times_ms[-1]), step_ms)
     back = (end_ms - times_ms + step_ms // 2) // step_ms
     kept = back < MAX_STEPS[step_ms]
     back, values = back[kept], values[kept]

@@ -1,4 +1,4 @@
-"""Steps after which a resource goes on as before, only higher: a release, a migration."""
+"""Steps after which a resource goes on as before, on another level: a release, a migration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.robust import spread
+from tidecast_analytics.robust import middle, spread
 
 Float64s = npt.NDArray[np.float64]
 
@@ -21,38 +21,76 @@ _SUSTAINED = 0.7
 _MOST_STEPS = 2
 _NEIGHBOUR_DAYS = 3
 _EDGE_STEPS = 6
+# A recorded change is compared over so many days, and counts from so many usual differences on.
+_KNOWN_DAYS, _KNOWN_SIGMAS = 7, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A lasting step up: the position of the first value after it, and its size."""
+    """A lasting step: the position of the first value after it, and its size (negative: down)."""
 
     position: int
     size: float
 
 
-def upward_shifts(values: Float64s, per_day: int) -> Sequence[Shift]:
-    """The lasting steps up of a history, oldest first; none where there are more than two.
+def upward_shifts(values: Float64s, per_day: int) -> list[Sequence[Shift]]:
+    """The lasting steps up of each history [series, steps], oldest first; none where there are
+    more than two.
 
     Steps down are clean-ups: what was cleared fills again, so they are not reported.
     """
-    days = values.size // per_day
+    days = values.shape[1] // per_day
+    found: list[Sequence[Shift]] = [()] * values.shape[0]
     if days < 2 * _NEIGHBOUR_DAYS + 1:
-        return ()
-    levels = np.median(values[-days * per_day :].reshape(days, per_day), axis=1)
-    change = levels[2:] - levels[:-2]
-    usual = float(np.median(change))
-    least = max(_SIGMAS * float(spread(change)), _SHARE_OF_RANGE * float(np.ptp(values)), 1e-9)
-    middles = _peaks(change - usual, least)
-    found = [
+        return found
+    newest = values[:, -days * per_day :]
+    levels = middle(newest.reshape(values.shape[0], days, per_day))
+    change = levels[:, 2:] - levels[:, :-2]
+    change = change - middle(change)[:, None]
+    least = np.maximum(_SIGMAS * spread(change), _SHARE_OF_RANGE * np.ptp(values, axis=1))
+    least = np.maximum(least, 1e-9)
+    for row in np.flatnonzero((change > least[:, None]).any(axis=1)):
+        one = _shifts(values[row], levels[row], change[row], float(least[row]), per_day)
+        found[row] = one if len(one) <= _MOST_STEPS else ()
+    return found
+
+
+def _shifts(
+    values: Float64s, levels: Float64s, change: Float64s, least: float, per_day: int
+) -> list[Shift]:
+    """The lasting steps among the changes [days - 2], over what is usual, of at least `least`."""
+    usual = float((levels[2:] - levels[:-2] - change)[0])
+    return [
         Shift(
-            _edge(values, values.size - (days - middle) * per_day, per_day),
-            float(levels[middle + 1] - levels[middle - 1] - usual),
+            _edge(values, values.size - (levels.size - day) * per_day, per_day),
+            float(levels[day + 1] - levels[day - 1] - usual),
         )
-        for middle in middles
-        if _lasts(levels, middle)
+        for day in _peaks(change, least)
+        if _lasts(levels, day)
     ]
-    return found if len(found) <= _MOST_STEPS else ()
+
+
+def known_shifts(values: Float64s, positions: Sequence[int], per_day: int) -> list[Shift]:
+    """What moved the level of a history [steps] for good at each of the positions, up or down.
+
+    Whole days on both sides, up to a week of them and none beyond another change, are compared
+    phase by phase; what the days differ among themselves does not count as a change.
+    """
+    inside = sorted({at for at in positions if 0 < at < values.size})
+    found = []
+    for before, at, after in zip([0, *inside], inside, [*inside[1:], values.size], strict=False):
+        days = min(at - before, after - at, _KNOWN_DAYS * per_day) // per_day
+        if days == 0:
+            continue
+        old = values[at - days * per_day : at].reshape(days, per_day)
+        new = values[at : at + days * per_day].reshape(days, per_day)
+        size = float(np.median(np.median(new, axis=0) - np.median(old, axis=0)))
+        usual = np.concatenate(
+            (np.median(old, axis=1) - np.median(old), np.median(new, axis=1) - np.median(new))
+        )
+        if abs(size) > _KNOWN_SIGMAS * float(np.abs(usual).mean()) + 1e-9:
+            found.append(Shift(at, size))
+    return found
 
 
 def without_shifts(values: Float64s, shifts: Sequence[Shift]) -> Float64s:

@@ -25,7 +25,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "analytics")]
 
 from benchmarks.forecast import crossings, families  # noqa: E402
 
-from tidecast_analytics import forecasting, runningmax  # noqa: E402
+from tidecast_analytics import runningmax  # noqa: E402
+from tidecast_analytics.cases import prepared  # noqa: E402
 from tidecast_analytics.dailypeaks import sustained_peaks  # noqa: E402
 from tidecast_analytics.outlook import History  # noqa: E402
 from tidecast_analytics.series import DAY_MS  # noqa: E402
@@ -74,10 +75,12 @@ def lessons(asked: list[crossings.Case]) -> Lessons:
     for case in asked:
         step = DAY_MS // case.per_day
         times = step * np.arange(case.known.size, dtype=np.int64)
-        inner, mark = forecasting.modelled(History(times, case.known, case.mark))
-        peaks = sustained_peaks(inner[None, :], case.per_day)
+        modelled = prepared([History(times, case.known, case.mark)])[0]
+        peaks = sustained_peaks(modelled.inner[None, :], case.per_day)
         if peaks.shape[1] >= runningmax.LEAST_DAYS:
-            by_length.setdefault(peaks.shape[1], []).append((case, peaks[0], mark))
+            by_length.setdefault(peaks.shape[1], []).append(
+                (case, peaks[0], modelled.scale.inner(case.mark))
+            )
     rows, names = [], set()
     for some in by_length.values():
         found = runningmax.evidence(np.stack([peaks for _, peaks, _ in some]), DAYS)

@@ -83,13 +83,19 @@ def make_host(number: int, start_ms: int, scrapes: int) -> Host:
     random = np.random.default_rng([7, number])
     times = start_ms + SCRAPE_MS * np.arange(scrapes, dtype=np.int64)
     times += np.rint(random.normal(0, JITTER_MS, scrapes)).astype(np.int64)
-    labels, values = [], []
-    for metric in METRICS:
-        for own in metric.labels:
-            pairs = {"__name__": metric.name, "instance": f"host-{number}:9100", "job": "node"}
-            labels.append(_label_fields(pairs | own))
-            values.append(_values(metric.kind, random, scrapes))
-    return Host(labels, times, np.array(values))
+    kinds = [metric.kind for metric in METRICS for _ in metric.labels]
+    values = [_values(kind, random, scrapes) for kind in kinds]
+    return Host(host_labels(number), times, np.array(values))
+
+
+def host_labels(number: int) -> list[bytes]:
+    """How the series of the host of this number are called on the wire."""
+    common = {"instance": f"host-{number}:9100", "job": "node"}
+    return [
+        _label_fields({"__name__": metric.name} | common | own)
+        for metric in METRICS
+        for own in metric.labels
+    ]
 
 
 def _values(kind: str, random: np.random.Generator, scrapes: int) -> np.ndarray:
@@ -107,6 +113,44 @@ def _values(kind: str, random: np.random.Generator, scrapes: int) -> np.ndarray:
         return np.full(scrapes, float(random.integers(1, 10**12)))
     assert kind == "zero", kind
     return np.zeros(scrapes)
+
+
+@dataclass(frozen=True)
+class LiveTemplate:
+    """A message of some hosts with one sample of each series, to be filled in."""
+
+    message: np.ndarray
+    value_places: np.ndarray
+    """[series, 8]"""
+    time_places: np.ndarray
+    """[series, 6]"""
+    base: np.ndarray
+    step: np.ndarray
+    """Where each series starts and how far it goes on at each scrape."""
+
+    def filled(self, time_ms: int, values: np.ndarray) -> bytes:
+        """The message with these values, none of them zero, all of this time."""
+        septets = (time_ms >> (7 * np.arange(6))) & 0x7F | 0x80
+        septets[5] &= 0x7F
+        self.message[self.time_places] = septets
+        self.message[self.value_places] = values[:, None].view(np.uint8)
+        return self.message.tobytes()
+
+
+def live_template(first_host: int) -> LiveTemplate:
+    """The message of `LIVE_HOSTS` hosts from this one on."""
+    labels = [each for i in range(LIVE_HOSTS) for each in host_labels(first_host + i)]
+    sample = b"\x12\x10\x09" + bytes(8) + b"\x10" + bytes(6)
+    series = [b"\x0a" + _varint(len(each) + len(sample)) + each + sample for each in labels]
+    ends = np.cumsum([len(each) for each in series])
+    random = np.random.default_rng([8, first_host])
+    return LiveTemplate(
+        np.frombuffer(b"".join(series), dtype=np.uint8).copy(),
+        ends[:, None] + np.arange(-15, -7),
+        ends[:, None] + np.arange(-6, 0),
+        random.integers(1, 10**9, len(labels)).astype(float),
+        random.integers(0, 1000, len(labels)).astype(float),
+    )
 
 
 def write_bodies(path: Path, hosts: list[Host], *, live: bool) -> int:

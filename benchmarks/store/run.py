@@ -130,7 +130,7 @@ def send(server: Server, bodies: Bodies, *, settle: bool = True) -> float:
     def send_some(connection_number: int) -> None:
         connection = server.connect()
         for body in read_bodies(bodies.path, connection_number):
-            connection.request("POST", server.write_path, body, _HEADERS)
+            connection.request("POST", server.write_path, body, HEADERS)
             answer = connection.getresponse()
             said = answer.read()
             if answer.status // 100 != 2:
@@ -149,7 +149,7 @@ def send(server: Server, bodies: Bodies, *, settle: bool = True) -> float:
     return (server.cpu_seconds() - before) / bodies.samples * 1e6
 
 
-_HEADERS = {
+HEADERS = {
     "Content-Type": "application/x-protobuf",
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "0.1.0",

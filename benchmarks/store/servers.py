@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
-TICKS = os.sysconf("SC_CLK_TCK")
+from processes import ProcessTree
+
 READY_SECONDS = 120
 ANSWER_SECONDS = 600
 
@@ -37,7 +38,7 @@ class Server(ABC):
             self._process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, env={**os.environ, **self.environment}
             )
-        self._stat = Path(f"/proc/{self._process.pid}/stat")
+        self._tree = ProcessTree(self._process.pid)
         self._wait_until_ready()
 
     @abstractmethod
@@ -56,15 +57,16 @@ class Server(ABC):
             time.sleep(1)
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process so far."""
-        fields = self._stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """User and system time of its processes so far."""
+        return self._tree.cpu_seconds()
+
+    def memory_mb(self) -> float:
+        """What its processes have in memory now."""
+        return self._tree.memory_mb()
 
     def peak_mb(self) -> float:
-        """The largest resident set so far."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
-        return round(int(line.split()[1]) / 1024, 1)
+        """The most its processes had in memory together so far."""
+        return self._tree.peak_mb()
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection to it."""

@@ -21,7 +21,9 @@ from starlette.routing import Route
 
 from tidecast.config import Address, ServerSettings
 from tidecast.server.application import Application
+from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.prometheus_api import PrometheusApi
+from tidecast.server.queries import Queries
 from tidecast.server.write_api import WriteApi
 
 
@@ -36,11 +38,13 @@ def main(directory: Path, port: int) -> None:
         await run_in_threadpool(app.raw.maintain, app.clock.now_ms())
         return JSONResponse(asdict(app.raw.stats()))
 
+    heavy = HeavyQueries(app.worker.queries, app.engine)
+    queries = Queries(app.engine, heavy)
     routes = [
         Route("/-/ready", ready),
         Route("/flush", flush, methods=["POST"]),
         *WriteApi(app.ingest, app.samples, app.metrics, app.clock).routes(),
-        *PrometheusApi(app.engine, app.samples, app.alerts, app.clock).routes(),
+        *PrometheusApi(app.engine, app.samples, app.alerts, app.clock, queries).routes(),
     ]
     uvicorn.run(
         Starlette(routes=routes), host="127.0.0.1", port=port, log_config=None, access_log=False

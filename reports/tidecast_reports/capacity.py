@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics.sanity import Finding
+
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
 
@@ -37,7 +39,8 @@ class PastForecast:
     """One line of the forecast ledger.
 
     `crossed_ms` is when the mark was crossed in fact; `held` says whether the forecast was right
-    and is None until its day has come.
+    and is None until its day has come: it was scored for its first `lead_days` days, in which
+    `coverage80` of what came lay within its 80 % band. `band` holds its steps where they are kept.
     """
 
     published_ms: int
@@ -48,6 +51,9 @@ class PastForecast:
     method: str
     crossed_ms: int | None = None
     held: bool | None = None
+    lead_days: int = 0
+    coverage80: float | None = None
+    band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ class ResourceOutlook:
     """When there will be history enough for a first forecast; None where there is one."""
     track: TrackRecord | None = None
     """How its past forecasts fared; None before the first was scored."""
+    findings: Sequence[Finding] = ()
+    """What is wrong with its history, the gravest first."""
 
     @property
     def over_this_hour(self) -> bool:

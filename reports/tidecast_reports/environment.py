@@ -9,6 +9,8 @@ from markupsafe import Markup, escape
 
 from tidecast_reports import sentences, units
 from tidecast_reports.capacity import ResourceOutlook
+from tidecast_reports.parts_chart import parts_chart
+from tidecast_reports.past_chart import past_chart
 from tidecast_reports.ranking import fullness
 from tidecast_reports.svg import fan_chart
 
@@ -54,6 +56,8 @@ def make_environment(*packages: str) -> Environment:
         "duration": units.duration,
     }
     environment.globals["fan_chart"] = fan_chart
+    environment.globals["past_chart"] = past_chart
+    environment.globals["parts_chart"] = parts_chart
     environment.globals["resource_name"] = sentences.resource_name
     return environment
 

@@ -19,7 +19,7 @@ from tidecast_reports.sentences import mark_text, sentence
 from tidecast_reports.thinning import thin_band, thin_history
 from tidecast_reports.units import date, quantity
 
-SHOWN_HISTORY = 1.0
+SHOWNHISTORY_LOOK = 1.0
 """How much history is drawn, in lengths of the forecast."""
 POINTS = 240
 BAND_POINTS = 90
@@ -27,17 +27,17 @@ BAND_POINTS = 90
 GUTTER_PX = 56
 
 _GRID = Markup('stroke="#e2e6ea" stroke-width="1"')
-_HISTORY = Markup('stroke="#33475b" stroke-width="1.4"')
+HISTORY_LOOK = Markup('stroke="#33475b" stroke-width="1.4"')
 _MEAN = Markup('stroke="#0a6c8f" stroke-width="1.8"')
 _SOFT = "#5a6673"
 _RED = "#b3261e"
-_WIDTH = 1000
+WIDTH = 1000
 _TOP_PX = 18
 _FOOT_PX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
     """Times to thousandths of the width, values to pixels from the top."""
 
     first_ms: int
@@ -46,17 +46,21 @@ class _Frame:
     height: int
 
     def x(self, times_ms: Int64s) -> Float64s:
+        """Places of these times."""
         span = max(self.last_ms - self.first_ms, 1)
-        return (times_ms - self.first_ms) / span * _WIDTH
+        return (times_ms - self.first_ms) / span * WIDTH
 
     def x_of(self, at_ms: int) -> float:
+        """The place of one time."""
         return float(self.x(np.array([at_ms], dtype=np.int64))[0])
 
     def y(self, values: Float64s) -> Float64s:
+        """Pixels from the top; what is higher than the top is cut there."""
         floor = self.height - _FOOT_PX
         return floor - np.clip(values / self.top, 0, 1.02) * (floor - _TOP_PX)
 
     def y_of(self, value: float) -> float:
+        """The pixel of one value."""
         return float(self.y(np.array([value]))[0])
 
 
@@ -70,13 +74,13 @@ def fan_chart(
     if np.isfinite(outlook.history).sum() < 2:
         return Markup("")
     first_ms, last_ms = shown_span(outlook, now_ms)
-    frame = _Frame(first_ms, last_ms, _top(outlook, first_ms), height)
+    frame = Frame(first_ms, last_ms, _top(outlook, first_ms), height)
     parts = [
         _open(outlook, now_ms, horizon_days, identifier, height),
-        _time_axis(frame),
-        _value_axis(outlook, frame),
+        time_axis(frame),
+        value_axis(outlook, frame),
         _curves(outlook, frame),
-        _value_labels(outlook, frame),
+        value_labels(outlook, frame),
         _mark(outlook, frame, now_ms),
         Markup("</svg>"),
     ]
@@ -89,7 +93,9 @@ def shown_span(outlook: ResourceOutlook, now_ms: int) -> tuple[int, int]:
     if outlook.band is None or outlook.band.times_ms.size == 0:
         return max(first_ms, last_ms - 90 * DAY_MS), max(last_ms, first_ms + 1)
     ahead_ms = int(outlook.band.times_ms[-1]) - last_ms
-    return max(first_ms, last_ms - round(SHOWN_HISTORY * ahead_ms)), int(outlook.band.times_ms[-1])
+    return max(first_ms, last_ms - round(SHOWNHISTORY_LOOK * ahead_ms)), int(
+        outlook.band.times_ms[-1]
+    )
 
 
 def _top(outlook: ResourceOutlook, first_ms: int) -> float:
@@ -133,23 +139,25 @@ def _description(outlook: ResourceOutlook, now_ms: int) -> str:
     return text
 
 
-def _value_axis(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+def value_axis(outlook: ResourceOutlook, frame: Frame) -> Markup:
+    """The lines at round values."""
     return Markup("").join(
         Markup('<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}" {look}/>').format(
-            y=_px(frame.y_of(value)), look=_GRID
+            y=px(frame.y_of(value)), look=_GRID
         )
         for value, _ in _value_ticks(outlook, frame)
     )
 
 
-def _value_labels(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+def value_labels(outlook: ResourceOutlook, frame: Frame) -> Markup:
+    """How the round values read, left of the drawing."""
     return Markup("").join(
         _text(told, "-8", frame.y_of(value) + 4, "end", "axis")
         for value, told in _value_ticks(outlook, frame)
     )
 
 
-def _value_ticks(outlook: ResourceOutlook, frame: _Frame) -> list[tuple[float, str]]:
+def _value_ticks(outlook: ResourceOutlook, frame: Frame) -> list[tuple[float, str]]:
     """Round values and how they read: shares of the limit where there is one."""
     relative = outlook.unit == "ratio" or bool(outlook.limit)
     scale = outlook.limit if outlook.limit and outlook.unit != "ratio" else 1.0
@@ -160,44 +168,45 @@ def _value_ticks(outlook: ResourceOutlook, frame: _Frame) -> list[tuple[float, s
     return [(tick * scale, quantity(tick, unit)) for tick in ticks]
 
 
-def _time_axis(frame: _Frame) -> Markup:
+def time_axis(frame: Frame) -> Markup:
+    """Round times along the foot."""
     texts = []
     for at_ms, label in time_ticks(frame.first_ms, frame.last_ms):
-        x = frame.x_of(at_ms) / _WIDTH * 100
+        x = frame.x_of(at_ms) / WIDTH * 100
         anchor = "start" if x < 7 else "end" if x > 93 else "middle"
         texts.append(_text(label, f"{x:.2f}%", frame.height - 5, anchor, "axis"))
     return Markup("").join(texts)
 
 
-def _curves(outlook: ResourceOutlook, frame: _Frame) -> Markup:
+def _curves(outlook: ResourceOutlook, frame: Frame) -> Markup:
     shown = outlook.history_ms >= frame.first_ms
     times_ms, values = thin_history(outlook.history_ms[shown], outlook.history[shown], POINTS)
     shapes = []
     if outlook.band is not None and outlook.band.times_ms.size:
         band = thin_band(outlook.band, BAND_POINTS)
         shapes = _fan(band, frame)
-    shapes.append(_line(frame, times_ms, values, "history", _HISTORY))
+    shapes.append(curve(frame, times_ms, values, "history", HISTORY_LOOK))
     return Markup(
         '<svg x="0" y="0" width="100%" height="{height}" viewBox="0 0 {width} {height}"'
         ' preserveAspectRatio="none">{shapes}</svg>'
-    ).format(height=frame.height, width=_WIDTH, shapes=Markup("").join(shapes))
+    ).format(height=frame.height, width=WIDTH, shapes=Markup("").join(shapes))
 
 
-def _fan(band: Band, frame: _Frame) -> list[Markup]:
+def _fan(band: Band, frame: Frame) -> list[Markup]:
     edges = (("band95", band.lo95, band.hi95, "0.13"), ("band80", band.lo80, band.hi80, "0.24"))
     around_ms = np.append(band.times_ms, band.times_ms[::-1])
     shapes = [
         Markup('<path class="{name}" d="{d}Z" fill="#0a6c8f" fill-opacity="{opacity}"/>').format(
             name=name,
             opacity=opacity,
-            d=_path(frame, around_ms, np.append(high, low[::-1])),
+            d=path_data(frame, around_ms, np.append(high, low[::-1])),
         )
         for name, low, high, opacity in edges
     ]
-    return [*shapes, _line(frame, band.times_ms, band.mean, "mean", _MEAN)]
+    return [*shapes, curve(frame, band.times_ms, band.mean, "mean", _MEAN)]
 
 
-def _mark(outlook: ResourceOutlook, frame: _Frame, now_ms: int) -> Markup:
+def _mark(outlook: ResourceOutlook, frame: Frame, now_ms: int) -> Markup:
     """The mark, the P10-P90 stretch of it and the median date as a dot."""
     if outlook.mark is None:
         return Markup("")
@@ -206,41 +215,42 @@ def _mark(outlook: ResourceOutlook, frame: _Frame, now_ms: int) -> Markup:
         Markup(
             '<line class="mark" x1="0" x2="100%" y1="{y}" y2="{y}" stroke="#b3261e"'
             ' stroke-width="1.2" stroke-dasharray="5 4"/>'
-        ).format(y=_px(y)),
+        ).format(y=px(y)),
         _text(f"mark {mark_text(outlook)}", "8", y - 5, "start", "mark-label", _RED),
     ]
     if outlook.p10_ms is not None and outlook.p50_ms is not None:
         last_ms = frame.last_ms if outlook.p90_ms is None else outlook.p90_ms
         start, end = (
-            min(max(frame.x_of(at_ms) / _WIDTH * 100, 0), 100)
-            for at_ms in (outlook.p10_ms, last_ms)
+            min(max(frame.x_of(at_ms) / WIDTH * 100, 0), 100) for at_ms in (outlook.p10_ms, last_ms)
         )
         parts.append(
             Markup(
                 '<line class="span" x1="{start}%" x2="{end}%" y1="{y}" y2="{y}" stroke="#b3261e"'
                 ' stroke-width="4" stroke-linecap="round" stroke-opacity="0.45"/>'
-            ).format(start=f"{start:.2f}", end=f"{end:.2f}", y=_px(y))
+            ).format(start=f"{start:.2f}", end=f"{end:.2f}", y=px(y))
         )
     if outlook.p50_ms is not None and frame.first_ms <= outlook.p50_ms <= frame.last_ms:
-        x = frame.x_of(outlook.p50_ms) / _WIDTH * 100
+        x = frame.x_of(outlook.p50_ms) / WIDTH * 100
         anchor = "end" if x > 90 else "middle"
         parts += [
             Markup('<circle class="median" cx="{x}%" cy="{y}" r="4.5" fill="#b3261e"/>').format(
-                x=f"{x:.2f}", y=_px(y)
+                x=f"{x:.2f}", y=px(y)
             ),
             _text(date(outlook.p50_ms, now_ms), f"{x:.2f}%", y - 9, anchor, "when", _RED),
         ]
     return Markup("").join(parts)
 
 
-def _line(frame: _Frame, times_ms: Int64s, values: Float64s, name: str, look: Markup) -> Markup:
+def curve(frame: Frame, times_ms: Int64s, values: Float64s, name: str, look: Markup) -> Markup:
+    """A line through these points, as a `<path>` of the class `name`."""
     return Markup(
         '<path class="{name}" d="{d}" fill="none" {look} stroke-linejoin="round"'
         ' vector-effect="non-scaling-stroke"/>'
-    ).format(name=name, d=_path(frame, times_ms, values), look=look)
+    ).format(name=name, d=path_data(frame, times_ms, values), look=look)
 
 
-def _path(frame: _Frame, times_ms: Int64s, values: Float64s) -> str:
+def path_data(frame: Frame, times_ms: Int64s, values: Float64s) -> str:
+    """The points as the data of a path, those without a finite value left out."""
     points = np.column_stack((frame.x(times_ms), frame.y(values)))[np.isfinite(values)]
     # One formatting of all points: charts are most of a page's work.
     form = "L".join(["%.1f %.1f"] * len(points))
@@ -251,8 +261,9 @@ def _text(text: str, x: str, y: float, anchor: str, name: str, fill: str = _SOFT
     return Markup(
         '<text class="{name}" x="{x}" y="{y}" text-anchor="{anchor}" fill="{fill}" font-size="11"'
         ' font-family="system-ui, sans-serif">{text}</text>'
-    ).format(name=name, x=x, y=_px(y), anchor=anchor, fill=fill, text=text)
+    ).format(name=name, x=x, y=px(y), anchor=anchor, fill=fill, text=text)
 
 
-def _px(value: float) -> str:
+def px(value: float) -> str:
+    """A number of pixels, no longer than it has to be."""
     return f"{value:.1f}".removesuffix(".0")

@@ -48,6 +48,9 @@ class ServerSettings:
     data_dir: Path
     listen: Address
     retention_ms: int = 30 * DAY_MS
+    retention_5m_ms: int = 395 * DAY_MS
+    retention_1h_ms: int = 3650 * DAY_MS
+    max_disk_bytes: int | None = None
     out_of_order_window_ms: int = 36_500 * DAY_MS
     token_file: Path | None = None
     require_auth: bool = False
@@ -64,6 +67,12 @@ class ServerSettings:
     samples_read_url: str = ""
     samples_write_url: str = ""
     samples_token_file: Path | None = None
+    max_series: int = 2_000_000
+    query_timeout_ms: int = 120_000
+    query_max_samples: int = 50_000_000
+    query_max_memory_mib: int = 4096
+    query_max_concurrency: int = 20
+    query_lookback_ms: int = 300_000
 
     @property
     def scheme(self) -> str:

@@ -16,6 +16,7 @@ from tidecast_alerts.ports import VectorSample
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_alerts.rules import InvalidRule, load_rules
 from tidecast_collector.errors import InvalidInput, TidecastError
+from tidecast_collector.labels import Labels, make_labels
 
 MINUTE = 60_000
 START = 1_700_000_000_000 // MINUTE * MINUTE
@@ -51,6 +52,7 @@ class Site:
         self.records = MemoryRecords()
         self.clock = FakeClock(START)
         self.recorded: list[tuple[Sequence[VectorSample], int]] = []
+        self.shown: list[tuple[Sequence[VectorSample], Sequence[Labels], int]] = []
         self.start(rules)
 
     def start(self, rules: str = RULES) -> None:
@@ -63,6 +65,7 @@ class Site:
             receivers=["ops"],
             external_url="http://tidecast",
             record=lambda samples, at_ms: self.recorded.append((samples, at_ms)),
+            show=lambda *what: self.shown.append(what),
         )
 
     def minute(self, used: float | None = None, host: str = "web-3:9100", **more: float) -> None:
@@ -329,6 +332,48 @@ def test_a_failing_rule_stops_no_other_and_says_so() -> None:
     # What the failing rule had found before stands.
     assert [rule["state"] for rule in rules] == ["inactive", "firing", "firing", "inactive"]
     assert site.incidents()[0].severity == "critical"
+
+
+def test_alerts_are_shown_as_series_that_end_with_them() -> None:
+    rules = """
+groups:
+  - name: g
+    interval: 1m
+    rules:
+      - alert: Busy
+        expr: load > 1
+        for: 1m
+"""
+    site = Site(rules)
+
+    def series(name: str, **more: str) -> Labels:
+        pairs = {"__name__": name, "alertname": "Busy", "instance": "web-3:9100", **more}
+        return make_labels(pairs)
+
+    pending = series("ALERTS", alertstate="pending")
+    firing = series("ALERTS", alertstate="firing")
+    since = series("ALERTS_FOR_STATE")
+    for load in (0.5, 2.0, 2.0, 0.5):
+        site.minute(load=load)
+    active = (START + 2 * MINUTE) / 1000
+    assert site.shown == [
+        ([VectorSample(pending, 1.0), VectorSample(since, active)], [], START + 2 * MINUTE),
+        ([VectorSample(firing, 1.0), VectorSample(since, active)], [pending], START + 3 * MINUTE),
+        ([], [firing, since], START + 4 * MINUTE),
+    ]
+
+
+def test_the_series_of_a_rule_that_is_gone_end_when_a_server_starts_without_it() -> None:
+    site = Site()
+    site.minutes(92, 92)
+    assert site.shown[-1][0]
+    site.shown.clear()
+    site.start(ONLY_HOSTS.replace("DiskFull", "DiskNearlyFull"))
+    site.minute(50)
+    ((samples, ended, at_ms),) = site.shown
+    assert not samples
+    assert {dict(labels)["alertname"] for labels in ended} == {"DiskFull"}
+    assert at_ms == START + 3 * MINUTE
 
 
 def test_recording_rules_are_handed_to_the_writer() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tidecast_analytics.forecasting import forecast
-from tidecast_analytics.kinds import Kind, kind
+from tidecast_analytics.kinds import Kind, kinds
 from tidecast_analytics.outlook import History, OutlookState
 from tidecast_analytics.series import HOUR_MS
 
@@ -25,21 +25,26 @@ def outlook(values, mark, days=30):
 
 
 def test_bursts_from_a_rest_are_told_from_growth_and_from_seasons():
-    assert kind(bursts(), 24) is Kind.RESTING
-    assert kind(40 + 5 * np.sin(HOURS / 4), 24) is Kind.EVEN
-    assert kind(np.maximum(HOURS - 500, 0) * 0.1, 24) is Kind.EVEN
-    assert kind(np.zeros(100), 24) is Kind.EVEN
+    assert kinds(np.asarray(bursts(), dtype=np.float64)[None, :], 24)[0] is Kind.RESTING
+    assert (
+        kinds(np.asarray(40 + 5 * np.sin(HOURS / 4), dtype=np.float64)[None, :], 24)[0] is Kind.EVEN
+    )
+    assert (
+        kinds(np.asarray(np.maximum(HOURS - 500, 0) * 0.1, dtype=np.float64)[None, :], 24)[0]
+        is Kind.EVEN
+    )
+    assert kinds(np.asarray(np.zeros(100), dtype=np.float64)[None, :], 24)[0] is Kind.EVEN
 
 
 def test_what_was_cleared_and_creeps_up_again_is_not_at_rest():
     cleared = np.where(HOURS < 200, 85.0, 20.0) + 0.001 * HOURS
-    assert kind(cleared, 24) is Kind.EVEN
+    assert kinds(np.asarray(cleared, dtype=np.float64)[None, :], 24)[0] is Kind.EVEN
 
 
 def test_bursts_going_on_now_are_no_rest():
     values = bursts()
     values[-72:] = 60
-    assert kind(values, 24) is Kind.EVEN
+    assert kinds(np.asarray(values, dtype=np.float64)[None, :], 24)[0] is Kind.EVEN
 
 
 def test_at_rest_the_forecast_is_the_rest_and_the_band_knows_bursts():

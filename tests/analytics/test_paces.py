@@ -5,7 +5,7 @@ import pytest
 
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.outlook import History, OutlookState
-from tidecast_analytics.paces import at_newest_pace, change_of_pace
+from tidecast_analytics.paces import at_newest_pace, changes_of_pace
 from tidecast_analytics.series import DAY_MS, HOUR_MS
 
 HOURS = np.arange(60 * 24)
@@ -17,7 +17,7 @@ def elbow(at, before, after):
 
 
 def test_an_elbow_is_found_where_it_is_with_its_size():
-    change = change_of_pace(elbow(1100, 0.002, 0.04) + NOISE, 24)
+    change = changes_of_pace((elbow(1100, 0.002, 0.04) + NOISE)[None, :], 24)[0]
     assert abs(change.position - 1100) <= 24
     assert change.position + change.steps_since == HOURS.size - 1
     assert change.added == pytest.approx(0.038, rel=0.05)
@@ -25,7 +25,7 @@ def test_an_elbow_is_found_where_it_is_with_its_size():
 
 def test_history_at_the_newest_pace_is_one_line():
     values = elbow(1100, 0.0, 0.05)
-    straight = at_newest_pace(values, change_of_pace(values, 24))
+    straight = at_newest_pace(values, changes_of_pace(values[None, :], 24)[0])
     assert straight[-300:] == pytest.approx(values[-300:])
     # All on one line of 0.05 an hour, within 3 % of its rise of 72.
     line = values[-1] + 0.05 * (HOURS - HOURS[-1])
@@ -44,8 +44,8 @@ def test_lines_curves_steps_teeth_and_noise_have_no_elbow():
         np.zeros(HOURS.size),
         np.log1p(HOURS / 100),
     ):
-        assert change_of_pace(values, 24) is None
-    assert change_of_pace(HOURS[: 20 * 24] * 1.0, 24) is None
+        assert changes_of_pace(values[None, :], 24)[0] is None
+    assert changes_of_pace(HOURS[None, : 20 * 24] * 1.0, 24)[0] is None
 
 
 def test_a_disk_that_began_to_fill_a_fortnight_ago_is_seen_and_told():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tidecast.journeys.measure_usage import measure
-from tidecast.policy.documents import InvalidPolicy
+from tidecast.policy.model import InvalidPolicy
 from tidecast.policy.resources import ResourceDefinition, load_resources, parse_resources
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
@@ -54,10 +54,10 @@ def test_everything_can_be_said() -> None:
     [
         ("resources:", "resource:", "r.yaml:1:1: unknown key 'resource'"),
         ("title: Tape", "titel: Tape", "r.yaml:3:5: unknown key 'titel'"),
-        ("title: Tape", "title: [Tape]", "r.yaml:3:12: title must be a single value"),
-        ("    title: Tape\n", "", "r.yaml:2:3: tape lacks title"),
+        ("title: Tape", "title: [Tape]", "r.yaml:3:12: expected text, found a list"),
+        ("    title: Tape\n", "", "r.yaml:3:5: tape lacks title"),
         ("unit: bytes", "unit: MB", "r.yaml:4:11: unit: 'MB' is not one of"),
-        ("unit: bytes", "unit: bytes\n    unit: count", "r.yaml:5:5: 'unit' stands here twice"),
+        ("unit: bytes", "unit: bytes\n    unit: count", "r.yaml:5:5: 'unit' stands twice"),
         ("tape_used_bytes", "sum(", "r.yaml:5:12: usage: "),
         ("tape_size_bytes", "1 +", "r.yaml:6:12: limit: "),
         ("tape_size_bytes", "0", "r.yaml:6:12: limit: 0 is not a number above 0"),
@@ -73,7 +73,7 @@ def test_everything_can_be_said() -> None:
         ("  tape:\n", "  tape: 5\n  tape2:\n", "r.yaml:2:9: expected a mapping"),
         ("resources:", "resources: [", "r.yaml:3:10: not YAML"),
         ("Tape", "*nobody", "r.yaml:3:12: not YAML: found undefined alias"),
-        ("Tape", "\x07", "r.yaml: not YAML"),
+        ("Tape", "\x07", "r.yaml:3:12: not YAML: character 7"),
     ],
 )
 def test_every_fault_has_its_place(old: str, new: str, message: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tidecast.promql.encode import encode_result
+from tidecast.promql.encode import encode_pieces, encode_result
+from tidecast.promql.numbers import format_value
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
 from tidecast_collector.labels import make_labels
 
@@ -64,3 +66,38 @@ def test_any_text_reads_back(text: str) -> None:
     vector = Vector(0, [(("a", text),)], np.zeros(1))
     read = json.loads(encode_result(QueryResult(vector)))["result"]
     assert read == [{"metric": {"a": text}, "value": [0, "0"]}]
+
+
+samples_of_a_series = st.lists(
+    st.tuples(
+        st.integers(-(10**12), 10**15),
+        st.one_of(st.floats(), st.integers(-(10**18), 10**18).map(float), st.just(1e-5)),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(st.lists(samples_of_a_series, max_size=4))
+def test_every_series_reads_back(drawn: list[list[tuple[int, float]]]) -> None:
+    series = [sorted(one, key=lambda sample: sample[0]) for one in drawn]
+    matrix = Matrix(
+        [(("i", str(i)),) for i in range(len(series))],
+        np.cumsum([0, *map(len, series)]),
+        np.array([at for one in series for at, _ in one], dtype=np.int64),
+        np.array([value for one in series for _, value in one], dtype=np.float64),
+    )
+    read = json.loads(encode_result(QueryResult(matrix)), parse_float=Decimal)["result"]
+    assert [each["metric"] for each in read] == [{"i": str(i)} for i in range(len(series))]
+    for one, each in zip(series, read, strict=True):
+        assert [int(Decimal(at) * 1000) for at, _ in each["values"]] == [at for at, _ in one]
+        assert [text for _, text in each["values"]] == [format_value(value) for _, value in one]
+
+
+def test_a_long_series_is_written_in_parts_that_fit() -> None:
+    count = 150_000
+    matrix = Matrix([()], np.array([0, count]), np.arange(count), np.arange(count) / 8)
+    pieces = list(encode_pieces(QueryResult(matrix)))
+    assert max(map(len, pieces)) < 2_000_000
+    points = json.loads(b"".join(pieces))["result"][0]["values"]
+    assert points == [[i / 1000, format_value(i / 8)] for i in range(count)]

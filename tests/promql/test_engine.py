@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import InvalidRange, ParseError, QueryTimeout
+from tidecast.promql.errors import InvalidRange, ParseError, QueryError, QueryTimeout
 from tidecast.promql.result import Matrix, Scalar, String, Vector
 from tidecast.promql.segments import segment_sums
 from tidecast.promql.settings import QueryLimits, QueryOptions
@@ -121,6 +121,21 @@ def test_limits_are_kept() -> None:
         few_cells.range("m", 0, 990_000, 10_000)
     with pytest.raises(LimitExceeded):
         few_cells.instant("max_over_time(vector(1)[100d:1s])", 0)
+
+
+def test_labels_made_by_a_query_stay_short() -> None:
+    engine = Engine(samples_of(("abc", [1])))
+    query = "m"
+    for _ in range(12):  # each value is ten times the one before
+        query = f'label_replace({query}, "i", "{"$1" * 10}", "i", "(.*)")'
+    with pytest.raises(QueryError, match="label of more than 65536 characters"):
+        engine.instant(query, 0)
+    sources = ", ".join(['"i"'] * 10_000)
+    with pytest.raises(QueryError, match=r"label_join\(\) makes a label"):
+        engine.instant(f'label_join(m, "all", ";;;;;;;;", {sources})', 0)
+    assert engine.instant('label_join(m, "all", ";", "i", "no", "i")', 0).value.labels == [
+        make_labels({"__name__": "m", "i": "abc", "all": "abc;;abc"})
+    ]
 
 
 def test_a_query_stops_when_its_time_is_up() -> None:

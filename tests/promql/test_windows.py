@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidecast.promql.segments import row_quantiles, segment_quantiles
-from tidecast.promql.windows import find
+from tidecast.promql.columns import find, shared_columns
+from tidecast.promql.segments import row_quantiles, segment_quantiles, segment_sums
 
 TIMES = st.lists(st.integers(0, 200), max_size=12, unique=True).map(sorted)
 
@@ -47,3 +49,26 @@ def test_quantiles_of_rows(rows: int, width: int, wanted: list[float], data: st.
     np.testing.assert_array_equal(
         row_quantiles(table, quantiles), segment_quantiles(table.ravel(), ids, quantiles)
     )
+
+
+@given(st.integers(0, 40), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_sums_of_segments_are_exact_whichever_way_they_are_made(gap: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    ids = np.sort(random.integers(0, 5 + gap, 60))
+    values = random.choice([1.0, -1.0, 2.0**80, -(2.0**80), 3.0], (60, 900))
+    wide = segment_sums(values, ids, 50)
+    narrow = np.stack([segment_sums(column, ids, 50) for column in values[:, :3].T], axis=1)
+    np.testing.assert_array_equal(wide[:, :3], narrow)
+    due = [math.fsum(values[ids == each, 0]) for each in range(50)]
+    np.testing.assert_allclose(wide[:, 0], due, rtol=1e-12)
+
+
+def test_series_that_only_look_alike_keep_their_own_columns() -> None:
+    column = np.arange(0, 2_000, 10)
+    other = column.copy()
+    other[7] += 1  # between the places that are looked at first
+    offsets = np.arange(4) * len(column)
+    shared = shared_columns(offsets, np.concatenate((column, other, column)))
+    assert shared.of[0] == shared.of[2] != shared.of[1]
+    assert shared.example[shared.of].tolist() == [0, 1, 0]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tidecast.records import Records, RecordsUnavailable, UnstorableValue, database
+from tidecast.records import Records, RecordsDamaged, RecordsUnavailable, UnstorableValue, database
 from tidecast_collector.errors import InvalidInput, TidecastError
 
 
@@ -181,6 +181,14 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path):
     with pytest.raises(RecordsUnavailable, match="not a database"):
         Records.open(f"sqlite:///{path}")
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_schema_that_is_no_text_any_more_is_named(tmp_path):
+    path = tmp_path / "records.sqlite3"
+    Records.open(f"sqlite:///{path}").close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE alembic", b"CREATE TABL\xce alembic"))
+    with pytest.raises(RecordsDamaged, match=r"records\.sqlite3.*damaged.*restore"):
+        Records.open(f"sqlite:///{path}")
 
 
 def test_sqlite_is_set_up_as_promised(tmp_path, sqlite_url):

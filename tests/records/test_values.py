@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tidecast.records import KnownResource, PublishedForecast, UnstorableValue
+from tidecast.records import Basis, KnownResource, PublishedForecast, UnstorableValue
 from tidecast.records.bands import BAND_NAMES, Bands, read_bands, write_bands
 from tidecast_alerts.model import (
     Alert,
@@ -23,6 +23,7 @@ from tidecast_alerts.model import (
     SignalState,
     TimelineEntry,
 )
+from tidecast_analytics.sanity import Finding, Severity
 
 some = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -179,6 +180,17 @@ def test_bands_come_back_bit_by_bit(bands):
         assert getattr(found, name).dtype == getattr(bands, name).dtype
 
 
+def bases():
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    finding = st.builds(Finding, texts, st.sampled_from(Severity), int64s, int64s, texts, texts)
+    return st.builds(
+        Basis, int64s, int64s, int64s, int64s,
+        weights=st.lists(st.tuples(texts, finite), max_size=3).map(tuple),
+        mae=maybe(finite), probability=maybe(finite), mark_source=texts,
+        findings=st.lists(finding, max_size=2).map(tuple),
+    )  # fmt: skip
+
+
 @some
 @given(data=st.data(), bands=all_bands())
 def test_forecasts(records, data, bands):
@@ -187,6 +199,7 @@ def test_forecasts(records, data, bands):
         "published_ms": int64s, "horizon_ms": int64s, "p10_ms": maybe(int64s),
         "p50_ms": maybe(int64s), "p90_ms": maybe(int64s), "mark": reals, "usage": reals,
         "limit": reals, "reasons": st.lists(texts, max_size=3).map(tuple),
+        "basis": maybe(bases()),
     }  # fmt: skip
     arrays = {name: getattr(bands, name) for name in BAND_NAMES}
     rest = {

@@ -24,7 +24,7 @@ LOAD = labels_of("node_load1", host="a")
 BLOCK_MS = 12_000
 
 PLAN = [
-    ("append", [0, 500, 1500], 1),
+    ("append", [1, 500, 1500], 1),
     ("append", [700, 1500], 2),
     ("maintain", 3000),
     ("append", [2500, 100], 3),

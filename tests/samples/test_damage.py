@@ -22,7 +22,7 @@ def written(tmp_path):
     directory = tmp_path / "store"
     with open_store(directory) as store:
         store.append(
-            batch_of((UP, [0, 500, 1500], [1, 2, 0.1]), (LOAD, [0, 500, 1500], [7, 8, 9e-9]))
+            batch_of((UP, [1, 500, 1500], [1, 2, 0.1]), (LOAD, [1, 500, 1500], [7, 8, 9e-9]))
         )
         store.flush()
         store.delete([matcher("__name__", "=", "up")], 500, 500)
@@ -32,7 +32,7 @@ def written(tmp_path):
 
 
 EXPECTED = content(
-    batch_of((UP, [0, 1500, 5000], [1, 0.1, 3]), (LOAD, [0, 500, 1500], [7, 8, 9e-9]))
+    batch_of((UP, [1, 1500, 5000], [1, 0.1, 3]), (LOAD, [1, 500, 1500], [7, 8, 9e-9]))
 )
 
 
@@ -69,7 +69,7 @@ def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(written, tmp_path
             victim.write_bytes(data)
             (damage,) = verify(copy).damage
             assert damage.path == victim
-            assert (damage.start_ms, damage.end_ms) in {(0, 1000), (1000, 2000)}
+            assert (damage.start_ms, damage.end_ms) in {(1, 1001), (1001, 2001)}
             with open_store(copy) as store:
                 found = everything(store)
                 assert is_part(found, EXPECTED), number
@@ -94,6 +94,11 @@ def test_a_damaged_log_never_serves_anything_wrong(written, tmp_path):
         with open_store(copy) as store:
             assert is_part(everything(store), EXPECTED)
             assert content(store.select([], 0, 2000)).keys() == {UP, LOAD}
+            damaged = bool(store.stats().problems)
+            store.flush()
+        # The log has gone into segments; what is missing is told all the same.
+        kept = [copy / "log" / (path.name + ".bad")] if damaged else []
+        assert [each.path for each in verify(copy).damage] == kept
         shutil.rmtree(copy)
 
 
@@ -145,7 +150,7 @@ def test_with_both_copies_of_the_metadata_damaged_it_starts_empty(written):
 
 def test_a_segment_damaged_while_open_is_set_aside_when_it_is_read(written):
     with open_store(written) as store:
-        path = sorted((written / "segments").glob("0_*.seg"))[0]
+        path = sorted((written / "segments").glob("1_*.seg"))[0]
         with path.open("r+b") as file:
             file.seek(20)
             file.write(b"\xff\xff")
@@ -157,7 +162,7 @@ def test_a_segment_damaged_while_open_is_set_aside_when_it_is_read(written):
 
 def test_a_segment_found_damaged_by_upkeep_is_set_aside(written):
     with open_store(written) as store:
-        path = sorted((written / "segments").glob("0_*.seg"))[0]
+        path = sorted((written / "segments").glob("1_*.seg"))[0]
         with path.open("r+b") as file:
             file.seek(20)
             file.write(b"\xff\xff")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidecast.samples import embedded, metadata, recovery, sealing
+from tidecast.samples import metadata, recovery, sealing, segment_work
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.durable import StoreLocked
 from tidecast.samples.memory import MemorySamples
@@ -120,8 +120,9 @@ def test_a_full_head_is_flushed_whatever_the_time(tmp_path):
 def test_a_block_that_is_over_becomes_one_segment(tmp_path):
     with open_store(tmp_path) as store:
         for i in range(11):
-            store.append(batch_of((UP, [i * 1000], [i]), (LOAD, [i * 1000], [-i])))
-            store.maintain(i * 1000 + 1100)
+            at = i * 1000 + 1
+            store.append(batch_of((UP, [at], [i]), (LOAD, [at], [-i])))
+            store.maintain(at + 1100)
         kept = everything(store)
         assert store.stats().segments == 11
         store.maintain(BLOCK_MS)
@@ -134,12 +135,12 @@ def test_a_block_that_is_over_becomes_one_segment(tmp_path):
 def test_late_samples_for_a_joined_block_are_joined_when_they_are_several(tmp_path):
     with open_store(tmp_path, clock=lambda: 2 * BLOCK_MS) as store:
         for i in range(5):
-            store.append(batch_of((UP, [i * 1000, 0], [i, i])))
+            store.append(batch_of((UP, [i * 1000 + 1, 1], [i, i])))
             store.flush()
         store.maintain(2 * BLOCK_MS)
         assert store.stats().segments == 1
         assert everything(store) == content(
-            batch_of((UP, [0, 1000, 2000, 3000, 4000], [4, 1, 2, 3, 4]))
+            batch_of((UP, [1, 1001, 2001, 3001, 4001], [4, 1, 2, 3, 4]))
         )
 
 
@@ -250,7 +251,7 @@ def test_metadata_has_a_limit(tmp_path, monkeypatch):
 
 
 def test_a_long_log_is_replayed_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(recovery, "_CHUNK_SAMPLES", 3)
+    monkeypatch.setattr(recovery, "_TOGETHER", 3)
     with open_store(tmp_path) as store:
         for i in range(10):
             store.append(batch_of((UP, [i, 0], [i, i]), (LOAD, [i], [-i])))
@@ -270,7 +271,7 @@ def test_upkeep_goes_on_after_a_refusal(tmp_path, monkeypatch, caplog):
         tried.set()
         return sealing.write_head(*arguments)
 
-    monkeypatch.setattr(embedded, "write_head", write_head)
+    monkeypatch.setattr(segment_work, "write_head", write_head)
     with open_store(tmp_path, flush_samples=1, upkeep_seconds=0.01) as store:
         store.append(batch_of((UP, [1], [1])))
         assert tried.wait(10)

@@ -39,3 +39,26 @@ def test_find_agrees_with_trying_each_series(build, sets, matchers):
 def test_an_invalid_regex_is_refused_even_where_no_series_is(build):
     with pytest.raises(InvalidRegex, match=r"a\("):
         find(build([]), [support.matcher("host", "=~", "a(")])
+
+
+PATTERNS = ["a|b", "(a|ab)", "a.*", "ab?", "a\\.b", "(?i)A", "a|", "", ".*", ".+", "a+", "^a", "b$",
+            "(a)(b)", "[ab]", "a{2}", "\\d", "ab.*|b", "(?:a.b|a\\.b)", "\\Qa.b\\E"]  # fmt: skip
+SPELLINGS = ["a", "b", "ab", "aa", "a.b", "axb", "A", "1", "a\U0010ffff", "a\U0010ffffz", "a\n"]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("op", ["=~", "!~"])
+@pytest.mark.parametrize("build", [growing, fixed])
+def test_regexes_taken_apart_find_what_trying_each_value_finds(build, op, pattern):
+    sets = [support.labels_of("up", host=spelling) for spelling in SPELLINGS]
+    wanted = [support.matcher("host", op, pattern)]
+    expected = [i for i, labels in enumerate(sets) if matches_all(wanted, labels)]
+    assert find(build(sets), wanted).tolist() == expected
+
+
+@pytest.mark.parametrize("build", [growing, fixed])
+def test_values_by_their_beginning(build):
+    index = build([support.labels_of("up", host=spelling) for spelling in SPELLINGS])
+    for start in ("", "a", "a.", "a\U0010ffff", "z"):
+        expected = sorted(value for value in SPELLINGS if value.startswith(start))
+        assert sorted(index.values("host", start)) == expected

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast.samples.head import Head
-from tidecast.samples.log import LogEntry, LogReading, LogWriter, read_log
+from tidecast.samples.log import LogReading, LogWriter, read_log
+from tidecast.samples.log_record import LogEntry
 from tidecast.samples.recovery import replay_logs
 
 from . import support
@@ -83,7 +84,19 @@ def test_a_flipped_bit_loses_one_frame_and_is_told(tmp_path):
         assert problems == [f"{path}: bytes {ends[0]} to {ends[1]} are damaged"]
 
 
-def test_damage_in_the_last_frame_is_told_and_cut_off(tmp_path):
+def test_a_file_grown_without_its_bytes_is_torn_and_not_damaged(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes()
+    # THREE[1] is a value of zero: what zeros stand for must not depend on what was written.
+    for start in range(ends[0], ends[2]):
+        path.write_bytes(whole[:start] + bytes(ends[2] - start))
+        found, problems = replayed(path)
+        assert problems == []
+        assert sum(map(len, found.values())) == (3 if start >= ends[1] else 2)
+        assert path.stat().st_size == (ends[1] if start >= ends[1] else ends[0])
+
+
+def test_damage_in_the_last_frame_is_told_and_kept(tmp_path):
     path, ends = write_log(tmp_path, *THREE)
     whole = path.read_bytes()
     for at in range(ends[1], ends[2]):
@@ -91,7 +104,7 @@ def test_damage_in_the_last_frame_is_told_and_cut_off(tmp_path):
         found, problems = replayed(path)
         assert found == {UP: [(1000, 1.0), (2000, 0.0)], LOAD: [(1000, 0.5)]}
         assert problems == [f"{path}: the last {ends[2] - ends[1]} bytes are damaged"]
-        assert path.stat().st_size == ends[1]
+        assert path.with_name(path.name + ".bad").samefile(path)
 
 
 def test_samples_whose_series_stood_in_a_damaged_frame_are_counted(tmp_path):

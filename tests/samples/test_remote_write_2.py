@@ -13,8 +13,9 @@ from tidecast.samples.remote_write_2 import decode_message_2
 from tidecast_collector.errors import InvalidInput
 
 from . import support
+from .remote_write_messages import field, sample, varint
 from .support import batch_of, content, labels_of
-from .test_remote_write import field, points, sample, varint
+from .test_remote_write import points
 
 
 class Symbols:

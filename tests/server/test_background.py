@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,13 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from prometheus_client import generate_latest
-from tests.scenario.driver import eventually, webhook_sink
+from tests.scenario.driver import webhook_sink
 
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import Webhooks, post_webhook, receivers_by_name
 from tidecast.server.tasks import Tasks
 from tidecast.server.upkeep import Due
-from tidecast.server.worker import Worker
 from tidecast_alerts.notifications import DeliveryFailed
 
 # --- forecasts that are due ---
@@ -71,30 +69,6 @@ def test_a_task_that_fails_is_counted_and_goes_on() -> None:
     ended = runs[0]
     assert ended >= 3
     assert not [t for t in threading.enumerate() if t.name == "task-shaky"]
-
-
-# --- the worker ---
-
-
-def test_the_worker_is_another_process_and_comes_back_when_it_died() -> None:
-    worker = Worker()
-    try:
-        first = worker.run(os.getpid)
-        assert first != os.getpid()
-        assert worker.run(os.getpid) == first
-        with pytest.raises(ZeroDivisionError):
-            worker.run(divmod, 1, 0)
-        os.kill(first, 9)
-
-        def again() -> int | None:
-            try:
-                return worker.run(os.getpid)
-            except RuntimeError:  # the pool notices that it is broken, once
-                return None
-
-        assert eventually(again, 20) not in (first, os.getpid())
-    finally:
-        worker.close()
 
 
 # --- webhooks ---

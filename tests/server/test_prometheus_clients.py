@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -17,15 +16,11 @@ import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
 
 from tidecast.clock import SystemClock
 from tidecast.promql.engine import Engine
-from tidecast.promql.errors import QueryCancelled
-from tidecast.promql.settings import QueryOptions
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.memory import MemorySamples
-from tidecast.server.prometheus_answers import while_wanted
 from tidecast.server.prometheus_api import PrometheusApi, unescape_name
 from tidecast_alerts.engine import AlertEngine
 from tidecast_collector.labels import make_labels
@@ -185,25 +180,6 @@ def test_large_answers_leave_in_pieces(app: Starlette) -> None:
     assert parts > 1
     assert [len(each["values"]) for each in large["data"]["result"]] == [6000] * 9
     assert len(small["data"]["result"]) == 3
-
-
-def test_work_stops_when_the_client_goes() -> None:
-    engine = Engine(samples())
-    asked = threading.Event()
-
-    async def receive() -> dict[str, Any]:
-        while not asked.is_set():
-            await asyncio.sleep(0.001)
-        return {"type": "http.disconnect"}
-
-    def work(cancelled: Any) -> object:
-        asked.set()
-        while not cancelled():
-            time.sleep(0.001)
-        return engine.instant("up", 9_000, QueryOptions(cancelled=cancelled))
-
-    with pytest.raises(QueryCancelled):
-        asyncio.run(while_wanted(Request({"type": "http"}, receive), work))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
@@ -81,6 +82,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
         for route in [
             *TidecastApi(nothing, nothing, nothing).routes(),
             *BackupApi(nothing).routes(),
+            *ForecastApi(nothing, nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }
@@ -117,6 +119,15 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
         ("POST", "/imports", b'{"key": "k", "source": "s"}', 400, "chunk must be a text"),
         ("PUT", "/settings/generated", b'{"value": "yes"}', 400, "value must be true or false"),
         ("POST", "/imports", b'{"key":"' + b"k" * 70_000 + b'"}', 413, "larger than"),
+        ("GET", "/forecasts/scores", b"", 400, "which resource"),
+        ("GET", "/forecasts/explain?host=nobody", b"", 404, "'nobody'"),
+        ("GET", "/backtest?horizon=x", b"", 400, "horizon"),
+        ("GET", "/backtest?horizon=9y", b"", 400, "two years"),
+        ("GET", "/backtest?origins=0", b"", 400, "origins must be a whole number from 1 to 52"),
+        ("GET", "/backtest?limit=21", b"", 400, "from 1 to 20"),
+        ("GET", "/backtest?match={job=%22x%22}", b"", 400, "not by job"),
+        ("GET", "/backtest?match=up%2Bup", b"", 400, "no single selector"),
+        ("GET", "/backtest?match={", b"", 400, "parse error"),
         ("GET", "/reports/capacity?format=pdf", b"", 400, "'pdf' is not html or csv"),
     ],
 )

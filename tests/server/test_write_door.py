@@ -8,8 +8,8 @@ import time
 import cramjam
 import pytest
 from starlette.requests import Request
+from tests.samples.remote_write_messages import field, sample, series
 from tests.samples.support import everything, labels_of
-from tests.samples.test_remote_write import field, sample, series
 from tests.samples.test_remote_write_2 import Symbols
 from tests.samples.test_remote_write_2 import series as series_2
 
@@ -35,7 +35,8 @@ class Door:
         self.samples = MemorySamples()
         self.hosts = HostsSeen({})
         ingest = Ingest(self.samples, LateHours(records), self.hosts)
-        self._api = WriteApi(ingest, self.samples, ServerMetrics(), SystemClock())
+        self.metrics = ServerMetrics()
+        self._api = WriteApi(ingest, self.samples, self.metrics, SystemClock())
 
     def post(self, body: bytes, headers: dict[str, str]):
         async def receive() -> dict[str, object]:
@@ -138,6 +139,8 @@ def test_nonsense_is_400_and_changes_nothing(door) -> None:
 def test_what_is_too_large_is_413(door, monkeypatch) -> None:
     monkeypatch.setattr(write_api, "MAX_BODY_BYTES", 100)
     assert door.post(bytes(101), V1).status_code == 413
+    value = door.metrics.registry.get_sample_value
+    assert value("tidecast_ingest_refused_writes_total", {"status": "413"}) == 1
     bomb = bytes(cramjam.zstd.compress(bytes(40 << 20)))
     monkeypatch.setattr(write_api, "MAX_BODY_BYTES", len(bomb))
     assert door.post(bomb, {**V1, "content-encoding": "zstd"}).status_code == 413

@@ -492,6 +492,9 @@ class PreviewData:
                 return ResourceView(found, HORIZON_DAYS, ledger() if found.track else (), ())
         return None
 
+    def explanation(self, host: str, resource: str, item: str) -> dict[str, object] | None:
+        return None
+
     def incidents(self) -> Sequence[Incident]:
         return [view.incident for view in self.views]
 

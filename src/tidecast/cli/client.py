@@ -39,7 +39,11 @@ class TidecastServer(HttpClient):
 def _scope_of(path: str) -> str:
     if path.startswith(("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")):
         return "ingest"
-    operated = ("/api/tidecast/v1/settings", "/api/tidecast/v1/backups")
+    operated = (
+        "/api/tidecast/v1/settings",
+        "/api/tidecast/v1/backups",
+        "/api/tidecast/v1/forecasts/run",
+    )
     return "operate" if path.startswith(operated) else "read"
 
 

@@ -1,4 +1,4 @@
-"""`tidecast forecast --input`: forecasts and crossing dates for a CSV file, without a server."""
+"""`tidecast forecast`: what a server says of a resource and why, or forecasts of a CSV file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from tidecast.cli.client import TidecastServer, server_options
 from tidecast.cli.parameters import DURATION
 from tidecast_collector.errors import InvalidInput
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _SERIES_AT_ONCE = 512
 _EPILOG = """\b
 Examples:
+  tidecast forecast web-3:filesystem:/var --explain
+  tidecast forecast --again
+  tidecast forecast --input disks.csv --explain
   tidecast forecast --input disks.csv --horizon 90d --output bands.csv --summary dates.csv
   tidecast forecast --input - --horizon 2w < disks.csv > bands.csv
 \b
@@ -31,10 +35,10 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
+@click.argument("resource", default="")
 @click.option(
     "--input",
     "source",
-    required=True,
     metavar="IN.csv",
     help="Histories as series,timestamp,value[,limit]; - reads standard input. Timestamps are "
     "ISO 8601 (UTC without a zone) or epoch seconds. The latest limit of a series is its mark.",
@@ -59,19 +63,66 @@ Examples:
     metavar="S.csv",
     help="Where to write series,state,p10,p50,p90,method for the series with a limit.",
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Tell all that is behind it: data, mark, members, trend and seasons, past forecasts.",
+)
+@click.option("--again", is_flag=True, help="Have the server make every forecast again now.")
+@click.option("--json", "as_json", is_flag=True, help="Print RESOURCE or --explain as JSON.")
+@server_options
 @click.pass_context
 def forecast(
-    context: click.Context, source: str, horizon: int, output: str, summary: str | None
+    context: click.Context,
+    /,
+    resource: str,
+    source: str | None,
+    *,
+    explain: bool,
+    again: bool,
+    as_json: bool,
+    server: TidecastServer,
+    **files: Any,
 ) -> None:
-    """Forecast each series of a CSV file and say when it reaches its limit.
+    """Say when RESOURCE (HOST:KIND[:ITEM]) of a server reaches its mark, or forecast a CSV file.
 
-    Needs no server. Steps are hours, or days for daily input. Exits 1, with nothing written,
-    where the input is wrong.
+    With --input no server is needed: each series is forecast and its limit is its mark. Steps are
+    hours, or days for daily input. Exits 1, with nothing written, where the input is wrong.
     """
+    if sum(map(bool, (resource, source, again))) != 1:
+        raise click.UsageError("give one of RESOURCE, --input and --again")
+    if source is not None:
+        _forecast_file(context, source, explain=explain, as_json=as_json, **files)
+        return
+    from tidecast.cli.forecast_server import run_forecasts, show_forecast
+
+    if again:
+        run_forecasts(server)
+    else:
+        show_forecast(server, resource, explain=explain, as_json=as_json)
+
+
+def _forecast_file(
+    context: click.Context,
+    source: str,
+    *,
+    horizon: int,
+    output: str,
+    summary: str | None,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    from tidecast.cli.forecast_csv import read_source
+
     _check(source, horizon, output, summary)
     try:
-        histories = _read(source)
-        _write(histories, horizon, output, summary)
+        histories = read_source(source)
+        if explain:
+            from tidecast.cli.explain_csv import explain_histories
+
+            explain_histories(histories, horizon, as_json=as_json)
+        else:
+            _write(histories, horizon, output, summary)
     except InvalidInput as error:
         click.echo(str(error), err=True)
         context.exit(1)
@@ -96,15 +147,6 @@ def _same(one: str | None, other: str) -> bool:
     return one == other or (
         one is not None and "-" not in (one, other) and Path(one).resolve() == Path(other).resolve()
     )
-
-
-def _read(source: str) -> Mapping[str, History]:
-    from tidecast.cli.forecast_csv import read_histories
-
-    if source == "-":
-        return read_histories(sys.stdin, "standard input")
-    with Path(source).open(encoding="utf-8-sig", newline="") as lines:
-        return read_histories(lines, source)
 
 
 def _write(

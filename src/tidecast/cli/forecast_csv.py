@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import math
 import re
+import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import repeat
+from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -40,6 +42,17 @@ class _Column:
     values: array[float] = field(default_factory=lambda: array("d"))
     mark: float | None = None
     mark_ms: int = 0
+
+
+def read_source(source: str) -> dict[str, History]:
+    """The histories of the file, or of standard input for `-`; raises InvalidInput."""
+    if source == "-":
+        return read_histories(sys.stdin, "standard input")
+    try:
+        with Path(source).open(encoding="utf-8-sig", newline="") as lines:
+            return read_histories(lines, source)
+    except OSError as error:
+        raise InvalidInput(f"{source}: {error.strerror}") from error
 
 
 def read_histories(lines: TextIO, name: str) -> dict[str, History]:

@@ -14,7 +14,11 @@ COMMANDS = {
     "agent": ("tidecast.cli.agent:agent", "The agent alone (the same as tidecast-agent)."),
     "import": ("tidecast.cli.import_group:import_group", "Bring in history."),
     "query": ("tidecast.cli.query:query", "Ask in PromQL."),
-    "forecast": ("tidecast.cli.forecast:forecast", "Forecast a CSV file, without any server."),
+    "forecast": (
+        "tidecast.cli.forecast:forecast",
+        "Forecasts and their reasons, of a server or a CSV file.",
+    ),
+    "backtest": ("tidecast.cli.backtest:backtest", "Forecasts of the past against what came."),
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from tidecast_collector.durations import parse_duration_ms
@@ -32,3 +34,33 @@ class Duration(click.ParamType[int]):
 
 
 DURATION = Duration()
+
+_UNITS = {
+    "": 1,
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate(("", "k", "M", "G", "T"))},
+    **{f"{prefix}iB": 1024**power for power, prefix in enumerate(("K", "M", "G", "T"), 1)},
+}
+
+
+class Size(click.ParamType[int]):
+    """A size such as 20GB, 512MiB or plain bytes, converted to bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Bytes; fails with a usage error for anything else than a size above zero."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,6}))? ?([A-Za-z]*)", value.strip())
+        unit = _UNITS.get(found[3]) if found else None
+        if found is None or unit is None:
+            self.fail(f"{value!r} is no size; write one such as 20GB or 512MiB", param, ctx)
+        total: int = round(float(f"{found[1]}.{found[2] or 0}") * unit)
+        if total < 1:
+            self.fail(f"{value!r} is no room at all; write a size such as 20GB", param, ctx)
+        return total
+
+
+SIZE = Size()

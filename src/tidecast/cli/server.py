@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from tidecast.cli.client import explain_errors
-from tidecast.cli.parameters import DURATION
+from tidecast.cli.parameters import DURATION, SIZE
 from tidecast.config import (
     DEFAULT_LISTEN,
     Address,
@@ -53,8 +53,17 @@ _OPTIONS = [
                  callback=_address, help="Where it answers."),
     click.option("--retention", type=DURATION, default="30d", show_default=True,
                  help="How long raw samples are kept (usage records: ten years)."),
+    click.option("--retention-5m", type=DURATION, default="395d", show_default=True,
+                 help="How long points of five minutes are kept of them."),
+    click.option("--retention-1h", type=DURATION, default="3650d", show_default=True,
+                 help="How long points of an hour are kept of them."),
+    click.option("--max-disk", "max_disk_bytes", type=SIZE,
+                 show_default="20 % of what is free at the first start",
+                 help="How much all samples may take; the oldest raw ones go first."),
     click.option("--out-of-order-window", type=DURATION, default="100y", show_default=True,
                  help="How far samples may lag behind the newest of their series."),
+    click.option("--max-series", type=click.IntRange(min=1), default=2_000_000, show_default=True,
+                 help="So many series may be active at once; further new ones are refused."),
     click.option("--token-file", type=FILE, help="Hashed tokens; see `tidecast token`."),
     click.option("--require-auth", is_flag=True, help="Ask for tokens on loopback too."),
     click.option("--tls-cert-file", type=FILE, help="Serve HTTPS with this certificate chain."),
@@ -75,6 +84,18 @@ _OPTIONS = [
                  help="Where that engine takes remote-write."),
     click.option("--samples-token-file", type=FILE,
                  help="A file with the bearer token for that engine."),
+    click.option("--query.timeout", "query_timeout_ms", type=DURATION, default="2m",
+                 show_default=True, help="How long a query may take."),
+    click.option("--query.max-samples", "query_max_samples", type=click.IntRange(1),
+                 default=50_000_000, show_default=True, help="How many samples it may read."),
+    click.option("--query.max-memory", "query_max_memory_mib", type=click.IntRange(1),
+                 default=4096, show_default=True, metavar="MIB",
+                 help="How much memory it may take."),
+    click.option("--query.max-concurrency", "query_max_concurrency",
+                 type=click.IntRange(1, 30), default=20, show_default=True,
+                 help="How many queries are answered at once; others wait."),
+    click.option("--query.lookback-delta", "query_lookback_ms", type=DURATION, default="5m",
+                 show_default=True, help="How long a sample counts as the newest."),
     click.option("--webhook-url", "webhook_urls", multiple=True, metavar="URL",
                  callback=_web_urls,
                  help="Tell this receiver of incidents, in Alertmanager's webhook format."),
@@ -90,6 +111,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(
         listen: Address,
         retention: int,
+        retention_5m: int,
+        retention_1h: int,
         out_of_order_window: int,
         webhook_urls: tuple[str, ...],
         **options: Any,
@@ -98,6 +121,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = ServerSettings(
             listen=listen,
             retention_ms=retention,
+            retention_5m_ms=retention_5m,
+            retention_1h_ms=retention_1h,
             out_of_order_window_ms=out_of_order_window,
             webhook_urls=webhook_urls,
             **options,

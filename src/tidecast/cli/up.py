@@ -224,7 +224,10 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         f"--data-dir={settings.data_dir}",
         f"--listen={settings.listen}",
         f"--retention={_duration(settings.retention_ms)}",
+        f"--retention-5m={_duration(settings.retention_5m_ms)}",
+        f"--retention-1h={_duration(settings.retention_1h_ms)}",
         f"--out-of-order-window={_duration(settings.out_of_order_window_ms)}",
+        f"--max-series={settings.max_series}",
         f"--external-url={settings.external_url}",
         f"--samples-backend={settings.samples_backend}",
         f"--samples-read-url={settings.samples_read_url}",
@@ -233,5 +236,6 @@ def _server_arguments(settings: ServerSettings) -> list[str]:
         *(option for option, given in flags.items() if given),
         *(f"--rules-file={path}" for path in settings.rules_files),
         *(f"--webhook-url={url}" for url in settings.webhook_urls),
+        *([f"--max-disk={settings.max_disk_bytes}"] if settings.max_disk_bytes else []),
         *([f"--database-url={settings.database_url}"] if settings.database_url else []),
     ]

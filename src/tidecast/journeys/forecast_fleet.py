@@ -1,82 +1,170 @@
-"""From usage records to published forecasts: every resource against its mark."""
+"""From usage records to published forecasts: every resource against its mark.
+
+The fleet is gone through in batches that are read, analysed (in several worker processes at once)
+and published one by one, so that memory is bounded, progress can be told, and a run that was
+broken off goes on where it was.
+"""
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
-from tidecast.journeys.usage_records import ResourceKey, UsageHistory, read_usage
+from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
+from tidecast.journeys.usage_histories import read_histories
+from tidecast.journeys.usage_records import ResourceKey, UsageHistory
 from tidecast.policy.resources import ResourceDefinition, custom_resource
-from tidecast.records import KnownResource, PublishedForecast, Records
+from tidecast.records import Basis, KnownResource, PublishedForecast, Records
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import Samples
-from tidecast_analytics.forecasting import forecast
-from tidecast_analytics.outlook import History, Outlook, OutlookState
+from tidecast_analytics.calibration import UNWIDENED, Widening
+from tidecast_analytics.outlook import History, OutlookState
 
 DAY_MS = 86_400_000
 AGAIN_MS = 6 * 3_600_000
 """A forecast over weeks hardly moves within hours; what does is watched by the fast path."""
-HOURLY_KEPT_MS = 7 * 86_400_000
-"""So far the ledger keeps every step of a forecast; beyond that, one a day."""
 HISTORY_MS = 2 * 365 * 86_400_000
-HOSTS_AT_ONCE = 50
+BATCH = 250
+"""So many series are read, analysed and published at a time."""
 NO_MARK = "no_mark"
 """State of a resource that nobody has set a mark for: it is forecast, but nothing is crossed."""
 
-Forecaster = Callable[[Sequence[History], int], list[Outlook]]
-"""Runs `tidecast_analytics.forecasting.forecast`, here or in the worker."""
+Analyser = Callable[[Sequence[Case], int, int], list[Analysis]]
+"""Runs `fleet_analysis.analyse`, here or in a worker; called from `Fleet.lanes` threads at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What a run of forecasts works with."""
+    """What a run of forecasts works with; `policy` names where definitions come from."""
 
     samples: Samples
     records: Records
     definitions: Mapping[str, ResourceDefinition]
-    run: Forecaster = forecast
+    run: Analyser = analyse
+    lanes: int = 1
+    widening: Callable[[ResourceKey], Widening] = lambda key: UNWIDENED
+    policy: str = "the default policy"
 
 
-def forecast_fleet(fleet: Fleet, now_ms: int, horizon_ms: int, *, everything: bool = True) -> int:
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far the run that goes on is, or how far the last one came: `done` of `total` series."""
+
+    running: bool = False
+    started_ms: int | None = None
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over the fleet: forecasts published since `started_ms` are part of it already.
+
+    With `everything`, fresh forecasts are made again too. `told` hears of progress as (done,
+    total), `stopped` says that the run is to end early.
+    """
+
+    started_ms: int
+    everything: bool = True
+    told: Callable[[int, int], None] = lambda done, total: None
+    stopped: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Resources that are analysed together; `asked` counts those without a history too."""
+
+    asked: int
+    resources: Sequence[KnownResource]
+    histories: Sequence[UsageHistory]
+    cases: Sequence[Case]
+
+
+def forecast_fleet(fleet: Fleet, run: Run, now_ms: int, horizon_ms: int) -> int:
     """Publishes a forecast of every resource that is not retired; returns how many.
 
-    Without `everything`, those that have a fresh forecast already are left as they are.
+    They are dated `now_ms`. Ends early, between two batches, once the run is stopped.
     """
-    with fleet.records.reading() as unit:
-        known = {ResourceKey(r.host, r.resource, r.item): r for r in unit.resources.all()}
-        latest = unit.forecasts.latest(bands=False)
-    fresh = {
-        ResourceKey(f.host, f.resource, f.item)
-        for f in latest
-        if not everything
-        and now_ms - f.published_ms < AGAIN_MS
-        and f.state != OutlookState.NOT_ENOUGH_DATA
-    }
-    living = {key: r for key, r in known.items() if not r.retired and key not in fresh}
-    published = 0
-    for hosts in _chunks(sorted({key.host for key in living})):
-        among = Matcher("instance", MatchOp.REGEX, "|".join(map(re.escape, hosts)))
-        # An imported history may have ended long ago; what is said of it counts from its end.
-        oldest_end_ms = min(r.last_seen_ms for key, r in living.items() if key.host in hosts)
-        usage = read_usage(fleet.samples, oldest_end_ms - HISTORY_MS, now_ms, (among,))
-        asked = [(living[key], history) for key, history in usage.items() if key in living]
-        outlooks = fleet.run([_history(fleet, *each) for each in asked], horizon_ms)
+    asked = _asked(fleet, run, now_ms)
+    done = published = 0
+    run.told(done, len(asked))
+    batches = _batches(fleet, asked, now_ms)
+    for batch, analyses in _analysed(fleet, run, batches, now_ms, horizon_ms):
         forecasts = [
-            _published(fleet, resource, history, outlook, now_ms, horizon_ms)
-            for (resource, history), outlook in zip(asked, outlooks, strict=True)
+            _published(fleet, *each, now_ms, horizon_ms)
+            for each in zip(batch.resources, batch.histories, batch.cases, analyses, strict=True)
         ]
         with fleet.records.unit() as unit:
             unit.forecasts.publish(forecasts)
         published += len(forecasts)
+        done += batch.asked
+        run.told(done, len(asked))
     return published
 
 
-def _chunks(hosts: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(hosts), HOSTS_AT_ONCE):
-        yield hosts[first : first + HOSTS_AT_ONCE]
+def _asked(fleet: Fleet, run: Run, now_ms: int) -> list[KnownResource]:
+    """Living resources that lack a forecast of this run, or a fresh one, by key."""
+    with fleet.records.reading() as unit:
+        known = unit.resources.all()
+        latest = unit.forecasts.latest(bands=False)
+    made = {
+        ResourceKey(f.host, f.resource, f.item)
+        for f in latest
+        if f.published_ms >= run.started_ms
+        or (
+            not run.everything
+            and now_ms - f.published_ms < AGAIN_MS
+            and f.state != OutlookState.NOT_ENOUGH_DATA
+        )
+    }
+    return [r for r in known if not r.retired and _key(r) not in made]
+
+
+def _batches(fleet: Fleet, asked: Sequence[KnownResource], now_ms: int) -> Iterator[_Batch]:
+    for first in range(0, len(asked), BATCH):
+        some = {_key(each): each for each in asked[first : first + BATCH]}
+        # An imported history may have ended long ago; what is said of it counts from its end.
+        oldest_end_ms = min(each.last_seen_ms for each in some.values())
+        histories = read_histories(
+            fleet.samples,
+            some,
+            lambda kind: definition_of(fleet.definitions, kind).statistic,
+            oldest_end_ms - HISTORY_MS,
+            now_ms,
+        )
+        found = [key for key in some if key in histories]
+        yield _Batch(
+            len(some),
+            [some[key] for key in found],
+            [histories[key] for key in found],
+            [_case(fleet, some[key], histories[key]) for key in found],
+        )
+
+
+def _analysed(
+    fleet: Fleet, run: Run, batches: Iterator[_Batch], now_ms: int, horizon_ms: int
+) -> Iterator[tuple[_Batch, list[Analysis]]]:
+    """Each batch with its analyses, in order, while the next ones are read and computed."""
+    waiting: deque[tuple[_Batch, Future[list[Analysis]]]] = deque()
+    with ThreadPoolExecutor(fleet.lanes, "forecast-lane") as pool:
+        try:
+            for batch in batches:
+                if run.stopped():
+                    return
+                waiting.append((batch, pool.submit(fleet.run, batch.cases, horizon_ms, now_ms)))
+                if len(waiting) > fleet.lanes:
+                    ready, future = waiting.popleft()
+                    yield ready, future.result()
+            while waiting and not run.stopped():
+                ready, future = waiting.popleft()
+                yield ready, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def definition_of(
@@ -86,10 +174,17 @@ def definition_of(
     return definitions.get(resource) or custom_resource(resource)
 
 
-def _history(fleet: Fleet, resource: KnownResource, history: UsageHistory) -> History:
-    definition = definition_of(fleet.definitions, resource.resource)
-    times, values = history.of(definition.statistic)
-    return History(times, values, history.mark, history.limit)
+def _key(resource: KnownResource) -> ResourceKey:
+    return ResourceKey(resource.host, resource.resource, resource.item)
+
+
+def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory) -> Case:
+    definition = fleet.definitions.get(resource.resource)
+    statistic = definition_of(fleet.definitions, resource.resource).statistic
+    times, values = history.of(statistic)
+    lead_ms = definition.lead_time_seconds * 1000 if definition else 0
+    seen = History(times, values, history.mark, history.limit)
+    return Case(seen, resource.unit, lead_ms, fleet.widening(_key(resource)))
 
 
 def usage_query(key: ResourceKey, statistic: str) -> str:
@@ -102,18 +197,30 @@ def usage_query(key: ResourceKey, statistic: str) -> str:
     return f"tidecast_usage{{{','.join(map(str, matchers))}}}"
 
 
+def mark_source(definition: ResourceDefinition | None, history: UsageHistory, policy: str) -> str:
+    """Where the mark of a resource comes from, in words; "" where it has none."""
+    if history.mark is None:
+        return ""
+    ratio = definition.mark_ratio if definition else custom_resource("").mark_ratio
+    if history.limit is not None and np.isclose(history.mark, history.limit * ratio):
+        return f"{ratio:.0%} of the limit, by {policy}"
+    imported = ", ".join(sorted(filter(None, history.sources)))
+    return f"given by the import {imported}" if imported else "given with the usage records"
+
+
 def _published(
     fleet: Fleet,
     resource: KnownResource,
     history: UsageHistory,
-    outlook: Outlook,
+    case: Case,
+    analysis: Analysis,
     now_ms: int,
     horizon_ms: int,
 ) -> PublishedForecast:
-    key = ResourceKey(resource.host, resource.resource, resource.item)
-    statistic = definition_of(fleet.definitions, resource.resource).statistic
-    _, values = history.of(statistic)
-    kept = _thinned(outlook)
+    key, outlook = _key(resource), analysis.outlook
+    statistic = definition_of(fleet.definitions, key.resource).statistic
+    values = case.history.values
+    source = mark_source(fleet.definitions.get(key.resource), history, fleet.policy)
     return PublishedForecast(
         host=key.host,
         resource=key.resource,
@@ -133,33 +240,36 @@ def _published(
         method=outlook.method,
         reasons=outlook.reasons,
         query=usage_query(key, statistic),
-        times_ms=kept.times_ms,
-        mean=kept.mean,
-        lo80=kept.lo80,
-        hi80=kept.hi80,
-        lo95=kept.lo95,
-        hi95=kept.hi95,
+        times_ms=outlook.times_ms,
+        mean=outlook.mean,
+        lo80=outlook.lo80,
+        hi80=outlook.hi80,
+        lo95=outlook.lo95,
+        hi95=outlook.hi95,
+        basis=basis_of(case, analysis, source),
     )
 
 
-def _thinned(outlook: Outlook) -> Outlook:
-    """The outlook with the steps that the ledger keeps: the first days' all, then one for each day.
-
-    A day's step has the mean of its means and the widest of its bands, and stands at its middle.
-    """
-    times = outlook.times_ms
-    if not len(times):
-        return outlook
-    hourly = int(np.searchsorted(times, times[0] + HOURLY_KEPT_MS))
-    per_day = max(1, DAY_MS // outlook.step_ms)
-    starts = np.append(np.arange(hourly), np.arange(hourly, len(times), per_day))
-    counts = np.diff(np.append(starts, len(times)))
-    return replace(
-        outlook,
-        times_ms=times[starts + counts // 2],
-        mean=np.add.reduceat(outlook.mean, starts) / counts,
-        lo80=np.minimum.reduceat(outlook.lo80, starts),
-        hi80=np.maximum.reduceat(outlook.hi80, starts),
-        lo95=np.minimum.reduceat(outlook.lo95, starts),
-        hi95=np.maximum.reduceat(outlook.hi95, starts),
+def basis_of(case: Case, analysis: Analysis, source_of_mark: str) -> Basis:
+    """What the forecast of this case rests on; the history must not be empty."""
+    times, outlook = case.history.times_ms, analysis.outlook
+    tested = outlook.backtest
+    return Basis(
+        first_ms=int(times[0]),
+        last_ms=int(times[-1]),
+        values=len(times),
+        step_ms=outlook.step_ms,
+        weights=() if tested is None else tuple(tested.weights.items()),
+        origins=0 if tested is None else tested.origins,
+        mae=_finite(tested.mae) if tested else None,
+        naive_mae=_finite(tested.naive_mae) if tested else None,
+        probability=outlook.probability,
+        within_lead_time=analysis.within_lead_time,
+        widening=case.widening.factor,
+        mark_source=source_of_mark,
+        findings=analysis.findings,
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

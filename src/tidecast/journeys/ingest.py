@@ -10,7 +10,7 @@ import numpy as np
 
 from tidecast.journeys.usage_records import HOUR_MS, hour_end
 from tidecast.records import Records
-from tidecast.samples.batch import Int64s, SampleBatch, is_stale
+from tidecast.samples.batch import Int64s, SampleBatch, distinct, is_stale
 from tidecast.samples.catalogue import PerSeries, part_of
 from tidecast.samples.protocol import AppendReport, Samples
 from tidecast.samples.routed import is_own
@@ -62,9 +62,12 @@ class LateHours:
         """Marks the closed hours that these samples fall into."""
         if self._watermark is None or not len(timestamps):
             return
-        if int(timestamps.min()) > self._watermark:
+        first, last = hour_end(int(timestamps.min())), hour_end(int(timestamps.max()))
+        if first > self._watermark:
             return
-        hours = {int(hour) for hour in np.unique(-(-timestamps // HOUR_MS)) * HOUR_MS}
+        hours = {first, last}
+        if last - first > HOUR_MS:
+            hours.update((distinct(-(-timestamps // HOUR_MS)) * HOUR_MS).tolist())
         with self._lock:
             new = {hour for hour in hours if hour <= self._watermark} - self._marked
             if new:
@@ -126,10 +129,9 @@ class HostsSeen:
         live = (batch.timestamps >= now_ms - LIVE_MS) & ~is_stale(batch.values)
         times = np.where(live, np.minimum(batch.timestamps, now_ms), 0)
         with self._lock:
-            of_series = self._host_number.of(batch.labels)
-            numbers = np.repeat(of_series, np.diff(batch.offsets))
+            numbers, starts = _stretches(self._host_number.of(batch.labels), batch.offsets)
             newest = np.zeros(len(self._hosts), dtype=np.int64)
-            np.maximum.at(newest, numbers, times)
+            np.maximum.at(newest, numbers, np.maximum.reduceat(times, starts))
             newest[self._number_of_host[_NOBODY]] = 0
             for number in np.flatnonzero(newest).tolist():
                 host, at_ms = self._hosts[number], int(newest[number])
@@ -143,6 +145,15 @@ class HostsSeen:
             number = self._number_of_host[host] = len(self._hosts)
             self._hosts.append(host)
         return number
+
+
+def _stretches(hosts: Int64s, offsets: Int64s) -> tuple[Int64s, Int64s]:
+    """The host of each stretch of series of one host, and where its samples start."""
+    heard = offsets[1:] > offsets[:-1]
+    hosts, starts = hosts[heard], offsets[:-1][heard]
+    changes = np.ones(len(hosts), dtype=np.bool_)
+    np.not_equal(hosts[1:], hosts[:-1], out=changes[1:])
+    return hosts[changes], starts[changes]
 
 
 def _speaking_host(labels: Labels) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import ResourceKey
 from tidecast.records import PublishedForecast
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
@@ -22,6 +23,19 @@ HELP: Mapping[str, str] = {
     "tidecast_lead_time_seconds": "How long it takes to add more of the resource.",
     "tidecast_mark_within_lead_time": "1 if the mark is more likely than not reached within the "
     "lead time, else 0.",
+    "tidecast_mark_within_lead_time_probability": "Probability of reaching the mark within the "
+    "lead time; absent when undefined.",
+    "tidecast_forecast_scored": "How many of the resource's last ten forecasts have been scored.",
+    "tidecast_forecast_held": "How many of those held.",
+    "tidecast_forecast_coverage_ratio": "Share of what came within the 80 or 95 % band of the "
+    "resource's forecasts of the last weeks.",
+    "tidecast_forecast_error_ratio": "Mean absolute error of these forecasts as a share of the "
+    "mark.",
+    "tidecast_forecast_alarms": "How full-within-30-days came out over a year, by verdict: right, "
+    "wrong, missed or quiet.",
+    "tidecast_forecast_crossing_error_seconds": "How far P50 was off on average where the mark was "
+    "crossed.",
+    "tidecast_forecast_run_series": "Series of the last forecast run, by state: done or total.",
     "tidecast_headroom_ratio": "Share of the mark that is still free; negative when over it.",
     "tidecast_full_in_seconds": "Seconds until the resource is full if the last hours go on, by "
     "quantile; infinite when it does not fill.",
@@ -69,10 +83,39 @@ def forecast_points(
             if over or reached_ms is not None:
                 left = 0.0 if over else max(0.0, ((reached_ms or now_ms) - now_ms) / 1000)
                 yield "tidecast_time_to_mark_seconds", {**labels, "quantile": quantile}, left
+        if each.basis is not None and each.basis.within_lead_time is not None:
+            chance = 1.0 if over else each.basis.within_lead_time
+            yield "tidecast_mark_within_lead_time_probability", labels, chance
         if lead:
             soon = over or (each.p50_ms is not None and each.p50_ms - now_ms <= lead * 1000)
             yield "tidecast_lead_time_seconds", labels, float(lead)
             yield "tidecast_mark_within_lead_time", labels, float(soon)
+
+
+def track_points(track: FleetTrack, living: Iterable[ResourceKey]) -> Iterator[Point]:
+    """How past forecasts of these resources fared; nothing where none was scored."""
+    for key in living:
+        of = track.of(key)
+        labels = key.labels()
+        if of.scored:
+            yield "tidecast_forecast_scored", labels, float(of.scored)
+            yield "tidecast_forecast_held", labels, float(of.held)
+        if of.coverage80 is not None and of.coverage95 is not None:
+            name = "tidecast_forecast_coverage_ratio"
+            yield name, {**labels, "band": "80"}, of.coverage80
+            yield name, {**labels, "band": "95"}, of.coverage95
+            yield "tidecast_forecast_error_ratio", labels, of.mae_ratio
+        for verdict, count in of.alarms.items():
+            yield "tidecast_forecast_alarms", {**labels, "verdict": verdict}, float(count)
+        if of.crossings:
+            error_seconds = of.crossing_error_ms / 1000
+            yield "tidecast_forecast_crossing_error_seconds", labels, error_seconds
+
+
+def progress_points(done: int, total: int) -> Iterator[Point]:
+    """How far the last run of forecasts came."""
+    for state, count in (("done", done), ("total", total)):
+        yield "tidecast_forecast_run_series", {"state": state}, float(count)
 
 
 def fast_path_points(

@@ -110,18 +110,13 @@ def read_usage(
 ) -> Mapping[ResourceKey, UsageHistory]:
     """The usage records in [start, end] of every resource that the matchers let through."""
     histories: dict[ResourceKey, UsageHistory] = {}
-    for labels, times, values in samples.select(_named(USAGE, narrow), start_ms, end_ms):
+    for labels, times, values in samples.select(named(USAGE, narrow), start_ms, end_ms):
         history = histories.setdefault(key_of(labels), UsageHistory())
         source, stat = label_value(labels, "source"), label_value(labels, "stat")
-        history.sources.add(source)
-        present = history.usage.get(stat)
-        # Our own measurement (no source) wins where an import tells of the same hour.
-        history.usage[stat] = (
-            _join(present, (times, values)) if not source else _join((times, values), present)
-        )
+        join_usage(history, stat, source, times, values)
     for name, attribute in ((LIMIT, "limit"), (MARK, "mark")):
         newest: dict[ResourceKey, int] = {}
-        for labels, times, values in samples.select(_named(name, narrow), start_ms, end_ms):
+        for labels, times, values in samples.select(named(name, narrow), start_ms, end_ms):
             key = key_of(labels)
             if key in histories and times[-1] > newest.get(key, -1):
                 newest[key] = int(times[-1])
@@ -129,11 +124,23 @@ def read_usage(
     return histories
 
 
-def _named(name: str, narrow: Sequence[Matcher]) -> Matchers:
+def join_usage(
+    history: UsageHistory, stat: str, source: str, times: Int64s, values: Float64s
+) -> None:
+    """Adds what one source tells; our own measurement (no source) wins over an import's."""
+    history.sources.add(source)
+    present = history.usage.get(stat)
+    history.usage[stat] = (
+        _joined(present, (times, values)) if not source else _joined((times, values), present)
+    )
+
+
+def named(name: str, narrow: Sequence[Matcher]) -> Matchers:
+    """The matchers of a series of this name, narrowed."""
     return (Matcher("__name__", MatchOp.EQUAL, name), *narrow)
 
 
-def _join(
+def _joined(
     older: tuple[Int64s, Float64s] | None, winner: tuple[Int64s, Float64s] | None
 ) -> tuple[Int64s, Float64s]:
     parts = [part for part in (older, winner) if part is not None]

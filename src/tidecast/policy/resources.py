@@ -8,14 +8,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
-from tidecast.policy.documents import (
-    Faults,
-    InvalidPolicy,
-    compose,
-    entries,
-)
+from tidecast.policy.model import InvalidPolicy
+from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
 from tidecast_collector.durations import parse_duration_ms
 from tidecast_collector.errors import InvalidInput
 
@@ -69,39 +63,30 @@ def parse_resources(
     text: str, filename: str, check: CheckExpression
 ) -> Mapping[str, ResourceDefinition]:
     """The definitions in this text; raises `InvalidPolicy` with every fault, located."""
-    faults = Faults(filename)
-    root = compose(text, filename)
+    problems = Problems(filename)
+    root = read_yaml(text, problems)
     found: dict[str, ResourceDefinition] = {}
-    for key, key_node, value in entries(root, faults) if root else ():
-        if key != "resources":
-            faults.add(key_node, f"unknown key {key!r}; expected 'resources'")
-            continue
-        for name, name_node, body in entries(value, faults):
-            definition = _definition(name, name_node, body, faults, check)
+    if root:
+        bodies = root.mapping({"resources"}).get("resources")
+        for name, body in bodies.mapping(None).items() if bodies else ():
+            definition = read_definition(name, body, check)
             if definition:
                 found[name] = definition
-    faults.raise_if_any()
+    if problems.found:
+        raise InvalidPolicy(problems.report())
     return found
 
 
-def _definition(
-    name: str, name_node: yaml.Node, body: yaml.Node, faults: Faults, check: CheckExpression
-) -> ResourceDefinition | None:
+def read_definition(name: str, body: Field, check: CheckExpression) -> ResourceDefinition | None:
+    """The definition of one resource; None where it is wrong, which the problems then tell."""
     values: dict[str, object] = {}
-    for key, key_node, node in entries(body, faults):
-        reader = _READERS.get(key)
-        if reader is None:
-            faults.add(key_node, f"unknown key {key!r}; expected one of {', '.join(_READERS)}")
-        elif not isinstance(node, yaml.ScalarNode):
-            faults.add(node, f"{key} must be a single value")
-        else:
-            try:
-                values[_FIELDS.get(key, key)] = reader(node.value, check)
-            except ValueError as error:
-                faults.add(node, f"{key}: {error}")
-    missing = {"title", "unit", "usage", "limit"} - values.keys()
+    fields = body.mapping(set(_READERS))
+    for key, value in fields.items():
+        reader = _READERS[key]
+        values[_FIELDS.get(key, key)] = value.read(lambda text, r=reader: r(text, check), None)  # type: ignore[misc]
+    missing = {"title", "unit", "usage", "limit"} - fields.keys()
     if missing:
-        faults.add(name_node, f"{name} lacks {', '.join(sorted(missing))}")
+        body.wrong(f"{name} lacks {', '.join(sorted(missing))}")
         return None
     return ResourceDefinition(name=name, **values)  # type: ignore[arg-type]
 

@@ -14,6 +14,7 @@ from tidecast.promql.extended_ranges import check_function, extended_difference
 from tidecast.promql.fetch import instant_vector
 from tidecast.promql.functions import CALENDAR, MATHEMATICAL, OF_NATIVE_HISTOGRAMS
 from tidecast.promql.info_labels import with_info_labels
+from tidecast.promql.point_functions import POINT_FUNCTIONS
 from tidecast.promql.tree import Call, MatrixSelector, Node, Paren, VectorSelector
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, label_value
@@ -40,12 +41,14 @@ def _boundary(node: Node) -> str:
 
 
 def _over_range(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times)
+    windows = evaluator.windows(node.arguments[0], times, node.function)
     evaluator.context.check_time()
     counter = node.function in ("rate", "increase")
     if windows.boundary and (counter or node.function == "delta"):
         per_second = node.function == "rate"
         block = extended_difference(windows, counter=counter, per_second=per_second)
+    elif windows.points is not None and node.function in POINT_FUNCTIONS:
+        block = POINT_FUNCTIONS[node.function](windows, windows.points)
     else:
         block = range_functions.RANGE_FUNCTIONS[node.function](windows)
     if counter:
@@ -91,7 +94,7 @@ def _absent(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
 
 
 def _absent_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times)
+    windows = evaluator.windows(node.arguments[0], times, node.function)
     absent = _nowhere(windows.counts > 0)
     labels = label_functions.absent_labels(node.arguments[0])
     return one_series(labels, np.ones(len(times)), absent)
@@ -102,7 +105,7 @@ def _clamp(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     bounds = [evaluator.scalar(argument, times) for argument in node.arguments[1:]]
     if node.function == "clamp":
         return elementwise.clamp(block, bounds[0], bounds[1])
-    limit = np.maximum if node.function == "clamp_min" else np.minimum
+    limit = elementwise.greater if node.function == "clamp_min" else elementwise.lesser
     return block.with_values(limit(block.values, bounds[0]))
 
 
@@ -115,13 +118,13 @@ def _round(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
 
 
 def _double_exponential_smoothing(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times)
+    windows = evaluator.windows(node.arguments[0], times, node.function)
     smoothing, trend = (evaluator.scalar(argument, times) for argument in node.arguments[1:])
     return range_functions.double_exponential_smoothing(windows, smoothing, trend)
 
 
 def _predict_linear(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times)
+    windows = evaluator.windows(node.arguments[0], times, node.function)
     ahead = evaluator.scalar(node.arguments[1], times)
     return range_functions.predict_linear(windows, times, ahead)
 
@@ -129,7 +132,7 @@ def _predict_linear(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
 def _quantile_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     quantiles = evaluator.scalar(node.arguments[0], times)
     evaluator.note_quantiles(quantiles, node.arguments[0])
-    windows = evaluator.windows(node.arguments[1], times)
+    windows = evaluator.windows(node.arguments[1], times, node.function)
     return range_functions.quantile_over_time(windows, quantiles)
 
 
@@ -138,13 +141,17 @@ def _label_replace(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     target, replacement, source, pattern = (
         evaluator.string(argument) for argument in node.arguments[1:]
     )
-    return label_functions.label_replace(block, target, replacement, source, pattern)
+    return label_functions.label_replace(
+        block, target, replacement, source, pattern, evaluator.context.check_time
+    )
 
 
 def _label_join(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     block = evaluator.vector(node.arguments[0], times)
     target, separator, *sources = (evaluator.string(argument) for argument in node.arguments[1:])
-    return label_functions.label_join(block, target, separator, sources)
+    return label_functions.label_join(
+        block, target, separator, sources, evaluator.context.check_time
+    )
 
 
 def _sort(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
@@ -210,7 +217,8 @@ def _of_query(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
 
 def _extreme_of(evaluator: Evaluates, node: Call, times: Int64s) -> Float64s:
     first, second = (evaluator.scalar(argument, times) for argument in node.arguments)
-    return np.maximum(first, second) if node.function == "max_of" else np.minimum(first, second)
+    of = elementwise.greater if node.function == "max_of" else elementwise.lesser
+    return of(first, second)
 
 
 def _of_native_histograms(evaluator: Evaluates, node: Call, times: Int64s) -> Block:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,18 +18,33 @@ from tidecast.promql.duration_tree import (
     DurationOperation,
     DurationParen,
 )
+from tidecast.promql.durations import MAX_DURATION_MS
 from tidecast.promql.errors import (
     ParseError,
     QueryCancelled,
     QueryError,
     QueryTimeout,
+    TooCostlyHere,
     line_and_column,
 )
 from tidecast.promql.settings import QueryLimits
 from tidecast.promql.tree import Span
-from tidecast.samples.batch import Int64s
-from tidecast.samples.protocol import LimitExceeded, Samples
+from tidecast.samples.batch import Int64s, SampleBatch
+from tidecast.samples.matchers import Matchers
+from tidecast.samples.protocol import (
+    LimitExceeded,
+    PointSelection,
+    Selectable,
+    SelectHint,
+    SelectLimits,
+)
 
+BYTES_PER_SAMPLE = 32
+"""Its time and its value, and once more while they are put together."""
+BYTES_PER_CELL = 32
+"""A value, whether it is present, and where its window begins and ends."""
+BYTES_PER_WRITTEN_SAMPLE = 64
+"""What a sample takes, and costs, in an answer that gives the samples themselves."""
 MAX_TIME_MS = 1 << 53
 """Far beyond any calendar, and far below where arithmetic on int64 milliseconds overflows."""
 
@@ -37,7 +53,7 @@ MAX_TIME_MS = 1 << 53
 class Context:
     """One query's samples, times, limits, and the notes taken while it is evaluated."""
 
-    samples: Samples
+    samples: Selectable
     query: str
     start_ms: int
     end_ms: int
@@ -49,6 +65,9 @@ class Context:
     timeout_seconds: float
     deadline: float
     cancelled: Callable[[], bool]
+    here_bytes: int | None = None
+    samples_selected: int = 0
+    estimated_bytes: int = 0
     warnings: dict[str, None] = field(default_factory=dict)
     infos: dict[str, None] = field(default_factory=dict)
 
@@ -63,12 +82,67 @@ class Context:
             )
 
     def check_cells(self, series: int, steps: int) -> None:
-        """Raises `LimitExceeded` where series x steps would not fit into memory."""
+        """Raises `LimitExceeded` where series x steps would not fit into memory.
+
+        `TooCostlyHere` where they are too many for this place.
+        """
         if series * steps > self.limits.cells:
             raise LimitExceeded(
                 f"query would hold {series} series x {steps} steps, above the limit of "
                 f"{self.limits.cells} values; ask for less time, fewer series or a longer step"
             )
+        self.count_bytes(series * steps * BYTES_PER_CELL)
+
+    def select(self, matchers: Matchers, start_ms: int, end_ms: int) -> SampleBatch:
+        """The matching samples in [start, end], as far as the query may still have so many.
+
+        Raises `LimitExceeded` or `TooCostlyHere`.
+        """
+        with self._within_limits(BYTES_PER_SAMPLE) as limits:
+            batch = self.samples.select(matchers, start_ms, end_ms, limits)
+        self.samples_selected += len(batch.timestamps)
+        self.count_bytes(len(batch.timestamps) * BYTES_PER_SAMPLE)
+        return batch
+
+    def select_points(self, matchers: Matchers, hint: SelectHint) -> PointSelection | None:
+        """As `select`, the matching series as points; None where there are samples to read."""
+        bytes_per_point = BYTES_PER_SAMPLE * (2 + len(hint.fields))
+        with self._within_limits(bytes_per_point) as limits:
+            found = self.samples.select_points(matchers, hint, limits)
+        if found is not None:
+            self.samples_selected += len(found.points.end_ms)
+            self.count_bytes(len(found.points.end_ms) * bytes_per_point)
+        return found
+
+    @contextmanager
+    def _within_limits(self, bytes_each: int) -> Iterator[SelectLimits]:
+        self.check_time()
+        allowed = self.limits.select.samples - self.samples_selected
+        here = allowed
+        if self.here_bytes is not None:
+            here = min(allowed, (self.here_bytes - self.estimated_bytes) // bytes_each)
+        try:
+            yield replace(self.limits.select, samples=here)
+        except LimitExceeded as error:
+            if here < allowed:
+                raise TooCostlyHere(str(error)) from error
+            raise
+
+    def count_bytes(self, more: int) -> None:
+        """Says that a part of the query will take so much.
+
+        Raises `LimitExceeded` where that is more than the query may have, `TooCostlyHere` where
+        all parts together are more than it may have here: so much work they are.
+        """
+        self.estimated_bytes += more
+        if more > self.limits.memory_bytes:
+            raise LimitExceeded(
+                f"query would take about {more >> 20} MiB of memory at once, above the "
+                f"limit of {self.limits.memory_bytes >> 20} MiB; "
+                "ask for less time, fewer series or a longer step"
+            )
+        if self.here_bytes is not None and self.estimated_bytes > self.here_bytes:
+            raise TooCostlyHere(f"query would take more than {self.here_bytes} bytes here")
 
     def warn(self, text: str, span: Span | None) -> None:
         """Notes what makes the answer doubtful."""
@@ -87,7 +161,7 @@ class Context:
     def milliseconds(self, duration: Duration, span: Span) -> int:
         """The length of a duration expression; raises `ParseError` where it has none."""
         seconds = self._seconds(duration)
-        if not math.isfinite(seconds) or abs(seconds) > 9e9:
+        if not math.isfinite(seconds) or abs(seconds) * 1000 > MAX_DURATION_MS:
             raise ParseError(self.query, span.start, "duration out of range")
         return round(seconds * 1000)
 

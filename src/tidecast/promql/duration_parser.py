@@ -18,6 +18,7 @@ from tidecast.promql.numbers import parse_number
 MAX_NESTING = 100
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
 _SIGN_BINDS = _PRECEDENCE["*"]
+_NOTHING = (DurationLiteral(0), DurationNumber(0.0))
 _CALLS = {"step": 0, "range": 0, "min": 2, "max": 2, "min_of": 2, "max_of": 2}
 
 
@@ -115,6 +116,9 @@ class DurationParser:
             if count > MAX_NESTING:
                 raise ParseError(self.query, op.start, "duration expression is too long")
             right = self.duration(_PRECEDENCE[op.text] - (op.text == "^"))
+            if op.text in "/%" and right in _NOTHING:
+                reason = "division by zero" if op.text == "/" else "modulo by zero"
+                raise ParseError(self.query, op.start, reason)
             left = DurationOperation(op.text, left, right, op.start)
         self.leave()
         return left

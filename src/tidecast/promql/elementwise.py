@@ -96,9 +96,21 @@ def round_to(block: Block, nearest: Float64s) -> Block:
     return block.with_values(np.floor(block.values * inverse + 0.5) / inverse)
 
 
+def greater(left: Float64s, right: Float64s) -> Float64s:
+    """The greater of each pair; NaN where either is, but +Inf is greater than NaN, as in Go."""
+    infinite = np.isposinf(left) | np.isposinf(right)
+    found: Float64s = np.where(infinite, np.inf, np.maximum(left, right))
+    return found
+
+
+def lesser(left: Float64s, right: Float64s) -> Float64s:
+    """The lesser of each pair; NaN where either is, but -Inf is less than NaN, as in Go."""
+    return -greater(-left, -right)
+
+
 def clamp(block: Block, low: Float64s, high: Float64s) -> Block:
     """The values moved into [low, high], each [steps]; nothing where low is above high."""
-    values = np.maximum(low, np.minimum(high, block.values))
+    values = greater(low, lesser(high, block.values))
     clamped = block.with_values(values)
     if not len(block.labels):
         return empty_block(block.steps)

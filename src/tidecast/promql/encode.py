@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -10,8 +10,14 @@ import orjson
 
 from tidecast.promql.numbers import format_value
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
-from tidecast.samples.batch import Float64s
+from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import Labels
+
+_POINTS_AT_ONCE = 1 << 16
+_SMALL, _LARGE = 1e-4, 1e15
+"""Between these no number is written with an exponent."""
+_EXACT_SECONDS = 10**11
+"""Up to here the float nearest to a number of milliseconds has its digits and no others."""
 
 
 def encode_result(result: QueryResult) -> bytes:
@@ -23,8 +29,13 @@ def encode_result(result: QueryResult) -> bytes:
     return b"".join(encode_pieces(result))
 
 
-def encode_pieces(result: QueryResult) -> Iterator[bytes]:
-    """The same JSON, one piece for each series, so that a large answer need not be held whole."""
+def encode_pieces(
+    result: QueryResult, stats: Mapping[str, object] | None = None
+) -> Iterator[bytes]:
+    """The same JSON in pieces, so that a large answer need not be held whole.
+
+    `stats` says what the query has cost.
+    """
     yield b'{"resultType":"%b","result":' % _kind(result).encode()
     match result.value:
         case Scalar() as scalar:
@@ -32,9 +43,15 @@ def encode_pieces(result: QueryResult) -> Iterator[bytes]:
         case String() as string:
             yield _text_point(string.at_ms, string.value)
         case Vector() as vector:
-            yield from _list(_vector(vector))
+            yield b"["
+            yield from _vector(vector)
+            yield b"]"
         case Matrix() as matrix:
-            yield from _list(_matrix(matrix))
+            yield b"["
+            yield from _matrix(matrix)
+            yield b"]"
+    if stats is not None:
+        yield b',"stats":' + orjson.dumps(stats)
     yield b"}"
 
 
@@ -42,30 +59,45 @@ def _kind(result: QueryResult) -> str:
     return type(result.value).__name__.lower()
 
 
-def _list(elements: Iterator[bytes]) -> Iterator[bytes]:
-    yield b"["
-    before = b""
-    for element in elements:
-        yield before + element
-        before = b","
-    yield b"]"
-
-
 def _matrix(matrix: Matrix) -> Iterator[bytes]:
-    # Series of one query mostly share their times: what was written for the last one is kept.
-    known, times = np.empty(0, dtype=np.int64), list[str]()
+    behind = b""
     for labels, timestamps, values in matrix:
-        if not np.array_equal(known, timestamps):
-            known, times = timestamps, [f'[{_seconds(at)},"' for at in timestamps.tolist()]
-        texts = _texts(values)
-        points = '"],'.join([time + text for time, text in zip(times, texts, strict=True)])
-        yield b'{"metric":%b,"values":[%b"]]}' % (_metric(labels), points.encode())
+        yield b'%b{"metric":%b,"values":[' % (behind, _metric(labels))
+        for at in range(0, len(values), _POINTS_AT_ONCE):
+            part = slice(at, at + _POINTS_AT_ONCE)
+            yield (b"," if at else b"") + _points(timestamps[part], values[part])
+        yield b"]}"
+        behind = b","
+
+
+def _points(timestamps: Int64s, values: Float64s) -> bytes:
+    """`[1.5,"2"],[3,"4"]`. This runs for every sample of an answer: nothing here may loop."""
+    rows = np.empty((len(values), 2))
+    np.divide(timestamps, 1000, out=rows[:, 0])
+    rows[:, 1] = values
+    # orjson writes the same digits as repr: [[1.5,2.0],[3.0,4.0]].
+    raw = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"e" in raw or b"null" in raw or abs(rows[-1, 0]) > _EXACT_SECONDS:
+        return _unusual_points(timestamps, values)
+    for number_end in (b",", b"]"):
+        if b".0" + number_end in raw:
+            raw = raw.replace(b".0" + number_end, number_end)
+    return raw[1:-2].replace(b",", b',"').replace(b'],"[', b'"],[') + b'"]'
+
+
+def _unusual_points(timestamps: Int64s, values: Float64s) -> bytes:
+    """The same where a value is not finite, very large or very small."""
+    points = zip(map(_seconds, timestamps.tolist()), _texts(values), strict=True)
+    return ",".join([f'[{time},"{text}"]' for time, text in points]).encode()
 
 
 def _vector(vector: Vector) -> Iterator[bytes]:
     time = _seconds(vector.at_ms).encode()
+    behind = b""
     for labels, text in zip(vector.labels, _texts(vector.values), strict=True):
-        yield b'{"metric":%b,"value":[%b,"%b"]}' % (_metric(labels), time, text.encode())
+        metric = _metric(labels)
+        yield b'%b{"metric":%b,"value":[%b,"%b"]}' % (behind, metric, time, text.encode())
+        behind = b","
 
 
 @lru_cache(maxsize=1 << 14)
@@ -89,8 +121,11 @@ def _seconds(milliseconds: int) -> str:
 
 
 def _texts(values: Float64s) -> list[str]:
-    # This runs for every sample of an answer: orjson writes the same digits as repr, all at once.
     raw = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    if "e" in raw or "null" in raw or not len(values):
-        return [format_value(value) for value in values.tolist()]
-    return f"{raw[1:-1]},".replace(".0,", ",")[:-1].split(",")
+    texts = f"{raw[1:-1]},".replace(".0,", ",")[:-1].split(",") if len(values) else []
+    if "e" in raw or "null" in raw:
+        size = np.abs(values)
+        usual = (size == 0) | (size >= _SMALL) & (size < _LARGE)
+        for place in np.flatnonzero(~usual).tolist():
+            texts[place] = format_value(float(values[place]))
+    return texts

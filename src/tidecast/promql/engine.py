@@ -1,4 +1,4 @@
-"""The engine: PromQL answered from any `Samples`, at one time or over a range."""
+"""The engine: PromQL answered from any samples, at one time or over a range."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tidecast.promql.block import Block, drop_names, one_series
-from tidecast.promql.context import MAX_TIME_MS, Context
+from tidecast.promql.context import BYTES_PER_WRITTEN_SAMPLE, MAX_TIME_MS, Context
 from tidecast.promql.errors import InvalidRange
 from tidecast.promql.evaluator import Evaluator
 from tidecast.promql.extended_ranges import boundary_samples
@@ -26,7 +26,7 @@ from tidecast.promql.settings import (
 from tidecast.promql.tree import Node, ValueType
 from tidecast.promql.windows import Windows, expand
 from tidecast.samples.batch import SampleBatch
-from tidecast.samples.protocol import Samples
+from tidecast.samples.protocol import Selectable
 
 MAX_NOTES = 10
 """How many warnings, and how many infos, are told."""
@@ -42,7 +42,7 @@ class Engine:
 
     def __init__(
         self,
-        samples: Samples,
+        samples: Selectable,
         *,
         lookback_ms: int = DEFAULT_LOOKBACK_MS,
         subquery_step_ms: int = DEFAULT_SUBQUERY_STEP_MS,
@@ -62,7 +62,7 @@ class Engine:
         """The query's value at one time.
 
         A range selector is answered with its samples as they were taken. Raises `ParseError`,
-        `QueryError`, `QueryTimeout`, `QueryCancelled` or `LimitExceeded`.
+        `QueryError`, `QueryTimeout`, `QueryCancelled`, `LimitExceeded` or `TooCostlyHere`.
         """
         tree = parse(query)
         context = self._context(query, (at_ms, at_ms, 0), options)
@@ -75,7 +75,9 @@ class Engine:
             case ValueType.STRING:
                 value = String(at_ms, evaluator.string(tree))
             case ValueType.MATRIX:
-                value = _samples_within(evaluator.windows(tree, times))
+                windows = evaluator.windows(tree, times)
+                context.count_bytes(context.samples_selected * BYTES_PER_WRITTEN_SAMPLE)
+                value = _samples_within(windows)
             case ValueType.VECTOR:
                 block = drop_names(evaluator.vector(tree, times))
                 block = block.with_present(block.present)
@@ -93,8 +95,8 @@ class Engine:
     ) -> QueryResult:
         """The query's values at start, start + step, ... up to end, as a `Matrix`.
 
-        Raises `ParseError`, `InvalidRange`, `QueryError`, `QueryTimeout`, `QueryCancelled` or
-        `LimitExceeded`.
+        Raises `ParseError`, `InvalidRange`, `QueryError`, `QueryTimeout`, `QueryCancelled`,
+        `LimitExceeded` or `TooCostlyHere`.
         """
         tree = parse(query)
         self.check_range(tree, start_ms, end_ms, step_ms)
@@ -147,11 +149,13 @@ class Engine:
             timeout_seconds=allowed,
             deadline=self.monotonic() + allowed,
             cancelled=options.cancelled,
+            here_bytes=options.here_bytes,
         )
 
 
 def _result(value: Scalar | String | Vector | Matrix, context: Context) -> QueryResult:
-    return QueryResult(value, _told(context.warnings, "warning"), _told(context.infos, "info"))
+    warnings, infos = _told(context.warnings, "warning"), _told(context.infos, "info")
+    return QueryResult(value, warnings, infos, context.samples_selected)
 
 
 def _told(notes: Mapping[str, None], kind: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ InvalidInput
 TidecastError
 ├── QueryTimeout     the query took longer than it was given
 ├── QueryCancelled   nobody waits for the answer any more
+├── TooCostlyHere    the query is to be answered where it delays nothing else
 └── LimitExceeded    (of the samples room) too many series, samples or points
 """
 
@@ -25,6 +26,10 @@ class ParseError(InvalidInput):
         self.reason = reason
         self.line, self.column = line_and_column(query, position)
         super().__init__(f"{self.line}:{self.column}: parse error: {reason}")
+        self._made_of = query, position, reason
+
+    def __reduce__(self) -> tuple[type[ParseError], tuple[str, int, str]]:
+        return ParseError, self._made_of
 
 
 class InvalidRange(InvalidInput):
@@ -48,3 +53,7 @@ def line_and_column(query: str, position: int) -> tuple[int, int]:
     before = query[:position]
     line = before[before.rfind("\n") + 1 :]
     return before.count("\n") + 1, len(line.encode(errors="surrogatepass")) + 1
+
+
+class TooCostlyHere(TidecastError):
+    """A query that costs more than was allowed where it was asked; elsewhere it may be answered."""

@@ -134,12 +134,12 @@ class Evaluator:
         assert isinstance(node, StringLiteral)
         return node.value
 
-    def windows(self, node: Node, times: Int64s) -> Windows:
-        """The range vector of the node at these times."""
+    def windows(self, node: Node, times: Int64s, function: str = "") -> Windows:
+        """The range vector of the node at these times, for this function."""
         while isinstance(node, Paren):
             node = node.expression
         if isinstance(node, MatrixSelector):
-            return range_vector(self.context, node, times)
+            return range_vector(self.context, node, times, function)
         assert isinstance(node, Subquery)
         return self._subquery(node, times)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.promql.block import Block, Bools
+from tidecast.promql.columns import find
 from tidecast.promql.errors import QueryError
 from tidecast.promql.range_functions import lost_to_resets
-from tidecast.promql.windows import Windows, find
+from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
 
 ANCHORED, SMOOTHED = "anchored", "smoothed"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from tidecast.promql.block import Block, Bools, empty_block
+from tidecast.promql.columns import columns_for, places
 from tidecast.promql.context import Context
 from tidecast.promql.extended_ranges import SMOOTHED, extended_places, smoothed_instant
+from tidecast.promql.tiers import newest_points, point_windows
 from tidecast.promql.tree import MatrixSelector, VectorSelector
-from tidecast.promql.windows import Tick, Windows, find
+from tidecast.promql.windows import Tick, Windows
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch, is_stale
 
 
@@ -22,21 +22,27 @@ def instant_vector(context: Context, node: VectorSelector, times: Int64s) -> tup
     at_ms = context.reference_times(times, node.offset, node.at, node.span)
     smoothed = node.boundary == SMOOTHED
     end_ms = int(at_ms.max()) + (context.lookback_ms if smoothed else 0)
-    batch = _select(context, node, int(at_ms.min()) - context.lookback_ms, end_ms)
+    after_ms = int(at_ms.min()) - context.lookback_ms
+    found = None if node.boundary else newest_points(context, node, at_ms, after_ms)
+    if found is not None:
+        return found
+    batch = _select(context, node, after_ms, end_ms)
     if not len(batch):
         return empty_block(len(times)), np.empty((0, len(times)))
     context.check_cells(len(batch), len(times))
     if smoothed:
         return _smoothed(without_stale(batch), at_ms, context.lookback_ms)
-    newest = find(batch.offsets, batch.timestamps, at_ms) - 1
-    inside = newest >= batch.offsets[:-1, None]
-    place = np.maximum(newest, 0)
-    taken = batch.timestamps[place]
-    values = batch.values[place]
-    present = inside & (taken > at_ms - context.lookback_ms) & ~is_stale(values)
+    columns = columns_for(batch.offsets, batch.timestamps, len(at_ms))
+    # The newest sample's place within its series; where there is none, that of the first.
+    behind = places(batch.offsets, batch.timestamps, columns, at_ms)
+    newest = np.maximum(behind - 1, 0)
+    taken_ms = batch.timestamps[batch.offsets[columns.example][:, None] + newest]
+    fresh = (behind > 0) & (taken_ms > at_ms - context.lookback_ms)
+    values = batch.values[batch.offsets[:-1, None] + newest[columns.of]]
+    present = fresh[columns.of] & ~is_stale(values)
     block = Block(batch.labels, values, present, np.zeros(len(batch), bool))
     somewhere = present.any(axis=1)
-    return block.with_present(present), taken[somewhere].astype(np.float64)
+    return block.with_present(present), taken_ms[columns.of[somewhere]].astype(np.float64)
 
 
 def _smoothed(batch: SampleBatch, at_ms: Int64s, lookback_ms: int) -> tuple[Block, Float64s]:
@@ -45,13 +51,19 @@ def _smoothed(batch: SampleBatch, at_ms: Int64s, lookback_ms: int) -> tuple[Bloc
     return block.with_present(present), taken[present.any(axis=1)]
 
 
-def range_vector(context: Context, node: MatrixSelector, times: Int64s) -> Windows:
-    """The samples within the range before each step."""
+def range_vector(
+    context: Context, node: MatrixSelector, times: Int64s, function: str = ""
+) -> Windows:
+    """The samples within the range before each step, as the function needs them."""
     vector = node.vector
     length = context.positive_milliseconds(node.range, node.span)
     ends = context.reference_times(times, vector.offset, vector.at, node.span)
     before = context.lookback_ms if vector.boundary else 0
     behind = context.lookback_ms if vector.boundary == SMOOTHED else 0
+    if not vector.boundary:
+        found = point_windows(context, vector, ends, length, function)
+        if found is not None:
+            return found
     batch = _select(context, vector, int(ends.min()) - length - before, int(ends.max()) + behind)
     context.check_cells(len(batch), len(times))
     batch = without_stale(batch)
@@ -60,7 +72,7 @@ def range_vector(context: Context, node: MatrixSelector, times: Int64s) -> Windo
     if not vector.boundary:
         return windows
     first, last = extended_places(batch, vector.boundary, ends - length, ends, context.lookback_ms)
-    return replace(windows, first=first, last=last, boundary=vector.boundary)
+    return windows.with_places(first, last, vector.boundary)
 
 
 def windows_of(
@@ -69,13 +81,15 @@ def windows_of(
     """The batch with a window (start, end] into each series for each step."""
     # Windows often begin where others end: each border is searched for once.
     borders = np.unique(np.concatenate((start_ms, end_ms)))
-    found = find(batch.offsets, batch.timestamps, borders)
+    columns = columns_for(batch.offsets, batch.timestamps, len(borders))
+    found = places(batch.offsets, batch.timestamps, columns, borders)
     return Windows(
         batch.labels,
         batch.offsets,
         drop_name,
         batch.timestamps,
         batch.values,
+        columns,
         found[:, np.searchsorted(borders, start_ms)],
         found[:, np.searchsorted(borders, end_ms)],
         start_ms,
@@ -85,8 +99,7 @@ def windows_of(
 
 
 def _select(context: Context, node: VectorSelector, after_ms: int, end_ms: int) -> SampleBatch:
-    context.check_time()
-    return context.samples.select(node.all_matchers, after_ms + 1, end_ms, context.limits.select)
+    return context.select(node.all_matchers, after_ms + 1, end_ms)
 
 
 def without_stale(batch: SampleBatch) -> SampleBatch:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,51 +15,113 @@ from tidecast.promql.tree import MatrixSelector, Node, Paren, VectorSelector
 from tidecast.samples.matchers import InvalidRegex, MatchOp, compile_regex
 from tidecast_collector.labels import NAME, Labels, label_value, make_labels
 
+Tick = Callable[[], None]
 _REFERENCE = re.compile(r"\$(?:\$|([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\})")
 
 
-def label_replace(block: Block, target: str, replacement: str, source: str, pattern: str) -> Block:
-    """Series whose label `source` matches get `replacement`, filled in, as label `target`."""
+MAX_LABEL_CHARACTERS = 1 << 16
+"""The longest label value a query may make."""
+MAX_CHARACTERS = 1 << 26
+"""How much one call may make of them together."""
+
+
+def label_replace(
+    block: Block, target: str, replacement: str, source: str, pattern: str, tick: Tick
+) -> Block:
+    """Series whose label `source` matches get `replacement`, filled in, as label `target`.
+
+    `tick` is called now and then and raises when the query's time is up.
+    """
     if not target:
         raise QueryError("invalid destination label name in label_replace(): ")
     try:
         regex = compile_regex(pattern)
     except InvalidRegex as error:
         raise QueryError(f"invalid regular expression in label_replace(): {pattern}") from error
+    made = _Made("label_replace", tick)
     pieces: dict[str, str | None] = {}
     for labels in block.labels:
         value = label_value(labels, source)
         if value not in pieces:
             match = regex.fullmatch(value)
-            pieces[value] = None if match is None else _fill_in(replacement, match)
+            pieces[value] = None if match is None else made.text(_fill_in(replacement, match))
     return _relabelled(
         block, target, [pieces[label_value(labels, source)] for labels in block.labels]
     )
 
 
-def _fill_in(replacement: str, match: Any) -> str:
-    """The replacement with `$1`, `${1}`, `$name` and `$$` filled in; unknown groups are empty."""
+@dataclass(slots=True)
+class _Made:
+    """Counts what label values a call makes."""
 
-    def piece(reference: re.Match[str]) -> str:
-        name = reference.group(1) or reference.group(2)
-        if name is None:
-            return "$"
-        if name.isdigit():
-            index = int(name) if len(name) < 4 else match.re.groups + 1
-            return (match.group(index) or "") if index <= match.re.groups else ""
-        return (match.group(name) or "") if name in match.re.groupindex else ""
+    function: str
+    tick: Tick
+    characters: int = 0
 
-    return _REFERENCE.sub(piece, replacement)
+    def text(self, pieces: Iterable[str]) -> str:
+        """The pieces as one value; raises `QueryError` where it gets too long."""
+        self.tick()
+        kept = []
+        length = 0
+        for piece in pieces:
+            kept.append(piece)
+            length += len(piece)
+            if length > MAX_LABEL_CHARACTERS:
+                raise QueryError(
+                    f"{self.function}() makes a label of more than {MAX_LABEL_CHARACTERS} "
+                    "characters; make a shorter one"
+                )
+        self.characters += length
+        if self.characters > MAX_CHARACTERS:
+            raise QueryError(
+                f"{self.function}() makes labels of more than {MAX_CHARACTERS} characters "
+                "together; ask for fewer series or shorter labels"
+            )
+        return "".join(kept)
 
 
-def label_join(block: Block, target: str, separator: str, sources: Sequence[str]) -> Block:
-    """Each series gets the values of `sources`, joined, as label `target`."""
+def _fill_in(replacement: str, match: Any) -> Iterator[str]:
+    """The replacement, in pieces, with `$1`, `${1}`, `$name` and `$$` filled in.
+
+    Unknown groups are empty.
+    """
+    at = 0
+    for reference in _REFERENCE.finditer(replacement):
+        yield replacement[at : reference.start()]
+        at = reference.end()
+        yield _referred(reference, match)
+    yield replacement[at:]
+
+
+def _referred(reference: re.Match[str], match: Any) -> str:
+    name = reference.group(1) or reference.group(2)
+    if name is None:
+        return "$"
+    if name.isdigit():
+        index = int(name) if len(name) < 4 else match.re.groups + 1
+        return (match.group(index) or "") if index <= match.re.groups else ""
+    return (match.group(name) or "") if name in match.re.groupindex else ""
+
+
+def label_join(
+    block: Block, target: str, separator: str, sources: Sequence[str], tick: Tick
+) -> Block:
+    """Each series gets the values of `sources`, joined, as label `target`; `tick` as above."""
     if not target:
         raise QueryError("invalid destination label name in label_join(): ")
+    made = _Made("label_join", tick)
     values: list[str | None] = [
-        separator.join(label_value(labels, source) for source in sources) for labels in block.labels
+        made.text(_joined(labels, separator, sources)) for labels in block.labels
     ]
     return _relabelled(block, target, values)
+
+
+def _joined(labels: Labels, separator: str, sources: Sequence[str]) -> Iterator[str]:
+    known = dict(labels)
+    for number, source in enumerate(sources):
+        if number:
+            yield separator
+        yield known.get(source, "")
 
 
 def _relabelled(block: Block, target: str, values: Sequence[str | None]) -> Block:

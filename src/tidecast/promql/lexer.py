@@ -38,13 +38,21 @@ class Token:
             return "end of input"
         if self.kind is TokenKind.SYMBOL:
             return f"<op:{self.text}>" if self.text in OPERATORS else f'"{self.text}"'
+        if self.kind is TokenKind.IDENTIFIER and self.text.lower() in KEYWORDS:
+            return f"<{KEYWORDS[self.text.lower()]}>"
         quoted = self.text.replace("\\", "\\\\").replace('"', '\\"')
         return f'{self.kind.value} "{quoted}"'
 
 
 OPERATORS = frozenset(
-    ("+", "-", "*", "/", "%", "^", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "=", "</", ">/")
+    ("+", "-", "*", "/", "%", "^", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "</", ">/")
 )
+KEYWORDS = {
+    **{word: word for word in ("bool", "by", "group_left", "group_right", "ignoring", "offset")},
+    **{word: word for word in ("on", "without")},
+    **{word: f"op:{word}" for word in ("and", "atan2", "or", "unless")},
+}
+"""The words of the language that error messages call by their role."""
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _HEX = "[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
 _SKIP = re.compile(r"(?:[ \t\r\n]+|#[^\r\n]*)+")
@@ -57,6 +65,7 @@ _DURATION_IN_BRACKETS = re.compile(rf"{DURATION_PATTERN}(?<=[a-z])(?![A-Za-z0-9_
 _IDENTIFIER = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _IDENTIFIER_WITHOUT_COLON = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SYMBOL = re.compile(r"=~|!~|==|!=|<=|>=|</|>/|[-+*/%^<>=(){}\[\],@:]")
+_WITHIN_BRACES = re.compile(r"[A-Za-z_,=!~}]")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _NAMES = {"(": "parenthesis", "[": "bracket", "{": "brace"}
 _ESCAPE = re.compile(
@@ -95,11 +104,15 @@ class _Lexer:
             self.position = skipped.end()
         if self.position == len(self.query):
             if self.open:
+                if self.open[-1] == "{":
+                    raise self.error("unexpected end of input inside braces")
                 raise self.error(f"unclosed left {_NAMES[self.open[-1]]}")
             return Token(TokenKind.END, "", self.position, self.position)
         character = self.query[self.position]
         if character in "\"'`":
             return self.string(character)
+        if self.open and self.open[-1] == "{" and not _WITHIN_BRACES.match(character):
+            raise self.error(f"unexpected character inside braces: {character!r}")
         if character.isascii() and (character.isdigit() or character == "."):
             return self.number_or_duration()
         inside = bool(self.open) and self.open[-1] in "[{"
@@ -118,6 +131,8 @@ class _Lexer:
         if text in _NAMES:
             self.open.append(text)
         elif text in _CLOSES:
+            if text == "}" and "{" not in self.open:
+                raise self.error("unexpected character: '}'")
             if not self.open or self.open[-1] != _CLOSES[text]:
                 raise self.error(f"unexpected right {_NAMES[_CLOSES[text]]} {text!r}")
             self.open.pop()
@@ -161,7 +176,7 @@ class _Lexer:
         """Appends what the escape at `at` stands for; returns where it ends."""
         match = _ESCAPE.match(self.query, at)
         if match is None or (match.group(1) or quote) in _OTHER_QUOTE[quote]:
-            raise ParseError(self.query, at, f"unknown escape sequence {self.query[at : at + 2]!r}")
+            raise ParseError(self.query, at, self.bad_escape(at))
         simple, octal, hexadecimal, short, long = match.groups()
         if simple:
             pieces.append(_SIMPLE_ESCAPES[simple].encode())
@@ -176,6 +191,12 @@ class _Lexer:
                 raise ParseError(self.query, at, "escape sequence is not a Unicode character")
             pieces.append(chr(code).encode())
         return match.end()
+
+    def bad_escape(self, at: int) -> str:
+        if at + 1 == len(self.query):
+            return "escape sequence not terminated"
+        character = self.query[at + 1]
+        return f"unknown escape sequence U+{ord(character):04X} {character!r}"
 
     def encode(self, text: str) -> bytes:
         try:

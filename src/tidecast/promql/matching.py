@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 
 from tidecast.promql.block import (
-    NAME_LABELS,
     Block,
     Bools,
     concatenate,
@@ -73,7 +72,7 @@ def signatures(
 ) -> tuple[Int64s, Int64s, Sequence[Labels]]:
     """For each series the number of its match group, and the labels of the groups."""
     numbers: dict[Labels, int] = {}
-    gone = NAME_LABELS.union(matching.labels)
+    gone = frozenset((NAME, *matching.labels))
     wanted = frozenset(matching.labels)
 
     def number(labels: Labels) -> int:

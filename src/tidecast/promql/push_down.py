@@ -16,7 +16,12 @@ from tidecast.promql.settings import DEFAULT_OPTIONS, QueryLimits, QueryOptions
 from tidecast.promql.tree import MatrixSelector, Node, Paren, VectorSelector
 from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.samples.prometheus_answers import InvalidAnswer, answer_data
-from tidecast.samples.protocol import LimitExceeded, Samples, SamplesUnavailable
+from tidecast.samples.protocol import (
+    LimitExceeded,
+    Samples,
+    SamplesUnavailable,
+    Selectable,
+)
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, label_value
 
@@ -34,7 +39,7 @@ class PushDownEngine:
         self._local, self._remote, self._own = local, remote, own
 
     @property
-    def samples(self) -> Samples:
+    def samples(self) -> Selectable:
         """The samples of both."""
         return self._local.samples
 
@@ -138,8 +143,10 @@ class PushDownEngine:
                 f"the answer holds more than {self.limits.select.samples} values; "
                 "ask for less time, fewer series or a longer step"
             )
-        notes = [tuple(map(str, answer.get(kind) or ())) for kind in ("warnings", "infos")]
-        return QueryResult(value, *notes)
+        warnings, infos = (
+            tuple(map(str, answer.get(kind) or ())) for kind in ("warnings", "infos")
+        )
+        return QueryResult(value, warnings, infos)
 
 
 def _refusal(error: Refused) -> Exception:

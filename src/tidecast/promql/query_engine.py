@@ -6,14 +6,14 @@ from typing import Protocol
 
 from tidecast.promql.result import QueryResult
 from tidecast.promql.settings import DEFAULT_OPTIONS, QueryLimits, QueryOptions
-from tidecast.samples.protocol import Samples
+from tidecast.samples.protocol import Selectable
 
 
 class QueryEngine(Protocol):
     """Answers PromQL queries; safe to use from several threads."""
 
     @property
-    def samples(self) -> Samples:
+    def samples(self) -> Selectable:
         """Where the raw samples of every selector are."""
         ...
 

@@ -78,8 +78,12 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """The answer, with what the asker should know about it, as Prometheus words it."""
+    """The answer, with what the asker should know about it, as Prometheus words it.
+
+    `samples` were read for it.
+    """
 
     value: Scalar | String | Vector | Matrix
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    samples: int = 0

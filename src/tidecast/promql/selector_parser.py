@@ -8,8 +8,8 @@ from dataclasses import replace
 from tidecast.promql.duration_parser import DurationParser
 from tidecast.promql.duration_tree import At, Duration
 from tidecast.promql.errors import ParseError
-from tidecast.promql.lexer import Token, TokenKind
-from tidecast.promql.numbers import parse_number
+from tidecast.promql.lexer import TokenKind
+from tidecast.promql.numbers import format_short, parse_number
 from tidecast.promql.tree import MatrixSelector, Node, Span, Subquery, ValueType, VectorSelector
 from tidecast.samples.matchers import InvalidRegex, Matcher, MatchOp, compile_regex
 from tidecast_collector.labels import NAME
@@ -111,7 +111,8 @@ class SelectorParser(DurationParser):
             step = None if self.peek_symbol("]") else self.positive_duration()
             end = self.expect("]", "in subquery selector")
             if node.type is not ValueType.VECTOR and node.type is not ValueType.SCALAR:
-                reason = f"subquery is only allowed on instant vector, got {node.type.value}"
+                kind = "matrix" if node.type is ValueType.MATRIX else node.type.value
+                reason = f"subquery is only allowed on instant vector, got {kind}"
                 raise ParseError(self.query, node.span.start, reason)
             if node.type is ValueType.SCALAR:
                 reason = "subquery is only allowed on instant vector, got scalar instead"
@@ -152,14 +153,14 @@ class SelectorParser(DurationParser):
     def with_offset(self, node: Node) -> Node:
         word = self.take()
         offset = self.offset_duration()
-        if _modifiers_of(self.query, node, "offset", word)[0] is not None:
+        if _modifiers_of(self.query, node, "offset")[0] is not None:
             raise ParseError(self.query, word.start, "offset may not be set multiple times")
         return self.modified(node, offset=offset)
 
     def with_at(self, node: Node) -> Node:
         symbol = self.take()
-        at = self.at_modifier(symbol)
-        if _modifiers_of(self.query, node, "@", symbol)[1] is not None:
+        at = self.at_modifier(node)
+        if _modifiers_of(self.query, node, "@")[1] is not None:
             raise ParseError(
                 self.query, symbol.start, "@ <timestamp> may not be set multiple times"
             )
@@ -174,7 +175,7 @@ class SelectorParser(DurationParser):
         assert isinstance(node, VectorSelector | Subquery)
         return replace(node, offset=offset or node.offset, at=at or node.at, span=span)
 
-    def at_modifier(self, symbol: Token) -> At:
+    def at_modifier(self, node: Node) -> At:
         word = self.peek_word()
         if word in ("start", "end"):
             self.take()
@@ -190,14 +191,12 @@ class SelectorParser(DurationParser):
             raise self.unexpected(token, "in @", "expected timestamp")
         seconds = sign * parse_number(self.query, token)
         if not math.isfinite(seconds) or abs(seconds) >= MAX_TIMESTAMP_SECONDS:
-            reason = f"timestamp out of bounds for @ modifier: {seconds}"
-            raise ParseError(self.query, symbol.start, reason)
+            reason = f"timestamp out of bounds for @ modifier: {format_short(seconds)}"
+            raise ParseError(self.query, node.span.start, reason)
         return At("time", round(seconds * 1000))
 
 
-def _modifiers_of(
-    query: str, node: Node, what: str, token: Token
-) -> tuple[Duration | None, At | None]:
+def _modifiers_of(query: str, node: Node, what: str) -> tuple[Duration | None, At | None]:
     if isinstance(node, MatrixSelector):
         return node.vector.offset, node.vector.at
     if isinstance(node, VectorSelector | Subquery):
@@ -206,4 +205,4 @@ def _modifiers_of(
         f"{what} modifier must be preceded by an instant vector selector or range vector selector "
         "or a subquery"
     )
-    raise ParseError(query, token.start, reason)
+    raise ParseError(query, node.span.start, reason)

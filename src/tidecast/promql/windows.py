@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from tidecast.promql.block import Block, Bools
+from tidecast.promql.columns import Columns, own_columns
 from tidecast.promql.segments import segment_sums
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.points import PointBatch
 from tidecast_collector.labels import Labels
 
 Tick = Callable[[], None]
 
 CHUNK = 1 << 21
 _BENIGN_SPREAD = 1e15
-_MANY_TIMES = 32
-"""From so many times on a search in each series is quicker than one over all of them."""
 _EXACT_INTEGERS = 2.0**53
 _OVERFLOWS = 1e290
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Windows:
     """For series i and step j the samples `first[i, j]` up to (not with) `last[i, j]`.
 
     Windows are left-open: sample times lie in (start_ms[j], end_ms[j]]. Staleness markers are gone.
-    With a `boundary` ("anchored" or "smoothed") the samples that found their ends are there too.
-    Long work calls `tick` now and then, which raises when the query's time is up.
+    Where they begin and end is told once for all series that share their timestamps: `begins` and
+    `ends` [columns x steps], counted from the start of a series. With a `boundary` ("anchored" or
+    "smoothed") the samples that found their ends are there too. Where tiers answer, `points` are
+    what stands at the same places, and windows begin and end with buckets; then `asked_ms` is how
+    long they were asked to be. Long work calls `tick` now and then, which raises when the query's
+    time is up.
     """
 
     labels: Sequence[Labels]
@@ -37,27 +42,37 @@ class Windows:
     drop_name: Bools
     timestamps: Int64s
     values: Float64s
-    first: Int64s
-    last: Int64s
+    columns: Columns
+    begins: Int64s
+    ends: Int64s
     start_ms: Int64s
     end_ms: Int64s
     tick: Tick
     boundary: str = ""
+    points: PointBatch | None = None
+    asked_ms: int = 0
 
-    @property
+    @cached_property
+    def first(self) -> Int64s:
+        """The place of the first sample of each window [series x steps]."""
+        return self.offsets[:-1, None] + self.begins[self.columns.of]
+
+    @cached_property
+    def last(self) -> Int64s:
+        """The place behind the last sample of each window [series x steps]."""
+        return self.offsets[:-1, None] + self.ends[self.columns.of]
+
+    @cached_property
     def counts(self) -> Int64s:
-        """The number of samples in each window."""
-        return self.last - self.first
+        """The number of samples in each window [series x steps]."""
+        return (self.ends - self.begins)[self.columns.of]
 
-    def rows(self, part: slice) -> Windows:
-        """The same windows for some of the series."""
+    def with_places(self, first: Int64s, last: Int64s, boundary: str) -> Windows:
+        """The same samples with other windows into them, given for each series."""
+        starts = self.offsets[:-1, None]
+        columns = own_columns(len(self.labels))
         return replace(
-            self,
-            labels=self.labels[part],
-            offsets=self.offsets[part.start : part.stop + 1],
-            drop_name=self.drop_name[part],
-            first=self.first[part],
-            last=self.last[part],
+            self, columns=columns, begins=first - starts, ends=last - starts, boundary=boundary
         )
 
     def block(self, values: Float64s, present: Bools, *, drop_name: bool = True) -> Block:
@@ -75,53 +90,6 @@ class Windows:
         if not len(self.timestamps):
             return np.zeros(indices.shape)
         return self.timestamps.take(indices, mode="clip").astype(np.float64)
-
-
-def find(offsets: Int64s, timestamps: Int64s, at_ms: Int64s) -> Int64s:
-    """For each series and each time the place behind its last sample at or before that time.
-
-    `at_ms` need not be sorted. Returns [series x times].
-    """
-    count = len(offsets) - 1
-    if not len(timestamps) or not len(at_ms):
-        return np.repeat(offsets[:-1], len(at_ms)).reshape(count, len(at_ms))
-    column = _shared_column(offsets, timestamps)
-    if column is not None:
-        return offsets[:-1, None] + np.searchsorted(column, at_ms, side="right")[None, :]
-    low = int(timestamps.min())
-    span = int(timestamps.max()) - low + 2
-    if len(at_ms) >= _MANY_TIMES or span * count >= 1 << 63:
-        return _find_one_by_one(offsets, timestamps, at_ms)
-    # One binary search over all series: the series' number is folded into the key.
-    series = np.arange(count, dtype=np.int64)
-    keys = np.repeat(series, np.diff(offsets)) * span + (timestamps - low + 1)
-    wanted = np.clip(at_ms - low + 1, 0, span - 1)
-    return np.searchsorted(keys, series[:, None] * span + wanted[None, :], side="right")
-
-
-def _shared_column(offsets: Int64s, timestamps: Int64s) -> Int64s | None:
-    """The times of every series, where all have the same."""
-    length = int(offsets[1])
-    if (offsets[1:] - offsets[:-1] != length).any():
-        return None
-    column = timestamps[:length]
-    table = timestamps.reshape(-1, length)
-    same = (table[:, 0] == column[0]).all() and (table == column).all()
-    return column if same else None
-
-
-def _find_one_by_one(offsets: Int64s, timestamps: Int64s, at_ms: Int64s) -> Int64s:
-    """The same series by series; those that were scraped together are looked up once."""
-    found = np.empty((len(offsets) - 1, len(at_ms)), dtype=np.int64)
-    known: dict[tuple[int, int], tuple[Int64s, Int64s]] = {}
-    for row, (low, high) in enumerate(pairwise(offsets.tolist())):
-        column = timestamps[low:high]
-        key = (high - low, int(column[0]) if high > low else 0)
-        before = known.get(key)
-        if before is None or not np.array_equal(before[0], column):
-            before = known[key] = column, np.searchsorted(column, at_ms, side="right")
-        np.add(before[1], low, out=found[row])
-    return found
 
 
 def window_sums(

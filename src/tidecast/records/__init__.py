@@ -6,6 +6,7 @@ with Records.open("sqlite:////var/lib/tidecast/records.sqlite3") as records:
 """
 
 from tidecast.records.audit import AuditEntry
+from tidecast.records.basis import Basis
 from tidecast.records.columns import JsonValue
 from tidecast.records.database import Records, Unit
 from tidecast.records.errors import (
@@ -16,10 +17,14 @@ from tidecast.records.errors import (
 )
 from tidecast.records.forecasts import PublishedForecast
 from tidecast.records.imports import ImportProgress
-from tidecast.records.resources import KnownResource
+from tidecast.records.resources import KnownResource, resource_digest
+from tidecast.records.scores import DueForecast, ForecastScore, Verdicts
 
 __all__ = [
     "AuditEntry",
+    "Basis",
+    "DueForecast",
+    "ForecastScore",
     "ImportProgress",
     "JsonValue",
     "KnownResource",
@@ -30,4 +35,6 @@ __all__ = [
     "RecordsUnavailable",
     "Unit",
     "UnstorableValue",
+    "Verdicts",
+    "resource_digest",
 ]

@@ -14,12 +14,16 @@ import sqlalchemy as sa
 
 from tidecast.records.alerting import AlertRecords
 from tidecast.records.audit import AuditLog
+from tidecast.records.availability import OutageLedger
+from tidecast.records.configuration import ConfigurationItems
 from tidecast.records.engine import make_engine, reading_options
-from tidecast.records.errors import RecordsUnavailable, explained
+from tidecast.records.errors import RecordsDamaged, RecordsUnavailable, explained
 from tidecast.records.forecasts import ForecastLedger
 from tidecast.records.imports import ImportProgressRecords
 from tidecast.records.migrate import migrate
+from tidecast.records.policies import PolicyVersions
 from tidecast.records.resources import ResourceRegistry
+from tidecast.records.scores import ForecastScores
 from tidecast.records.settings import Settings
 from tidecast.records.transaction import Transaction
 from tidecast.records.usage import UsageProgress
@@ -35,10 +39,14 @@ class Unit:
         self.alerting = AlertRecords(transaction)
         self.usage = UsageProgress(transaction)
         self.forecasts = ForecastLedger(transaction)
+        self.scores = ForecastScores(transaction)
         self.imports = ImportProgressRecords(transaction)
         self.resources = ResourceRegistry(transaction)
         self.settings = Settings(transaction)
         self.audit = AuditLog(transaction)
+        self.outages = OutageLedger(transaction)
+        self.policies = PolicyVersions(transaction)
+        self.configuration = ConfigurationItems(transaction)
 
 
 class Records:
@@ -59,7 +67,8 @@ class Records:
         """The records at this URL, brought to the newest schema.
 
         `sqlite:////path/records.sqlite3` or `postgresql+psycopg://user@host/database`. Raises
-        `InvalidInput` for another URL and `RecordsUnavailable` where the database cannot be used.
+        `InvalidInput` for another URL, `RecordsUnavailable` where the database cannot be used and
+        `RecordsDamaged` where it is none any more.
         """
         engine = make_engine(url)
         try:
@@ -68,6 +77,13 @@ class Records:
             engine.dispose()
             raise RecordsUnavailable(
                 f"{engine.url.render_as_string(hide_password=True)}: {explained(error)}"
+            ) from error
+        except UnicodeDecodeError as error:
+            # SQLite quotes from a damaged schema what is no text any more.
+            engine.dispose()
+            raise RecordsDamaged(
+                f"{engine.url.render_as_string(hide_password=True)}: its schema is damaged; "
+                "restore a backup"
             ) from error
         except BaseException:
             engine.dispose()

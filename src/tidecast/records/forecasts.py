@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from tidecast.records import tables
 from tidecast.records.bands import BAND_NAMES, Bands, Float64s, Int64s, read_bands, write_bands
+from tidecast.records.basis import Basis, basis_json
 from tidecast.records.columns import digest
 from tidecast.records.transaction import Transaction, checked_limit, row_of
 
@@ -20,7 +21,9 @@ class PublishedForecast:
 
     `state` is the typed answer; the pXX are the first milliseconds UTC by which P(crossed) >= XX %,
     None beyond the horizon, which ends at `horizon_ms`. `mark`, `usage` and `limit` are as known
-    then, None where undefined. The six arrays have one entry per step.
+    then, None where undefined. The six arrays have one entry per step; those of an old forecast
+    that was scored may be gone, and with them its reasons. `basis` is what it rests on, None for
+    forecasts of early versions.
     """
 
     host: str
@@ -47,10 +50,11 @@ class PublishedForecast:
     hi80: Float64s
     lo95: Float64s
     hi95: Float64s
+    basis: Basis | None = None
 
 
 _PLAIN = tuple(f.name for f in fields(PublishedForecast) if f.name not in BAND_NAMES)
-_NO_STEPS = Bands(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in BAND_NAMES[1:]))
+NO_STEPS = Bands(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in BAND_NAMES[1:]))
 
 
 class ForecastLedger:
@@ -70,15 +74,17 @@ class ForecastLedger:
             },
             where=newest.excluded.published_ms >= tables.newest_forecasts.c.published_ms,
         )
-        for forecast in forecasts:
-            row = _row(forecast)
-            given = self._transaction.add(tables.forecasts, row)
-            head = {
+        rows = [forecast_row(forecast) for forecast in forecasts]
+        numbers = self._transaction.add_each(tables.forecasts, rows)
+        heads = [
+            {
                 "resource_digest": row["resource_digest"],
-                "forecast_id": given,
-                "published_ms": forecast.published_ms,
+                "forecast_id": number,
+                "published_ms": row["published_ms"],
             }
-            self._transaction.change_each(later, [head])
+            for row, number in zip(rows, numbers, strict=True)
+        ]
+        self._transaction.change_each(later, heads)
 
     def latest(self, *, bands: bool = True) -> list[PublishedForecast]:
         """The newest forecast of each resource, by resource key.
@@ -90,7 +96,7 @@ class ForecastLedger:
         newest = tables.newest_forecasts.c.forecast_id == table.c.id
         ranked = sa.select(*columns).join(tables.newest_forecasts, newest)
         by_key = ranked.order_by(table.c.host, table.c.resource, table.c.item)
-        return [_forecast(row) for row in self._transaction.rows(by_key)]
+        return [read_forecast(row) for row in self._transaction.rows(by_key)]
 
     def of(self, host: str, resource: str, item: str, limit: int) -> list[PublishedForecast]:
         """Up to `limit` forecasts of this resource, the newest first."""
@@ -99,17 +105,18 @@ class ForecastLedger:
         newest = sa.select(table).where(wanted)
         newest = newest.order_by(table.c.published_ms.desc(), table.c.id.desc())
         return [
-            _forecast(row) for row in self._transaction.rows(newest.limit(checked_limit(limit)))
+            read_forecast(row) for row in self._transaction.rows(newest.limit(checked_limit(limit)))
         ]
 
 
-def _row(forecast: PublishedForecast) -> dict[str, object]:
+def forecast_row(forecast: PublishedForecast) -> dict[str, object]:
     row = row_of(forecast)
+    row["basis"] = None if forecast.basis is None else basis_json(forecast.basis)
     blob = write_bands(Bands(**{name: row.pop(name) for name in BAND_NAMES}))
     key = digest(forecast.host, forecast.resource, forecast.item)
     return {**row, "resource_digest": key, "bands": blob}
 
 
-def _forecast(row: sa.RowMapping) -> PublishedForecast:
-    bands = read_bands(row["bands"]) if "bands" in row else _NO_STEPS
+def read_forecast(row: sa.RowMapping) -> PublishedForecast:
+    bands = read_bands(row["bands"]) if "bands" in row else NO_STEPS
     return PublishedForecast(**{name: row[name] for name in _PLAIN}, **row_of(bands))

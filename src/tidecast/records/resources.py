@@ -37,6 +37,11 @@ class KnownResource:
         return self.retired_ms is not None
 
 
+def resource_digest(host: str, resource: str, item: str) -> bytes:
+    """The key under which all that is recorded of a resource is found."""
+    return digest(host, resource, item)
+
+
 class ResourceRegistry:
     """Known resources by key."""
 
@@ -109,5 +114,5 @@ class ResourceRegistry:
 
 def _row(resource: KnownResource) -> dict[str, object]:
     unretired = {"retired_ms": None, "retired_reason": "", "retired_by": ""}
-    key = digest(resource.host, resource.resource, resource.item)
+    key = resource_digest(resource.host, resource.resource, resource.item)
     return {**row_of(resource), **unretired, "digest": key}

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from tidecast.records.basis import basis_from
 from tidecast.records.columns import Choice, Int64, Json, Real, RealOrNaN, Text, as_labels
 from tidecast_alerts.model import AlertState, IncidentState, SignalState
+from tidecast_analytics.scoring import Alarm
+from tidecast_analytics.timelines import ComponentState
 
-NEWEST_REVISION = "0001"
+NEWEST_REVISION = "0003"
 """The newest migration: a database that is at it needs no Alembic at start."""
 
 MAX_NAME_BYTES = 1_000
@@ -45,6 +48,10 @@ def _ms(name: str, *, optional: bool = False) -> sa.Column[int]:
 
 def _json(name: str, frozen: type | object) -> sa.Column[object]:
     return sa.Column(name, Json(frozen), nullable=False)  # type: ignore[arg-type]
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 alerts = sa.Table(
@@ -183,7 +190,37 @@ forecasts = sa.Table(
     _json("reasons", tuple),
     _text("query"),
     sa.Column("bands", sa.LargeBinary, nullable=False),
+    sa.Column("basis", Json(basis_from)),
     sa.Index(None, "resource_digest", "published_ms"),
+    sa.Index(None, "published_ms"),
+)
+
+# No foreign key to the forecast: scores outlive it.
+forecast_scores = sa.Table(
+    "forecast_scores",
+    metadata,
+    sa.Column("forecast_id", Int64, primary_key=True, autoincrement=False),
+    sa.Column("lead_days", Int64, primary_key=True, autoincrement=False),
+    _digest("resource_digest"),
+    _text("resource"),
+    _ms("published_ms"),
+    _ms("scored_ms"),
+    sa.Column("first_of_day", sa.Boolean, nullable=False),
+    sa.Column("first_of_week", sa.Boolean, nullable=False),
+    sa.Column("values", Int64, nullable=False),
+    sa.Column("inside80", Int64, nullable=False),
+    sa.Column("inside95", Int64, nullable=False),
+    sa.Column("mae", Real, nullable=False),
+    sa.Column("pinball", Real, nullable=False),
+    sa.Column("scale", Real, nullable=False),
+    _json("reach", tuple),
+    _ms("crossed_ms", optional=True),
+    _ms("crossing_error_ms", optional=True),
+    sa.Column("dates_pinball_ms", Real),
+    sa.Column("held", sa.Boolean),
+    sa.Column("alarm", Choice(Alarm)),
+    sa.Index(None, "resource_digest", "published_ms"),
+    sa.Index(None, "first_of_day", "published_ms"),
 )
 
 newest_forecasts = sa.Table(
@@ -235,4 +272,76 @@ audit = sa.Table(
     _text("actor"),
     _text("action"),
     _text("detail"),
+)
+
+observations = sa.Table(
+    "observations",
+    metadata,
+    _id(),
+    _digest("component_digest"),
+    _text("component"),
+    sa.Column("state", Choice(ComponentState), nullable=False),
+    _ms("from_ms"),
+    _ms("known_at_ms"),
+    _text("source"),
+    sa.Index(None, "component_digest", "from_ms"),
+)
+
+classifications = sa.Table(
+    "classifications",
+    metadata,
+    _id(),
+    _digest("component_digest"),
+    _text("component"),
+    _text("kind"),
+    _ms("start_ms"),
+    _ms("end_ms"),
+    _text("reason"),
+    _text("author"),
+    _ms("known_at_ms"),
+    sa.Column("state", Choice(ComponentState)),
+    _ms("withdrawn_ms", optional=True),
+    _text("withdrawn_by"),
+    sa.Index(None, "start_ms"),
+)
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    _id(),
+    _ms("applied_ms"),
+    _text("author"),
+    _text("comment"),
+    _json("files", dict),
+    sqlite_autoincrement=True,
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    _id(),
+    _digest("ci_digest"),
+    _text("ci"),
+    _text("attribute"),
+    _json("value", _as_it_is),
+    _text("source"),
+    sa.Column("confidence_ratio", Real, nullable=False),
+    _ms("from_ms"),
+    _ms("until_ms", optional=True),
+    sa.Index(None, "ci_digest", "from_ms"),
+)
+
+relations = sa.Table(
+    "relations",
+    metadata,
+    _id(),
+    _digest("digest"),
+    _text("subject"),
+    _text("kind"),
+    _text("object"),
+    _text("source"),
+    sa.Column("confidence_ratio", Real, nullable=False),
+    _ms("from_ms"),
+    _ms("until_ms", optional=True),
+    sa.Index(None, "digest", "from_ms"),
 )

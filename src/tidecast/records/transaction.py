@@ -62,6 +62,18 @@ class Transaction:
         except sa.exc.SQLAlchemyError as error:
             raise explained(error) from error
 
+    def add_each(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Inserts rows of a numbered table; returns the number each was given."""
+        insert = sa.insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        numbers: list[int] = []
+        try:
+            for start in range(0, len(rows), _BATCH):
+                added = self._connection.execute(insert, rows[start : start + _BATCH])
+                numbers += [int(number) for number in added.scalars()]
+        except sa.exc.SQLAlchemyError as error:
+            raise explained(error) from error
+        return numbers
+
     def put(self, table: sa.Table, *rows: Mapping[str, Any]) -> None:
         """Inserts rows, each replacing the one of the same primary key."""
         insert = self.insert(table)

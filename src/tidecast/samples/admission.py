@@ -27,10 +27,12 @@ def admit(
             f"a batch of {len(batch.timestamps)} samples: write at most {MAX_BATCH_SAMPLES} at once"
         )
     bad = refused.of(batch.labels).nonzero()[0]
+    first = int(batch.timestamps.min(initial=MAX_TIMESTAMP_MS))
+    last = int(batch.timestamps.max(initial=MIN_TIMESTAMP_MS))
+    if not len(bad) and first >= max(oldest_ms, MIN_TIMESTAMP_MS) and last <= MAX_TIMESTAMP_MS:
+        return batch, ()
     keep = batch.timestamps >= oldest_ms
     strange = (batch.timestamps < MIN_TIMESTAMP_MS) | (batch.timestamps > MAX_TIMESTAMP_MS)
-    if not len(bad) and keep.all() and not strange.any():
-        return batch, ()
     reasons = {i: why_refused(batch.labels[i]) or "" for i in bad.tolist()}
     total = np.diff(batch.offsets)
     _note(reasons, flagged_samples(batch, strange) > 0, "a timestamp outside the years 1 to 9999")

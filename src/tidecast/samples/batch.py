@@ -24,6 +24,15 @@ def is_stale(values: Float64s) -> npt.NDArray[np.bool_]:
     return stale
 
 
+def distinct(numbers: Int64s) -> Int64s:
+    """Each of the numbers once, ascending. (`np.unique` loads masked arrays, which takes long.)"""
+    ascending = np.sort(numbers)
+    first = np.ones(len(ascending), dtype=np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=first[1:])
+    found: Int64s = ascending[first]
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class SampleBatch:
     """Samples of several series, one series behind the other.

@@ -86,8 +86,9 @@ def _chosen(labels: Sequence[Labels], chosen: npt.NDArray[np.bool_]) -> Sequence
 
 
 class PerSeries:
-    """A number (not negative) that `of_one` gives for the labels of a series, for whole batches.
+    """A number that `of_one` gives for the labels of a series, for whole batches.
 
+    Where it gives -1 it is asked again each time.
     Whether it may be called by several threads at once depends on `of_one` alone: a lost entry is
     only asked for again.
     """

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from tidecast.samples.durable import sync_directory
 
-SMALL_FILES = ("forgotten.json", "forgotten.json.copy", "metadata.json", "metadata.json.copy")
+SMALL_FILES = tuple(
+    name + suffix
+    for name in ("forgotten.json", "kept.json", "metadata.json")
+    for suffix in ("", ".copy")
+)
 _CHUNK_BYTES = 1 << 20
 
 
@@ -23,15 +27,19 @@ def copy_store(
     """
     for part in ("segments", "log"):
         (target / part).mkdir()
+    made = {target / "segments", target / "log", target}
     for path in segments:
-        link_or_copy(path, target / "segments" / path.name)
+        copied = target / path.relative_to(directory)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        made |= {copied.parent, copied.parent.parent}
+        link_or_copy(path, copied)
     for path, size in log_sizes.items():
         copy_file(path, target / "log" / path.name, size)
     for name in SMALL_FILES:
         if (directory / name).exists():
             copy_file(directory / name, target / name)
-    for made in (target / "segments", target / "log", target):
-        sync_directory(made)
+    for each in made:
+        sync_directory(each)
 
 
 def link_or_copy(path: Path, target: Path) -> None:

@@ -24,7 +24,10 @@ class DamagedFile(TidecastError):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: {what}")
-        self.path = path
+        self.path, self.what = path, what
+
+    def __reduce__(self) -> tuple[type[DamagedFile], tuple[Path, str]]:
+        return DamagedFile, (self.path, self.what)
 
 
 @contextmanager

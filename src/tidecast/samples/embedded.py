@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidecast.samples.admission import admit
+from tidecast.samples.apart import Runner
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.commit import GroupCommit
 from tidecast.samples.copying import copy_store
-from tidecast.samples.deletions import Forgotten
 from tidecast.samples.durable import (
-    CheckedJson,
     DamagedFile,
     lock_directory,
     remove_durably,
@@ -33,26 +32,42 @@ from tidecast.samples.durable import (
     writing_in,
 )
 from tidecast.samples.head import Head
-from tidecast.samples.log import LogEntry, LogWriter, log_paths
+from tidecast.samples.holdings import Holdings
+from tidecast.samples.keeping import (
+    Room,
+    build_due,
+    fit,
+    join_due,
+    retain,
+    retain_tiers,
+)
+from tidecast.samples.kept import BEFORE_ALL_MS, Tier
+from tidecast.samples.label_reading import Wanted, labels_of_head, texts_of_files, texts_of_head
+from tidecast.samples.log import LogWriter, log_paths
+from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.metadata import MetadataFile
 from tidecast.samples.protocol import (
     AppendReport,
     MetricMetadata,
+    PointSelection,
     Samples,
     SamplesUnavailable,
+    SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Located, View, locate, read, recent_series
+from tidecast.samples.reading import Located, Snapshot, locate, recent_series
 from tidecast.samples.recovery import replay_logs
-from tidecast.samples.sealing import Join, plan_joins, write_head, write_join
-from tidecast.samples.segment import Segment, order_of
-from tidecast.samples.segment_files import SegmentFiles
-from tidecast.samples.stats import StoreStats
+from tidecast.samples.sealing import BLOCK_WINDOWS
+from tidecast.samples.segment_work import SegmentWork
+from tidecast.samples.series_limit import SeriesLimit
+from tidecast.samples.stats import HeadSpan, LabelStats, StoreStats, label_stats
+from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, points_of
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
 TWO_HOURS_MS = 7_200_000
+MAX_SERIES = 2_000_000
 _GRACE_SHARE = 24
 """A window is flushed this part of its width after its end, when stragglers have arrived."""
 _FAR_MS = 2**62
@@ -81,35 +96,43 @@ class EmbeddedSamples(Samples):
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
     it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
     `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
-    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are).
+    lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are), and so
+    are new series where `max_series` are active. What is older than twelve windows goes into the
+    `tiers` too, which `keep` looks after. Segments are written by `apart` in another process, or
+    (None) here.
 
     Opening raises `StoreLocked` where another process has the directory open, `DamagedFile` where
     it is no longer known what was deleted, `SamplesUnavailable` where the disk refuses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a choice of its own)
         self,
         directory: Path,
         *,
         window_ms: int = TWO_HOURS_MS,
         flush_samples: int = 5_000_000,
+        tiers: Sequence[Tier] = (),
         out_of_order_window_ms: int | None = None,
+        max_series: int = MAX_SERIES,
         clock: Callable[[], int] = wall_clock_ms,
         upkeep_seconds: float | None = 30.0,
+        apart: Runner | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
+        self._max_series = max_series
         self._window_ms = window_ms
         self._flush_samples = flush_samples
         self._out_of_order_window_ms = out_of_order_window_ms
         self._clock = clock
         self._upkeep_lock = threading.RLock()
-        self._memory_lock = threading.Lock()
+        self._memory_lock = threading.RLock()
+        self._tiers = tuple(tiers)
         self._closed = False
         with ExitStack() as undo, writing_in(directory):
             directory.mkdir(parents=True, exist_ok=True)
             self._lock_descriptor = lock_directory(directory)
             undo.callback(os.close, self._lock_descriptor)
-            self._open(directory)
+            self._open(directory, SegmentWork(window_ms, apart))
             undo.pop_all()
         self._opened_ms = clock()
         self._wake = threading.Event()
@@ -120,28 +143,25 @@ class EmbeddedSamples(Samples):
         if upkeep_seconds is not None:
             self._upkeep.start()
 
-    def _open(self, directory: Path) -> None:
-        segment_directory, log_directory = directory / "segments", directory / "log"
-        segment_directory.mkdir(exist_ok=True)
+    def _open(self, directory: Path, work: SegmentWork) -> None:
+        log_directory = directory / "log"
         log_directory.mkdir(exist_ok=True)
         sync_directory(directory)
         sync_directory(directory.parent)
-        self._files = SegmentFiles(segment_directory)
-        self._forgotten_file = CheckedJson(directory / "forgotten.json")
-        body, problems = self._forgotten_file.load()
-        forgotten = Forgotten.from_json(body) if body else Forgotten()
+        self._holdings = Holdings(directory, self._tiers, work, self._memory_lock)
         self._metadata = MetadataFile(directory / "metadata.json")
-        self._view = View(self._files.open(forgotten), forgotten)
+        problems = self._holdings.problems
         self._head = self._new_head()
         self._sealed: _Sealed | None = None
+        self._removed_bytes = 0
         self._refused = PerSeries(self._is_refused)
         problems += self._metadata.problems
         problems += replay_logs(log_paths(log_directory), self._head)
+        self._limit = SeriesLimit(self._max_series, self._head)
         self._log = LogWriter(log_directory)
         self._commits = GroupCommit(self._commit)
         for problem in problems:
             _log.warning("%s", problem)
-        self._files.problems += problems
 
     def __enter__(self) -> EmbeddedSamples:
         return self
@@ -172,8 +192,8 @@ class EmbeddedSamples(Samples):
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
-        duplicates = self._commits.submit(admitted)
-        return AppendReport(len(admitted.timestamps) - duplicates, duplicates, rejected)
+        report = self._commits.submit(admitted)
+        return replace(report, rejected=(*rejected, *report.rejected))
 
     def _is_refused(self, labels: Labels) -> bool:
         return labels not in self._head and why_refused(labels) is not None
@@ -182,18 +202,23 @@ class EmbeddedSamples(Samples):
         window_ms = self._out_of_order_window_ms
         return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
 
-    def _commit(self, batches: Sequence[SampleBatch]) -> list[int]:
-        """Logs the batches, then takes them into the head; returns the duplicates of each."""
+    def _commit(self, batches: Sequence[SampleBatch]) -> list[AppendReport]:
+        """Logs the batches, then takes them into the head; returns what became of each."""
         self._require_open()
         with self._memory_lock:
-            entries = [LogEntry(self._head.numbers(b.labels), b) for b in batches]
-        self._log.write(entries)
+            numbered = [self._limit.numbered(batch) for batch in batches]
+        entries = [LogEntry(numbers, batch) for numbers, batch, _ in numbered]
+        self._log.write([entry for entry in entries if len(entry.numbers)])
         with self._memory_lock:
-            return [self._take(entry) for entry in entries]
+            duplicates = [self._take(entry) for entry in entries]
+        return [
+            AppendReport(len(batch.timestamps) - same, same, over, len(over))
+            for (_, batch, over), same in zip(numbered, duplicates, strict=True)
+        ]
 
     def _require_open(self) -> None:
         if self._closed:
-            raise SamplesUnavailable(f"the samples store in {self._directory} is closed")
+            raise SamplesUnavailable(f"the samples store in {self.directory} is closed")
 
     def _take(self, entry: LogEntry) -> int:
         batch = entry.batch
@@ -213,13 +238,14 @@ class EmbeddedSamples(Samples):
         with self._upkeep_lock:
             with self._commits.paused():
                 self._require_open()
-                sizes = {p: p.stat().st_size for p in log_paths(self._directory / "log")}
-            segments = [segment.path for segment in self._view.segments]
-            copy_store(self._directory, target, sizes, segments)
+                sizes = {p: p.stat().st_size for p in log_paths(self.directory / "log")}
+            holdings = self._holdings
+            segments = [s.path for files in holdings.files for s in holdings.segments(files)]
+            copy_store(self.directory, target, sizes, segments)
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are."""
-        with writing_in(self._directory):
+        with writing_in(self.directory):
             self._metadata.put(metadata)
 
     def metadata(self) -> dict[str, MetricMetadata]:
@@ -234,47 +260,120 @@ class EmbeddedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series that have samples in [start, end], sorted by labels."""
+        bounds = self._bounds(start_ms, end_ms)
         return self._serving(
-            lambda: read(
-                self._locate(matchers, start_ms, end_ms), *self._bounds(start_ms, end_ms), limits
-            )
+            lambda: self._snapshot(matchers, *bounds).select(matchers, *bounds, limits)
         )
+
+    def snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
+        """What `select` would read, to be read in another process."""
+        bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return replace(found, view=found.view.within(*bounds))
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+
+        span = hint.after_ms + 1, hint.end_ms
+
+        def points() -> PointSelection | None:
+            return points_of(self.snapshot(matchers, *span), matchers, hint, limits)
+
+        return self._serving(points) if self.has_points(hint) else None
+
+    def has_points(self, hint: SelectHint) -> bool:
+        """Whether tiers may have something to say to `select_points`."""
+        return plan_reading(self._holdings.view, hint) is not None
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
         found: set[Labels] = set()
         for one in matchers:
-            found.update(self._serving(partial(self._locate, one, start_ms, end_ms)))
+            found.update(self._serving(partial(self._labels, one, start_ms, end_ms)))
         return sorted(found)
+
+    def _labels(self, matchers: Matchers, start_ms: int, end_ms: int) -> set[Labels]:
+        wanted = Wanted(None, *self._bounds(start_ms, end_ms))
+        with self._memory_lock:
+            view = self._holdings.view
+            found = {
+                each for head in self._heads() for each in labels_of_head(head, matchers, wanted)
+            }
+        found.update(locate(view, (), matchers, wanted.start_ms, wanted.end_ms))
+        return found | labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms)
 
     def label_names(
         self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
-        found = self.series(matchers or [()], start_ms, end_ms)
-        return sorted({name for labels in found for name, _ in labels})
+        return self._texts(None, matchers, start_ms, end_ms)
 
     def label_values(
         self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Values of that label among those series, sorted."""
-        found = self.series(matchers or [()], start_ms, end_ms)
-        return sorted({value for labels in found for key, value in labels if key == name})
+        return self._texts(name, matchers, start_ms, end_ms)
+
+    def _texts(
+        self, name: str | None, matchers: Sequence[Matchers], start_ms: int, end_ms: int
+    ) -> Sequence[str]:
+        wanted = Wanted(name, *self._bounds(start_ms, end_ms))
+        found: set[str] = set()
+        for one in matchers or [()]:
+            with self._memory_lock:
+                view = self._holdings.view
+                for head in self._heads():
+                    found |= texts_of_head(head, one, wanted)
+            found |= self._serving(partial(texts_of_files, view, one, wanted))
+        return sorted(found)
 
     def stats(self) -> StoreStats:
         """What the store holds now."""
         with self._memory_lock:
-            segments = self._view.segments
+            view, holdings = self._holdings.view, self._holdings
+            pieces = [piece for tier in view.tiers for piece in tier]
             heads = self._heads()
             return StoreStats(
                 len(self._head),
                 sum(head.samples for head in heads),
-                len(segments),
-                sum(segment.meta.samples for segment in segments),
-                sum(segment.size_bytes for segment in segments),
-                self._files.set_aside,
-                tuple(self._files.problems),
+                len(view.segments),
+                sum(segment.meta.samples for segment in view.segments),
+                sum(segment.size_bytes for segment in view.segments),
+                sum(files.set_aside for files in holdings.files),
+                (*holdings.problems, *(p for files in holdings.files for p in files.problems)),
+                sum(piece.meta.samples for piece in pieces),
+                sum(piece.size_bytes for piece in pieces),
+                self._removed_bytes,
             )
+
+    def label_stats(self, top: int) -> tuple[LabelStats, HeadSpan]:
+        """Of which series there are how many, among those that were written to last.
+
+        These are the head's, or, where the newest segment has more (the head begins anew with each
+        flush), that segment's.
+        """
+        with self._memory_lock:
+            segments = self._holdings.view.segments[-1:]
+            indexes = [head.index for head in self._heads()] + [each.index for each in segments]
+            spans = [each for head in self._heads() if (each := head.span())]
+            spans = spans or [(each.meta.first_ms, each.meta.last_ms) for each in segments]
+            largest = max(indexes, key=len)
+            pairs = list(largest.pair_counts())
+            first_ms = min((first for first, _ in spans), default=0)
+            last_ms = max((last for _, last in spans), default=0)
+            chunks = sum(head.chunks for head in self._heads())
+            span = HeadSpan(len(largest), chunks, first_ms, last_ms)
+        return label_stats(pairs, top), span
+
+    def clean(self) -> None:
+        """Writes anew what deletions hide something of, so that it takes no more room."""
+        with self._upkeep_lock:
+            join_due(self._holdings, self._stretch_ms, self._clock())
 
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The range within what arrays can compare."""
@@ -282,12 +381,14 @@ class EmbeddedSamples(Samples):
 
     def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
         bounds = self._bounds(start_ms, end_ms)
+        found = self._snapshot(matchers, *bounds)
+        return locate(found.view, found.recent, matchers, *bounds)
+
+    def _snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         with self._memory_lock:
-            view = self._view
-            recent = [
-                one for head in self._heads() for one in recent_series(head, matchers, *bounds)
-            ]
-        return locate(view, recent, matchers, *bounds)
+            found = [recent_series(head, matchers, start_ms, end_ms) for head in self._heads()]
+            recent = [one for some in found for one in some]
+            return Snapshot(self._holdings.view, recent, len(found))
 
     def _new_head(self) -> Head:
         return Head(self._flush_samples)
@@ -302,16 +403,50 @@ class EmbeddedSamples(Samples):
                 return reading()
             except DamagedFile as error:
                 with self._upkeep_lock:
-                    self._put_aside(error)
+                    self._holdings.put_aside(error)
 
     def maintain(self, now_ms: int) -> None:
         """Flushes the head when that is due, and joins segments where that is worth while."""
         with self._upkeep_lock:
             if self._flush_due(now_ms):
                 self._flush(now_ms)
-            view = self._view
-            for join in plan_joins(view.segments, view.forgotten, self._window_ms, now_ms):
-                self._join(join)
+            join_due(self._holdings, self._stretch_ms, now_ms)
+
+    def keep(self, now_ms: int, raw_keep_ms: int) -> None:
+        """Builds tiers, and removes what is kept for long enough.
+
+        Raises `SamplesUnavailable` where the disk refuses; what is too old has gone by then.
+        """
+        try:
+            while self._build_tiers(now_ms, BEFORE_ALL_MS):
+                pass
+        finally:
+            with self._upkeep_lock:
+                retain(self._holdings, now_ms - raw_keep_ms)
+                retain_tiers(self._holdings, self._stretch_ms, now_ms)
+
+    def build_tiers(self, now_ms: int) -> None:
+        """Builds the tiers where raw samples are kept: these stay to be read all the same."""
+        while self._build_tiers(now_ms, self._holdings.view.kept.raw_after_ms):
+            pass
+
+    def _build_tiers(self, now_ms: int, after_ms: int) -> int:
+        with self._upkeep_lock:
+            settled_ms = now_ms - self._window_ms
+            return build_due(self._holdings, self._stretch_ms, settled_ms, after_ms)
+
+    def make_room(self, room: Room) -> None:
+        """Removes the oldest samples where all of them need more than this."""
+        with self._upkeep_lock:
+            others = room.others_bytes + self._log_bytes()
+            self._removed_bytes += fit(self._holdings, Room(room.max_bytes, others))
+
+    @property
+    def _stretch_ms(self) -> int:
+        return self._window_ms * BLOCK_WINDOWS
+
+    def _log_bytes(self) -> int:
+        return sum(path.stat().st_size for path in log_paths(self.directory / "log"))
 
     def flush(self) -> None:
         """Writes every sample of the head into segments and removes the log files they are in.
@@ -327,17 +462,14 @@ class EmbeddedSamples(Samples):
             met = len(self.series([matchers], start_ms, end_ms))
             # What is deleted must be in segments: the log would bring it back.
             self._flush(self._clock())
-            segments, forgotten = self._view.segments, self._view.forgotten
-            if met and segments:
-                newest = max(segment.meta.priority for segment in segments)
-                bounds = self._bounds(start_ms, end_ms)
-                self._remember(forgotten.adding(matchers, newest, *bounds))
+            if met:
+                self._holdings.forget(matchers, *self._bounds(start_ms, end_ms))
             return met
 
     def retain(self, before_ms: int) -> None:
-        """Removes the segments whose samples are all older than this."""
+        """Hides samples not newer than this, and removes the segments that hold no others."""
         with self._upkeep_lock:
-            self._exchange([s for s in self._view.segments if s.meta.last_ms < before_ms], [])
+            retain(self._holdings, before_ms)
 
     def _flush_due(self, now_ms: int) -> bool:
         window_ms = self._window_ms
@@ -352,54 +484,28 @@ class EmbeddedSamples(Samples):
             self._opened_ms = now_ms
             if not self._head.samples:
                 # Files that could not be removed the last time; their samples are in segments.
-                with writing_in(self._directory):
+                with writing_in(self.directory):
                     remove_durably(self._log.rotate())
                 return
             sealed = _Sealed(self._head, self._log.rotate())
             with self._memory_lock:
                 self._sealed, self._head = sealed, self._new_head()
+                self._limit.next_head(self._head)
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
-        with writing_in(self._directory):
-            written = write_head(sealed.head, self._window_ms, now_ms, self._files.new_path)
+        with writing_in(self.directory):
+            holdings = self._holdings
+            written = holdings.work.write_head(holdings.raw, sealed.head, sealed.logs, now_ms)
             with self._memory_lock:
-                segments = tuple(order_of([*self._view.segments, *written]))
-                self._view = replace(self._view, segments=segments)
+                holdings.exchange(holdings.raw, [], written)
                 self._sealed = None
             remove_durably(sealed.logs)
 
-    def _join(self, join: Join) -> None:
-        try:
-            with writing_in(self._directory):
-                joined = write_join(join, self._view.forgotten, self._files.new_path)
-        except DamagedFile as error:
-            self._put_aside(error)
-            return
-        self._exchange(join.segments, [] if joined is None else [joined])
-        forgotten = self._view.forgotten.concerning(self._view.segments)
-        if forgotten != self._view.forgotten:
-            self._remember(forgotten)
-
-    def _exchange(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
-        with self._memory_lock:
-            kept = [segment for segment in self._view.segments if segment not in old]
-            self._view = replace(self._view, segments=tuple(order_of([*kept, *new])))
-        with writing_in(self._directory):
-            remove_durably([segment.path for segment in old])
-
-    def _remember(self, forgotten: Forgotten) -> None:
-        with writing_in(self._directory):
-            self._forgotten_file.save(forgotten.to_json())
-        with self._memory_lock:
-            self._view = replace(self._view, forgotten=forgotten)
-
-    def _put_aside(self, error: DamagedFile) -> None:
-        """Takes a damaged segment out of service."""
-        self._files.put_aside(error)
-        with self._memory_lock:
-            kept = tuple(s for s in self._view.segments if s.path != error.path)
-            self._view = replace(self._view, segments=kept)
+    def put_aside(self, error: DamagedFile) -> None:
+        """Takes a segment out of service that was found damaged in another process."""
+        with self._upkeep_lock:
+            self._holdings.put_aside(error)
 
     def _keep_up(self, every_seconds: float) -> None:
         while True:

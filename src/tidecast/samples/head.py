@@ -8,14 +8,14 @@ the samples of a selection are gathered again chunk by chunk. The rare series th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, KeysView, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast.samples.batch import Float64s, Int64s, SampleBatch, distinct
 from tidecast.samples.catalogue import PerSeries
 from tidecast.samples.index import GrowingIndex
 from tidecast.samples.merge import Run, last_write_wins, within
@@ -50,23 +50,44 @@ class _Chunks:
 
     def put(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> None:
         """Adds so many samples to each series, which stands in `numbers` once."""
+        which = _selection(numbers)
         self._know(int(numbers.max()) + 1)
-        first = self._next[numbers]
-        room = -first % CHUNK_SLOTS
-        over = np.maximum(counts - room, 0)
-        chunks = -(-over // CHUNK_SLOTS)
-        base = self._allocate(numbers, chunks)
-        self._next[numbers] = np.where(chunks > 0, base + over, first + counts)
+        first = self._next[which]
         if len(timestamps) == len(numbers):
-            places = np.where(chunks > 0, base, first)
+            places = self._each_next(numbers, first)
+            after = places + 1
         else:
-            # Two stretches of each series: what its last chunk has room for, and what follows.
-            starts, fitting = np.cumsum(counts) - counts, counts - over
-            shifts = np.stack([first - starts, base - starts - fitting], axis=1).reshape(-1)
-            stretches = np.stack([fitting, over], axis=1).reshape(-1)
-            places = np.arange(len(timestamps)) + np.repeat(shifts, stretches)
+            places, after = self._all_next(numbers, counts, first)
         self._timestamps.reshape(-1)[places] = timestamps
         self._values.reshape(-1)[places] = values
+        self._next[which] = after
+
+    def _each_next(self, numbers: Int64s, first: Int64s) -> Int64s:
+        """The slot for one sample of each series: `first`, unless that begins another chunk."""
+        full = first % CHUNK_SLOTS == 0
+        if not full.any():
+            return first
+        places = first.copy()
+        places[full] = self._allocate(numbers[full])
+        return places
+
+    def _all_next(self, numbers: Int64s, counts: Int64s, first: Int64s) -> tuple[Int64s, Int64s]:
+        """The slots for so many samples of each series, and the one behind them."""
+        over = np.maximum(counts - -first % CHUNK_SLOTS, 0)
+        chunks = -(-over // CHUNK_SLOTS)
+        fitting = counts - over
+        ends = np.cumsum(chunks)
+        base = self._count * CHUNK_SLOTS + (ends - chunks) * CHUNK_SLOTS
+        self._allocate(np.repeat(numbers, chunks))
+        # Two stretches of each series: what its last chunk has room for, and what follows.
+        starts = np.cumsum(counts) - counts
+        shifts = np.empty((len(numbers), 2), dtype=np.int64)
+        shifts[:, 0], shifts[:, 1] = first - starts, base - starts - fitting
+        stretches = np.empty_like(shifts)
+        stretches[:, 0], stretches[:, 1] = fitting, over
+        places = np.repeat(shifts.reshape(-1), stretches.reshape(-1))
+        places += np.arange(len(places))
+        return places, np.where(over > 0, base + over, first + counts)
 
     def take_out(self, numbers: Int64s) -> None:
         """Forgets the samples of these series."""
@@ -98,26 +119,38 @@ class _Chunks:
             self._values[chunks][inside],
         )
 
-    def periods(self, width_ms: int) -> Int64s:
-        """Into which multiples of the width samples fall, with no order."""
-        timestamps = self._timestamps[: self._count]
-        return np.unique(timestamps[timestamps != _FREE_MS] // width_ms)
+    @property
+    def count(self) -> int:
+        """How many chunks there are."""
+        return self._count
+
+    def first_ms(self) -> int:
+        """The time of the oldest sample; far in the future where there is none."""
+        held = self._owner[: self._count] != _NOBODY
+        return int(self._timestamps[: self._count, 0][held].min(initial=_FREE_MS))
+
+    def periods(self, width_ms: int, origin_ms: int) -> Int64s:
+        """Into which multiples of the width behind the origin samples fall, with no order."""
+        first = (self._timestamps[: self._count, 0] - origin_ms) // width_ms
+        last = (self._timestamps[: self._count, -1] - origin_ms) // width_ms
+        # A chunk that begins and ends in one period needs no closer look.
+        astride = self._timestamps[: self._count][first != last]
+        inside = distinct((astride[astride != _FREE_MS] - origin_ms) // width_ms)
+        return np.concatenate([distinct(first[self._owner[: self._count] != _NOBODY]), inside])
 
     def _know(self, series: int) -> None:
         if series > len(self._next):
             more = np.zeros(max(series, 2 * len(self._next), 64) - len(self._next), dtype=np.int64)
             self._next = np.concatenate([self._next, more])
 
-    def _allocate(self, numbers: Int64s, chunks: Int64s) -> Int64s:
-        """The place of the first slot of the new chunks of each series."""
-        ends = np.cumsum(chunks)
-        base = (self._count + ends - chunks) * CHUNK_SLOTS
-        added = int(ends[-1])
-        self._make_room(self._count + added)
-        self._owner[self._count : self._count + added] = np.repeat(numbers, chunks)
-        self._timestamps[self._count : self._count + added] = _FREE_MS
-        self._count += added
-        return base
+    def _allocate(self, owners: Int64s) -> Int64s:
+        """The first slots of new chunks, one for each of these series."""
+        low, high = self._count, self._count + len(owners)
+        self._make_room(high)
+        self._owner[low:high] = owners
+        self._timestamps[low:high] = _FREE_MS
+        self._count = high
+        return np.arange(low, high) * CHUNK_SLOTS
 
     def _make_room(self, chunks: int) -> None:
         have = len(self._owner)
@@ -143,6 +176,7 @@ class Head:
         self._labels: list[Labels] = []
         self._numbers: dict[Labels, int] = {}
         self._number_of = PerSeries(self.number)
+        self._found_number = PerSeries(lambda labels: self._numbers.get(labels, _NOBODY))
         self._last_ms: Int64s = np.empty(0, dtype=np.int64)
         self._chunks = _Chunks(room)
         self._mended: dict[int, Run] = {}
@@ -152,6 +186,15 @@ class Head:
 
     def __contains__(self, labels: Labels) -> bool:
         return labels in self._numbers
+
+    @property
+    def label_sets(self) -> KeysView[Labels]:
+        """The labels of all series."""
+        return self._numbers.keys()
+
+    def find(self, labels: Sequence[Labels]) -> Int64s:
+        """The number of each of the series, -1 for those that are not here."""
+        return self._found_number.of(labels)
 
     def numbers(self, labels: Sequence[Labels]) -> Int64s:
         """The number of each of the series; new ones are added."""
@@ -166,16 +209,31 @@ class Head:
             self._labels.append(labels)
         return number
 
+    def labels(self, numbers: Int64s) -> list[Labels]:
+        """The labels of the series of these numbers."""
+        return [self._labels[number] for number in numbers.tolist()]
+
     def ordered(self, key: Callable[[Labels], Any]) -> Int64s:
         """The numbers of all series, sorted by what the key gives for their labels."""
         return np.array(
             sorted(range(len(self)), key=lambda i: key(self._labels[i])), dtype=np.int64
         )
 
-    def periods(self, width_ms: int) -> Int64s:
-        """Into which multiples of the width samples fall, ascending."""
-        runs = [run[0] // width_ms for run in self._mended.values()]
-        return np.unique(np.concatenate([self._chunks.periods(width_ms), *runs]))
+    def periods(self, width_ms: int, origin_ms: int = 0) -> Int64s:
+        """Into which multiples of the width behind the origin samples fall, ascending."""
+        runs = [(run[0] - origin_ms) // width_ms for run in self._mended.values()]
+        return distinct(np.concatenate([self._chunks.periods(width_ms, origin_ms), *runs]))
+
+    @property
+    def chunks(self) -> int:
+        """In how many chunks the samples are."""
+        return self._chunks.count
+
+    def span(self) -> tuple[int, int] | None:
+        """The times of the oldest and the newest sample; None where there is none."""
+        first, last = self._chunks.first_ms(), int(self._last_ms.max(initial=_BEFORE_ALL_MS))
+        first = min([first, *(int(run[0][0]) for run in self._mended.values())])
+        return (first, last) if self.samples else None
 
     def recent(self, numbers: Int64s, start_ms: int, end_ms: int) -> list[HeadSeries]:
         """Those of the series that have samples in [start, end], with them, in the given order."""
@@ -205,14 +263,15 @@ class Head:
         """As `add`, for series known by number."""
         if not len(timestamps):
             return 0
-        counts = np.diff(offsets)
+        counts = offsets[1:] - offsets[:-1]
         if not counts.all():
             numbers, counts = numbers[counts > 0], counts[counts > 0]
         if not _distinct(numbers):
             order = np.argsort(np.repeat(numbers, counts), kind="stable")
             timestamps, values = timestamps[order], values[order]
-            numbers, inverse = np.unique(numbers, return_inverse=True)
-            counts = np.bincount(inverse, weights=counts).astype(np.int64)
+            numbers, owners = distinct(numbers), numbers
+            totals = np.bincount(np.searchsorted(numbers, owners), weights=counts)
+            counts = totals.astype(np.int64)
         self._know(int(numbers.max()) + 1)
         rising = self._rising(numbers, counts, timestamps)
         if rising.all():
@@ -231,20 +290,24 @@ class Head:
 
     def _rising(self, numbers: Int64s, counts: Int64s, timestamps: Int64s) -> npt.NDArray[np.bool_]:
         """Which series rise within the batch and from what they had before."""
-        ends = np.cumsum(counts)
-        rising: npt.NDArray[np.bool_] = timestamps[ends - counts] > self._last_ms[numbers]
+        which = _selection(numbers)
         if len(timestamps) == len(numbers):
-            return rising
-        falls = (timestamps[1:] <= timestamps[:-1]).nonzero()[0] + 1
-        if len(falls):
-            owners = np.searchsorted(ends, falls, side="right")
-            inner = falls != (ends - counts)[owners]
-            rising[owners[inner]] = False
+            later: npt.NDArray[np.bool_] = timestamps > self._last_ms[which]
+            return later
+        ends = np.cumsum(counts)
+        starts = ends - counts
+        rising: npt.NDArray[np.bool_] = timestamps[starts] > self._last_ms[which]
+        rises = timestamps[1:] > timestamps[:-1]
+        rises[starts[1:] - 1] = True
+        if not rises.all():
+            falls = (~rises).nonzero()[0]
+            rising[np.searchsorted(ends, falls, side="right")] = False
         return rising
 
     def _put(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> None:
         self._chunks.put(numbers, counts, timestamps, values)
-        self._last_ms[numbers] = timestamps[np.cumsum(counts) - 1]
+        newest = timestamps if len(timestamps) == len(numbers) else timestamps[counts.cumsum() - 1]
+        self._last_ms[_selection(numbers)] = newest
         self.samples += len(timestamps)
 
     def _mend(self, numbers: Int64s, counts: Int64s, timestamps: Int64s, values: Float64s) -> int:
@@ -273,9 +336,15 @@ _NOTHING: Run = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
 
 
 def _distinct(numbers: Int64s) -> bool:
-    if (numbers[1:] > numbers[:-1]).all():
-        return True
-    return len(np.unique(numbers)) == len(numbers)
+    return bool((numbers[1:] > numbers[:-1]).all()) or len(distinct(numbers)) == len(numbers)
+
+
+def _selection(numbers: Int64s) -> slice | Int64s:
+    """What selects these distinct numbers from an array: a slice where they are consecutive."""
+    first, last = int(numbers[0]), int(numbers[-1])
+    if last - first != len(numbers) - 1 or not (numbers[1:] > numbers[:-1]).all():
+        return numbers
+    return slice(first, last + 1)
 
 
 def _behind(first: Run, second: Run) -> Run:

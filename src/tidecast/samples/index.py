@@ -14,9 +14,13 @@ import numpy as np
 
 from tidecast.samples.batch import Int64s
 from tidecast.samples.codec import LabelTable
-from tidecast.samples.matchers import Matcher, Matchers, MatchOp
+from tidecast.samples.matchers import Matcher, Matchers, MatchOp, compile_regex
+from tidecast.samples.regex_parts import alternatives, prefix_of
 from tidecast_collector.labels import Labels
 
+_HIGHEST = 0x10FFFF
+_LONGEST = 4096
+"""Label values are shorter."""
 _NONE: Int64s = np.empty(0, dtype=np.int64)
 
 
@@ -31,12 +35,16 @@ class LabelIndex(Protocol):
         """The distinct label names."""
         ...
 
-    def values(self, name: str) -> Iterable[str]:
-        """The distinct values of that label."""
+    def values(self, name: str, prefix: str = "") -> Iterable[str]:
+        """The distinct values of that label that begin so."""
         ...
 
     def postings(self, name: str, value: str) -> Int64s:
         """The series that have this label pair, ascending."""
+        ...
+
+    def pair_counts(self) -> Iterable[tuple[str, str, int]]:
+        """Each distinct label pair, and how many series have it."""
         ...
 
 
@@ -64,9 +72,25 @@ def _with_values(index: LabelIndex, matcher: Matcher, *, passing: bool) -> Int64
     """The series whose own value of the matcher's label passes, or (not `passing`) fails."""
     if matcher.op in (MatchOp.EQUAL, MatchOp.NOT_EQUAL) and matcher.value:
         return index.postings(matcher.name, matcher.value)
-    values = [value for value in index.values(matcher.name) if matcher.matches(value) is passing]
+    values = _values(index, matcher, passing=passing)
     postings = [index.postings(matcher.name, value) for value in values]
     return np.sort(np.concatenate(postings)) if postings else _NONE
+
+
+def _values(index: LabelIndex, matcher: Matcher, *, passing: bool) -> Sequence[str]:
+    """The label's values that pass, or (not `passing`) fail."""
+    if matcher.op not in (MatchOp.REGEX, MatchOp.NOT_REGEX):
+        return [v for v in index.values(matcher.name) if matcher.matches(v) is passing]
+    matching = passing is (matcher.op is MatchOp.REGEX)
+    if matching:
+        only = alternatives(matcher.value)
+        if only is not None:
+            return list(dict.fromkeys(only))
+    found = index.values(matcher.name, prefix_of(matcher.value) if matching else "")
+    if matcher.value in (".*", ".+"):
+        return [value for value in found if bool(value or matcher.value == ".*") is matching]
+    fullmatch = compile_regex(matcher.value).fullmatch
+    return [value for value in found if (fullmatch(value) is not None) is matching]
 
 
 class GrowingIndex:
@@ -91,13 +115,20 @@ class GrowingIndex:
         """The distinct label names."""
         return self._postings.keys()
 
-    def values(self, name: str) -> Iterable[str]:
-        """The distinct values of that label."""
-        return self._postings.get(name, {}).keys()
+    def values(self, name: str, prefix: str = "") -> Iterable[str]:
+        """The distinct values of that label that begin so."""
+        values = self._postings.get(name, {}).keys()
+        return [value for value in values if value.startswith(prefix)] if prefix else values
 
     def postings(self, name: str, value: str) -> Int64s:
         """The series that have this label pair, ascending."""
         return np.array(self._postings.get(name, {}).get(value, ()), dtype=np.int64)
+
+    def pair_counts(self) -> Iterable[tuple[str, str, int]]:
+        """Each distinct label pair, and how many series have it."""
+        for name, values in self._postings.items():
+            for value, series in values.items():
+                yield name, value, len(series)
 
 
 class FixedIndex:
@@ -121,13 +152,17 @@ class FixedIndex:
             return []
         return [self._strings[i] for i in np.unique(self._keys // len(self._strings)).tolist()]
 
-    def values(self, name: str) -> Iterable[str]:
-        """The distinct values of that label."""
+    def values(self, name: str, prefix: str = "") -> Iterable[str]:
+        """The distinct values of that label that begin so."""
         number = self._number(name)
         if number is None:
             return []
         size = len(self._strings)
-        low, high = np.searchsorted(self._keys, [number * size, (number + 1) * size])
+        # Strings are sorted: those with the prefix are neighbours.
+        first = bisect_left(self._strings, prefix)
+        behind = bisect_left(self._strings, _behind(prefix)) if prefix else size
+        wanted = [number * size + first, number * size + behind]
+        low, high = np.searchsorted(self._keys, wanted)
         return [self._strings[key] for key in (self._keys[low:high] - number * size).tolist()]
 
     def postings(self, name: str, value: str) -> Int64s:
@@ -141,6 +176,20 @@ class FixedIndex:
             return _NONE
         return self._series[self._bounds[at] : self._bounds[at + 1]]
 
+    def pair_counts(self) -> Iterable[tuple[str, str, int]]:
+        """Each distinct label pair, and how many series have it."""
+        names, values = np.divmod(self._keys, max(len(self._strings), 1))
+        for name, value, count in zip(
+            names.tolist(), values.tolist(), np.diff(self._bounds).tolist(), strict=True
+        ):
+            yield self._strings[name], self._strings[value], count
+
     def _number(self, text: str) -> int | None:
         at = bisect_left(self._strings, text)
         return at if at < len(self._strings) and self._strings[at] == text else None
+
+
+def _behind(prefix: str) -> str:
+    """A text that sorts behind everything that begins so, and before everything else behind it."""
+    last = ord(prefix[-1])
+    return prefix[:-1] + chr(last + 1) if last < _HIGHEST else prefix + chr(last) * _LONGEST

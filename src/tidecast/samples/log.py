@@ -5,14 +5,16 @@ A file is an 8-byte magic and frames of
     marker "TCr1" | payload length u32 | CRC32 of the payload u32 | CRC32 of these 12 bytes u32
 
 all little-endian. A payload holds the series that the file names for the first time and samples of
-series by number; numbers mean something within their file only. A length that its own CRC vouches
-for lets a reader step over a damaged payload; where even the header is damaged it looks for the
-next whole frame.
+series by number; numbers mean something within their file only. It ends in a byte that is not
+zero: where a file system has lengthened the file without writing the rest there is no whole frame.
+A length that its own CRC vouches for lets a reader step over a damaged payload; where even the
+header is damaged it looks for the next whole frame.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import struct
 import zlib
@@ -22,41 +24,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tidecast.samples.batch import Float64s, Int64s, SampleBatch
-from tidecast.samples.codec import (
-    decode_label_sets,
-    encode_label_sets,
-    pack_sections,
-    unpack_sections,
-)
+from tidecast.samples.batch import Int64s
 from tidecast.samples.durable import sync_directory
+from tidecast.samples.log_record import LogEntry, LogRecord, decode_record, encode_record
 from tidecast.samples.protocol import SamplesUnavailable
-from tidecast_collector.labels import Labels
 
 MAGIC = b"TCLOG\x00\x00\x01"
 _MARKER = b"TCr1"
 _HEADER = struct.Struct("<4sII")
 _HEADER_SIZE = _HEADER.size + 4
-_NO_LABEL_SETS = encode_label_sets([])
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One batch with the number of each of its series."""
-
-    numbers: Int64s
-    batch: SampleBatch
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One frame as read back: series named here by number, and samples of series by number."""
-
-    definitions: dict[int, Labels]
-    numbers: Int64s
-    offsets: Int64s
-    timestamps: Int64s
-    values: Float64s
 
 
 @dataclass(slots=True)
@@ -82,14 +58,17 @@ class LogWriter:
         self._path = directory
         self._end = 0
         self._defined = _Numbers()
-        existing = log_paths(directory)
-        self._next = int(existing[-1].stem) + 1 if existing else 1
+        # The numbers of files kept for their damage are not given again either.
+        numbers = [int(path.name.split(".")[0]) for path in directory.glob("*.log*")]
+        self._next = max(numbers, default=0) + 1
 
     def write(self, entries: Sequence[LogEntry]) -> None:
         """Appends the entries and returns once they are durable.
 
         Raises `SamplesUnavailable` where that fails; none of them counts as written then.
         """
+        if not entries:
+            return
         try:
             if self._descriptor is None:
                 self._start()
@@ -125,6 +104,7 @@ class LogWriter:
         self._end = 0
         self._defined = _Numbers()
         _write_whole(self._descriptor, MAGIC)
+        os.fdatasync(self._descriptor)
         sync_directory(self._directory)
         self._end = len(MAGIC)
 
@@ -169,48 +149,13 @@ def log_paths(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.log"))
 
 
-def encode_record(definitions: dict[int, Labels], entry: LogEntry) -> bytes:
-    """The payload of a frame."""
-    batch = entry.batch
-    return pack_sections(
-        [
-            np.array(list(definitions), dtype="<u4").tobytes(),
-            encode_label_sets(list(definitions.values())) if definitions else _NO_LABEL_SETS,
-            entry.numbers.astype("<u4").tobytes(),
-            np.diff(batch.offsets).astype("<u4").tobytes(),
-            batch.timestamps.astype("<i8", copy=False).tobytes(),
-            batch.values.astype("<f8", copy=False).tobytes(),
-        ]
-    )
-
-
-def decode_record(payload: bytes) -> LogRecord:
-    """What `encode_record` was given."""
-    defined, labels, numbers, counts, timestamps, values = unpack_sections(payload)
-    table = decode_label_sets(labels)
-    lengths = np.frombuffer(counts, dtype="<u4").astype(np.int64)
-    return LogRecord(
-        dict(
-            zip(
-                np.frombuffer(defined, dtype="<u4").tolist(),
-                table.labels(np.arange(len(table), dtype=np.int64)),
-                strict=True,
-            )
-        ),
-        np.frombuffer(numbers, dtype="<u4").astype(np.int64),
-        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
-        np.frombuffer(timestamps, dtype="<i8"),
-        np.frombuffer(values, dtype="<f8"),
-    )
-
-
 def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
     """The records of a log file that can be trusted, in order; notes in `reading` how it went.
 
-    A frame cut short at the end is a torn tail, as dying while writing leaves it; whatever else is
-    not as it was written is a problem.
+    A frame cut short at the end, or ending in zeros, is a torn tail, as dying while writing leaves
+    it; whatever else is not as it was written is a problem.
     """
-    data = path.read_bytes()
+    data = _content(path)
     reading.size = len(data)
     at = len(MAGIC)
     if data[: len(MAGIC)] == MAGIC:
@@ -228,8 +173,15 @@ def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
             reading.problems.append(f"{path}: bytes {at} to {following} are damaged")
             at = following
             continue
-        yield decode_record(data[at + _HEADER_SIZE : end])
+        yield decode_record(memoryview(data)[at + _HEADER_SIZE : end])
         reading.good_end = at = end
+
+
+def _content(path: Path) -> bytes | mmap.mmap:
+    """What is in the file, which stays as it is while it is being read."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if size else b""
 
 
 def _frame(payload: bytes) -> bytes:
@@ -237,7 +189,7 @@ def _frame(payload: bytes) -> bytes:
     return header + struct.pack("<I", zlib.crc32(header)) + payload
 
 
-def _announced_end(data: bytes, at: int) -> int | None:
+def _announced_end(data: bytes | mmap.mmap, at: int) -> int | None:
     """Where the frame at this place ends by its own header, None where the header is damaged."""
     header = data[at : at + _HEADER.size]
     if len(data) < at + _HEADER_SIZE or header[:4] != _MARKER:
@@ -249,18 +201,22 @@ def _announced_end(data: bytes, at: int) -> int | None:
     return end
 
 
-def _frame_end(data: bytes, at: int) -> int | None:
+def _frame_end(data: bytes | mmap.mmap, at: int) -> int | None:
     """The same, None also where the data ends before."""
     end = _announced_end(data, at)
     return end if end is not None and end <= len(data) else None
 
 
-def _cut_short(data: bytes, at: int) -> bool:
-    """Whether the data ends within the frame that begins at this place."""
-    return len(data) - at < _HEADER_SIZE or (_announced_end(data, at) or 0) > len(data)
+def _cut_short(data: bytes | mmap.mmap, at: int) -> bool:
+    """Whether the data, or what of it is not zero, ends within the frame that begins here."""
+    return (
+        data[-1] == 0
+        or len(data) - at < _HEADER_SIZE
+        or (_announced_end(data, at) or 0) > len(data)
+    )
 
 
-def _whole_frame(data: bytes, at: int) -> int | None:
+def _whole_frame(data: bytes | mmap.mmap, at: int) -> int | None:
     """Where the frame at this place ends, None unless header and payload are as written."""
     end = _frame_end(data, at)
     if end is None:
@@ -269,7 +225,7 @@ def _whole_frame(data: bytes, at: int) -> int | None:
     return end if zlib.crc32(memoryview(data)[at + _HEADER_SIZE : end]) == check else None
 
 
-def _next_frame(data: bytes, at: int) -> int | None:
+def _next_frame(data: bytes | mmap.mmap, at: int) -> int | None:
     """The place of the next whole frame after a damaged one."""
     at = _frame_end(data, at) or data.find(_MARKER, at + 1)
     while 0 <= at < len(data):

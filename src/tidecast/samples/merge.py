@@ -12,6 +12,8 @@ from tidecast.samples.batch import Float64s, Int64s
 
 Run: TypeAlias = tuple[Int64s, Float64s]
 """Timestamps (ms) and the values beside them."""
+Range: TypeAlias = tuple[int, int]
+"""A first and a last time (ms), both included."""
 
 
 def ascending(timestamps: Int64s) -> bool:

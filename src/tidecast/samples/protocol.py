@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.matchers import Matchers
+from tidecast.samples.points import Field, PointBatch
 from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import Labels
 
@@ -33,6 +34,42 @@ class SelectLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SelectHint:
+    """What a selection is for, so that a store can tell in which resolution it is needed.
+
+    Needed is (after, end]. Steps lie `step_ms` apart (0: there is only one), windows reach back
+    `window_ms` (0: the newest sample is wanted), and all their borders are multiples of `grid_ms`
+    (0: of anything). `fields` of points are looked at; `exact` says that whole buckets then give
+    the same answer as their samples.
+    """
+
+    after_ms: int
+    end_ms: int
+    step_ms: int
+    window_ms: int
+    grid_ms: int
+    fields: tuple[Field, ...]
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The time (after, up to] in which points of this width answer."""
+
+    width_ms: int
+    after_ms: int
+    up_to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PointSelection:
+    """What tiers and samples hold of a selection; outside of the layers points are samples."""
+
+    points: PointBatch
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedSeries:
     """A series that was not written, and why; the rest of its batch was."""
 
@@ -47,6 +84,8 @@ class AppendReport:
     appended: int
     duplicates: int = 0
     rejected: Sequence[RejectedSeries] = field(default_factory=tuple)
+    over_limit: int = 0
+    """How many of the rejected were only one too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +97,30 @@ class MetricMetadata:
     unit: str = ""
 
 
-class Samples(Protocol):
-    """A place where samples are kept. Times are int64 milliseconds UTC, both ends included.
+class Selectable(Protocol):
+    """Samples that can be read. Times are int64 milliseconds UTC, both ends included."""
+
+    def select(
+        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
+    ) -> SampleBatch:
+        """The matching series that have samples in [start, end], sorted by labels.
+
+        Raises `LimitExceeded`.
+        """
+        ...
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+        return None
+
+
+class Samples(Selectable, Protocol):
+    """A place where samples are kept.
 
     Safe to call from several threads; each call blocks until it is done.
     """
@@ -70,12 +131,6 @@ class Samples(Protocol):
         A sample already there with the same bits is a duplicate and harmless; with another value
         the new one wins. Raises `SamplesUnavailable` if nothing was written.
         """
-        ...
-
-    def select(
-        self, matchers: Matchers, start_ms: int, end_ms: int, limits: SelectLimits = ...
-    ) -> SampleBatch:
-        """The matching series that have samples in [start, end], sorted by labels."""
         ...
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:

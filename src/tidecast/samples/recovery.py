@@ -8,62 +8,130 @@ from pathlib import Path
 
 import numpy as np
 
+from tidecast.samples.batch import Int64s
+from tidecast.samples.durable import sync_directory
 from tidecast.samples.head import Head
-from tidecast.samples.log import MAGIC, LogReading, LogRecord, read_log
+from tidecast.samples.log import MAGIC, LogReading, read_log
+from tidecast.samples.log_record import LogRecord
+from tidecast_collector.labels import Labels
 
-_CHUNK_SAMPLES = 1_000_000
+_LARGE = 1000
+"""A record of so many samples is put into the head by itself, smaller ones with others."""
+_TOGETHER = 200_000
+_NAMELESS = -1
 
 
 def replay_logs(paths: Sequence[Path], head: Head) -> list[str]:
     """Fills the head from the log files, oldest first; returns what was damaged in them.
 
-    Torn tails, which were never acknowledged, are cut back; empty files are removed.
+    Torn tails, which were never acknowledged, are cut back; empty files are removed. A damaged file
+    keeps a second name, so that what is missing is still known when its samples are in segments.
     """
     problems: list[str] = []
     for path in paths:
         reading = LogReading(path)
-        nameless = _replay_file(path, reading, head)
+        nameless = replay_file(path, reading, head)
         if nameless:
             reading.problems.append(
                 f"{path}: {nameless} samples are lost, their series stood in a damaged part"
             )
         problems += reading.problems
-        if reading.good_end <= len(MAGIC):
+        if reading.problems:
+            _keep_beside(path)
+        elif reading.good_end <= len(MAGIC):
             path.unlink()
         elif reading.good_end < reading.size:
             os.truncate(path, reading.good_end)
     return problems
 
 
-def _replay_file(path: Path, reading: LogReading, head: Head) -> int:
-    known: dict[int, int] = {}
-    chunk: list[LogRecord] = []
-    size = nameless = 0
+def _keep_beside(path: Path) -> None:
+    kept = path.with_name(path.name + ".bad")
+    if not kept.exists():
+        kept.hardlink_to(path)
+        sync_directory(path.parent)
+
+
+def replay_file(path: Path, reading: LogReading, head: Head) -> int:
+    """Fills the head from one file, which stays as it is.
+
+    Returns how many samples are lost because the series they are of stood in a damaged part.
+    """
+    replay = _Replay(head)
     for record in read_log(path, reading):
-        for number, labels in record.definitions.items():
-            known[number] = head.number(labels)
-        chunk.append(record)
-        size += len(record.timestamps)
-        if size >= _CHUNK_SAMPLES:
-            nameless += _replay(chunk, known, head)
-            chunk, size = [], 0
-    return nameless + (_replay(chunk, known, head) if chunk else 0)
+        replay.name(record.definitions)
+        replay.take(record)
+    replay.finish()
+    return replay.nameless
 
 
-def _replay(records: Sequence[LogRecord], known: dict[int, int], head: Head) -> int:
-    """Adds the records' samples, gathered by series; returns how many have no known series."""
-    numbers = np.concatenate([record.numbers for record in records])
-    counts = np.concatenate([np.diff(record.offsets) for record in records])
-    timestamps = np.concatenate([record.timestamps for record in records])
-    values = np.concatenate([record.values for record in records])
-    own = np.full(max([*known, int(numbers.max(initial=0))]) + 1, -1, dtype=np.int64)
-    own[list(known)] = list(known.values())
-    owner = np.repeat(own[numbers], counts)
-    # Stable, so that of two values for one time the one logged last stays the last.
-    order = np.argsort(owner, kind="stable")
-    nameless = int(np.count_nonzero(owner < 0))
-    order = order[nameless:]
-    series, starts = np.unique(owner[order], return_index=True)
-    offsets = np.append(starts, len(order)).astype(np.int64)
-    head.add_numbered(series, offsets, timestamps[order], values[order])
-    return nameless
+class _Replay:
+    """Records on their way into a head, small ones gathered."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._own = np.full(1024, _NAMELESS, dtype=np.int64)
+        self._small: list[LogRecord] = []
+        self._small_samples = 0
+        self.nameless = 0
+        """How many samples had no known series."""
+
+    def name(self, definitions: dict[int, Labels]) -> None:
+        """Learns the labels of the series of these numbers."""
+        if definitions:
+            largest = max(definitions)
+            if largest >= len(self._own):
+                more = np.full(largest + 1, _NAMELESS, dtype=np.int64)
+                self._own = np.concatenate([self._own, more])
+            self._own[list(definitions)] = [
+                self._head.number(each) for each in definitions.values()
+            ]
+
+    def take(self, record: LogRecord) -> None:
+        """Takes the samples of the record, whose order among others is kept."""
+        if len(record.timestamps) >= _LARGE:
+            self.finish()
+            self._add(self._owners(record), record)
+            return
+        self._small.append(record)
+        self._small_samples += len(record.timestamps)
+        if self._small_samples >= _TOGETHER:
+            self.finish()
+
+    def finish(self) -> None:
+        """Puts what was gathered into the head."""
+        if self._small:
+            owners = np.concatenate([self._owners(record) for record in self._small])
+            gathered = _joined(self._small)
+            self._small, self._small_samples = [], 0
+            self._add(owners, gathered)
+
+    def _owners(self, record: LogRecord) -> Int64s:
+        """The number in the head of each series of the record."""
+        if int(record.numbers.max(initial=0)) < len(self._own):
+            return self._own[record.numbers]
+        known = record.numbers < len(self._own)
+        return np.where(known, self._own[np.where(known, record.numbers, 0)], _NAMELESS)
+
+    def _add(self, owners: Int64s, record: LogRecord) -> None:
+        offsets, timestamps, values = record.offsets, record.timestamps, record.values
+        named = owners >= 0
+        if not named.all():
+            counts = offsets[1:] - offsets[:-1]
+            kept = np.repeat(named, counts)
+            self.nameless += int(np.count_nonzero(~kept))
+            owners, timestamps, values = owners[named], timestamps[kept], values[kept]
+            offsets = np.concatenate([offsets[:1], np.cumsum(counts[named])])
+        self._head.add_numbered(owners, offsets, timestamps, values)
+
+
+def _joined(records: Sequence[LogRecord]) -> LogRecord:
+    """The records as one, their order kept."""
+    counts = np.concatenate([record.offsets[1:] - record.offsets[:-1] for record in records])
+    return LogRecord(
+        {},
+        np.concatenate([record.numbers for record in records]),
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.concatenate([record.timestamps for record in records]),
+        np.concatenate([record.values for record in records]),
+    )

@@ -17,10 +17,11 @@ from collections.abc import Callable, Mapping
 
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.compression import UNPACK
+from tidecast.samples.predicted_write import Predictor
 from tidecast.samples.protobuf import LENGTH, VARINT, BodyTooLarge, Walker
 from tidecast.samples.protocol import MetricMetadata
 from tidecast.samples.remote_write_2 import decode_message_2
-from tidecast.samples.usual_write import decode_usual
+from tidecast.samples.usual_write import decode_usual, sample_values
 from tidecast.samples.write_request import KNOWN_LABELS, Collector, WriteRequest, metric_type
 from tidecast_collector.errors import InvalidInput
 
@@ -29,6 +30,7 @@ __all__ = ["BodyTooLarge", "WriteRequest", "decode_body", "decode_message", "dec
 MAX_DECODED_BYTES = 32 << 20
 VERSION_1, VERSION_2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
 """The messages, as the `proto` parameter of a Content-Type names them."""
+_PREDICTOR = Predictor(KNOWN_LABELS.of)
 
 
 def decode_body(
@@ -48,12 +50,14 @@ def decode_body(
 
 def decode_message(message: bytes) -> WriteRequest:
     """What an uncompressed `WriteRequest` holds; raises `InvalidInput` with the byte's offset."""
-    batch = decode_quickly(message)
+    batch = _PREDICTOR.read(message)
+    if batch is None:
+        batch = decode_quickly(message)
     return decode_strictly(message) if batch is None else WriteRequest(batch, {})
 
 
 def decode_quickly(message: bytes) -> SampleBatch | None:
-    """The samples of a message of the usual form, None for any other."""
+    """The samples of a message of the usual form, None for any other. Such a one is remembered."""
     usual = decode_usual(message)
     if usual is None:
         return None
@@ -65,7 +69,8 @@ def decode_quickly(message: bytes) -> SampleBatch | None:
         labels = KNOWN_LABELS.of(chunks, starts.__getitem__)
     except InvalidInput:
         return None
-    return SampleBatch(labels, usual.offsets, usual.timestamps, usual.values)
+    _PREDICTOR.learn(message, usual, labels)
+    return SampleBatch(labels, usual.offsets, *sample_values(message, usual.ends, usual.whole))
 
 
 def decode_strictly(message: bytes) -> WriteRequest:

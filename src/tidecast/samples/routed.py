@@ -8,11 +8,15 @@ from typing import TypeVar
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.catalogue import PerSeries, part_of
 from tidecast.samples.matchers import Matchers, MatchOp
+from tidecast.samples.points import PointBatch, single_points
 from tidecast.samples.protocol import (
     AppendReport,
+    Layer,
     LimitExceeded,
     MetricMetadata,
+    PointSelection,
     Samples,
+    SelectHint,
     SelectLimits,
 )
 from tidecast_collector.labels import NAME, Labels, label_value
@@ -27,6 +31,41 @@ def is_own(name: str) -> bool:
     (True, False, False)
     """
     return name.startswith("tidecast_") and not name.startswith("tidecast_agent_")
+
+
+def joined(batches: Sequence[SampleBatch], limits: SelectLimits) -> SampleBatch:
+    """One batch, sorted by labels, of several without common series; raises `LimitExceeded`."""
+    if len(batches) == 1:
+        return batches[0]
+    series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
+    found = SampleBatch.of(series)
+    _check_limits(len(found), len(found.timestamps), limits)
+    return found
+
+
+def joined_points(
+    found: Sequence[PointSelection | SampleBatch], limits: SelectLimits
+) -> PointSelection:
+    """One selection, sorted by labels, of points of some stores and samples of others."""
+    series: list[tuple[Labels, PointBatch]] = []
+    layers: list[Layer] = []
+    for each in found:
+        if isinstance(each, SampleBatch):
+            series += single_points(each)
+        else:
+            series += each.points
+            layers += each.layers
+    points = PointBatch.of(sorted(series, key=lambda one: one[0]))
+    _check_limits(len(points), len(points.end_ms), limits)
+    return PointSelection(points, tuple(layers))
+
+
+def _check_limits(series: int, samples: int, limits: SelectLimits) -> None:
+    if series > limits.series or samples > limits.samples:
+        raise LimitExceeded(
+            f"the selection touches {series} series with {samples} samples, "
+            f"at most {limits.series} with {limits.samples} are allowed: narrow it"
+        )
 
 
 class RoutedSamples(Samples):
@@ -57,6 +96,7 @@ class RoutedSamples(Samples):
             first.appended + second.appended,
             first.duplicates + second.duplicates,
             (*first.rejected, *second.rejected),
+            first.over_limit + second.over_limit,
         )
 
     def select(
@@ -67,18 +107,31 @@ class RoutedSamples(Samples):
         limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
     ) -> SampleBatch:
         """The matching series of both, sorted by labels."""
-        stores = self._asked(matchers)
-        batches = [store.select(matchers, start_ms, end_ms, limits) for store in stores]
-        if len(batches) == 1:
-            return batches[0]
-        series = sorted((s for batch in batches for s in batch), key=lambda s: s[0])
-        found = SampleBatch.of(series)
-        if len(found) > limits.series or len(found.timestamps) > limits.samples:
-            raise LimitExceeded(
-                f"the selection touches {len(found)} series with {len(found.timestamps)} samples, "
-                f"at most {limits.series} with {limits.samples} are allowed: narrow it"
-            )
-        return found
+        stores = self.asked(matchers)
+        return joined(
+            [store.select(matchers, start_ms, end_ms, limits) for store in stores], limits
+        )
+
+    def select_points(
+        self,
+        matchers: Matchers,
+        hint: SelectHint,
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> PointSelection | None:
+        """The matching series as points; None where `select` gives all that there is to give."""
+        stores = self.asked(matchers)
+        found = [store.select_points(matchers, hint, limits) for store in stores]
+        if all(each is None for each in found):
+            return None
+        return joined_points(
+            [
+                store.select(matchers, hint.after_ms + 1, hint.end_ms, limits)
+                if each is None
+                else each
+                for store, each in zip(stores, found, strict=True)
+            ],
+            limits,
+        )
 
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
@@ -102,7 +155,7 @@ class RoutedSamples(Samples):
 
     def delete(self, matchers: Matchers, start_ms: int, end_ms: int) -> int:
         """Forgets the matching samples in both; returns how many series it met."""
-        return sum(store.delete(matchers, start_ms, end_ms) for store in self._asked(matchers))
+        return sum(store.delete(matchers, start_ms, end_ms) for store in self.asked(matchers))
 
     def put_metadata(self, metadata: dict[str, MetricMetadata]) -> None:
         """Remembers what these metric names are, each beside its samples."""
@@ -117,7 +170,8 @@ class RoutedSamples(Samples):
         """What is known of each metric name in either."""
         return self._raw.metadata() | self._own.metadata()
 
-    def _asked(self, matchers: Matchers) -> Sequence[Samples]:
+    def asked(self, matchers: Matchers) -> Sequence[Samples]:
+        """The stores that such a selection concerns."""
         for matcher in matchers:
             if matcher.name == NAME and matcher.op is MatchOp.EQUAL and matcher.value:
                 return [self._own if is_own(matcher.value) else self._raw]
@@ -131,7 +185,7 @@ class RoutedSamples(Samples):
         """What either store answers, asked only with the selections that concern it."""
         found: set[_Found] = set()
         for store in (self._own, self._raw):
-            some = [one for one in matchers if store in self._asked(one)]
+            some = [one for one in matchers if store in self.asked(one)]
             if some:
                 found.update(ask(store, some))
         return sorted(found)

@@ -1,16 +1,22 @@
-"""How samples in memory are cut into segments, and small segments joined into larger ones."""
+"""How samples in memory are cut into segments, and small segments joined into larger ones.
+
+Windows are left-open, as PromQL's are: they begin behind a multiple of their width and end with the
+next one. So a bucket of a tier never has samples of two of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from tidecast.samples.deletions import Forgotten
 from tidecast.samples.head import Head
-from tidecast.samples.merge import Run, merge_runs, without
+from tidecast.samples.merge import merge_runs, without
 from tidecast.samples.segment import (
     Segment,
     SegmentMeta,
@@ -65,15 +71,15 @@ def _windows(head: Head, window_ms: int, now_ms: int) -> list[Window]:
     Blocks are wider where samples strewn over years would make very many files.
     """
     width = window_ms * BLOCK_WINDOWS
-    blocks = head.periods(width)
+    blocks = head.periods(width, 1)
     while len(blocks) > _MOST_PARTS:
         width *= _WIDEN
         blocks = np.unique(blocks // _WIDEN)
     open_from = now_ms // width * width
     starts = [(start, width) for start in (blocks * width).tolist() if start < open_from]
-    fresh = (head.periods(window_ms) * window_ms).tolist()
+    fresh = (head.periods(window_ms, 1) * window_ms).tolist()
     starts += [(start, window_ms) for start in fresh if start >= open_from]
-    return [(start, start + length) for start, length in starts]
+    return [(start + 1, start + 1 + length) for start, length in starts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,9 @@ class Join:
 
 
 def plan_joins(
-    segments: Sequence[Segment], forgotten: Forgotten, window_ms: int, now_ms: int
+    segments: Sequence[Segment], forgotten: Forgotten, block_ms: int, now_ms: int
 ) -> list[Join]:
     """What is worth joining: blocks that are over, windows with many pieces, deleted samples."""
-    block_ms = window_ms * BLOCK_WINDOWS
     groups: dict[Window, list[Segment]] = {}
     for segment in segments:
         window = _home(segment.meta, block_ms, now_ms)
@@ -101,8 +106,8 @@ def plan_joins(
 
 
 def _home(meta: SegmentMeta, block_ms: int, now_ms: int) -> Window:
-    start = meta.start_ms // block_ms * block_ms
-    over = start + block_ms <= now_ms
+    start = (meta.start_ms - 1) // block_ms * block_ms + 1
+    over = start - 1 + block_ms <= now_ms
     if over and meta.end_ms <= start + block_ms:
         return start, start + block_ms
     return meta.start_ms, meta.end_ms
@@ -134,37 +139,60 @@ def _may_join(group: Sequence[Segment], segments: Sequence[Segment]) -> bool:
     )
 
 
-def write_join(join: Join, forgotten: Forgotten, new_path: NewPath) -> Segment | None:
-    """The joined segment, deletions carried out; None where nothing is left of it."""
-    rows: dict[Labels, list[tuple[Segment, int]]] = {}
-    for segment in join.segments:
-        every = segment.labels(np.arange(len(segment), dtype=np.int64))
-        for number, labels in enumerate(every):
-            rows.setdefault(labels, []).append((segment, number))
-    hidden = {segment.path: forgotten.hidden(segment) for segment in join.segments}
-    path, _ = new_path(*join.window)
-    with SegmentWriter(path) as writer:
-        for labels in sorted(rows, key=series_order):
+@dataclass(frozen=True, slots=True)
+class JoinJob:
+    """A join as plain data: the file to write, and the files it is made of, oldest write first."""
+
+    path: Path
+    window: Window
+    sources: Sequence[Path]
+    forgotten: Forgotten
+
+    def meta(self, segments: Sequence[Segment]) -> SegmentMeta:
+        """What the joined segment is."""
+        return SegmentMeta(
+            *self.window,
+            priority=max(segment.meta.priority for segment in segments),
+            deletions=self.forgotten.issued,
+            replaces=tuple(path.name for path in self.sources),
+            width_ms=segments[0].meta.width_ms,
+        )
+
+
+def write_join(job: JoinJob) -> Path | None:
+    """The job's path, where the joined segment now is, deletions carried out.
+
+    None where nothing is left of it. Raises `DamagedFile`.
+    """
+    segments = [Segment(path) for path in job.sources]
+    hidden = {segment.path: job.forgotten.hidden(segment) for segment in segments}
+    with SegmentWriter(job.path) as writer:
+        for labels, row in merged_rows(segments):
             run = merge_runs(
-                [
-                    without(_run(segment, number), hidden[segment.path].get(number, ()))
-                    for segment, number in rows[labels]
-                ]
+                [without(segment.run(i), hidden[segment.path].get(i, ())) for segment, i in row]
             )
             if len(run[0]):
                 writer.add(labels, run)
         if not writer.samples:
             return None
-        writer.finish(
-            SegmentMeta(
-                *join.window,
-                priority=max(s.meta.priority for s in join.segments),
-                deletions=forgotten.issued,
-                replaces=tuple(s.path.name for s in join.segments),
-            )
-        )
-    return Segment(path)
+        writer.finish(job.meta(segments))
+    return job.path
 
 
-def _run(segment: Segment, number: int) -> Run:
-    return segment.timestamps(segment.column(number)), segment.values(number)
+Row = list[tuple[Segment, int]]
+"""Where one series is: segments, and its number in each, in the order given."""
+
+
+def merged_rows(segments: Sequence[Segment]) -> Iterator[tuple[Labels, Row]]:
+    """Every series of the segments once, in `series_order`; labels are never all in memory."""
+
+    def one(place: int, segment: Segment) -> Iterator[tuple[tuple[str, Labels], int, int]]:
+        for at in range(0, len(segment), _SERIES_AT_ONCE):
+            numbers = np.arange(at, min(at + _SERIES_AT_ONCE, len(segment)), dtype=np.int64)
+            for number, labels in enumerate(segment.labels(numbers), at):
+                yield series_order(labels), place, number
+
+    # Of equal series the order of the segments decides: the tuples compare by their place.
+    found = merge(*(one(place, segment) for place, segment in enumerate(segments)))
+    for (_, labels), group in groupby(found, key=lambda each: each[0]):
+        yield labels, [(segments[place], number) for _, place, number in group]

@@ -1,15 +1,15 @@
 """Immutable files with the samples of a stretch of time.
 
     magic "TCSEG" 0 0 1
-    blobs of values, one a series, in the order of (metric, labels)
+    blobs of values, `fields` a series, in the order of (metric, labels)
     blobs of timestamps, one a column; series with the same timestamps share one
-    index    zstd of: label sets, column of each series, length and CRC of each value blob,
-             and length, CRC, count, first and last timestamp of each column
+    index    zstd of: label sets; for each series the `times` columns it uses, then length and CRC
+             of each of its value blobs; length, CRC, count, first and last timestamp of each column
     meta     JSON: `SegmentMeta`
     footer   index length u64, index CRC u32, meta length u32, meta CRC u32, CRC of these u32, magic
 
 Blobs stand one behind the other, so lengths alone say where they are; every byte of the file is
-under a CRC or a magic.
+under a CRC or a magic. Raw samples have one field and one time; what tiers have is in `points`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,8 @@ class SegmentMeta:
     `start_ms` (included) and `end_ms` (excluded) bound its window, `first_ms` and `last_ms` its
     samples. Where segments hold the same sample, the one of higher `priority` was written later.
     `deletions` is the number of the newest deletion already carried out in it; `replaces` names
-    the files of which it is made.
+    the files of which it is made. Each series has so many `fields` of values and `times` columns.
+    Points of a tier have buckets of `width_ms`.
     """
 
     start_ms: int
@@ -71,6 +73,18 @@ class SegmentMeta:
     samples: int = 0
     deletions: int = 0
     replaces: tuple[str, ...] = ()
+    fields: int = 1
+    times: int = 1
+    width_ms: int = 0
+
+    @staticmethod
+    def from_json(body: dict[str, Any]) -> SegmentMeta:
+        """What `asdict` gave; fields that older files lack have their defaults."""
+        return SegmentMeta(**(body | {"replaces": tuple(body["replaces"])}))
+
+    def overlaps(self, start_ms: int, end_ms: int) -> bool:
+        """Whether its first and last sample leave room for one in [start, end]."""
+        return self.first_ms <= end_ms and self.last_ms >= start_ms
 
 
 def series_order(labels: Labels) -> tuple[str, Labels]:
@@ -95,13 +109,14 @@ class SegmentWriter:
     The file appears under its name, durably, with `finish`; left without it, nothing remains.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fields: int = 1, times: int = 1) -> None:
         self._path = path
+        self._shape = fields, times
         self._temporary = path.with_name(path.name + ".tmp")
         self._file: BinaryIO = self._temporary.open("wb")
         self._file.write(MAGIC)
         self._labels: list[Labels] = []
-        self._series: list[tuple[int, int, int]] = []
+        self._series: list[list[int]] = []
         self._column_of: dict[bytes, int] = {}
         self._column_blobs: list[bytes] = []
         self._columns: list[tuple[int, int, int, int, int]] = []
@@ -118,12 +133,16 @@ class SegmentWriter:
 
     def add(self, labels: Labels, run: Run) -> None:
         """Adds a series with its samples, at least one, ascending."""
-        timestamps, values = run
-        blob = encode_values(values)
+        self.add_blobs(labels, [run[0]], [encode_values(run[1])])
+
+    def add_blobs(self, labels: Labels, times: Sequence[Int64s], blobs: Sequence[bytes]) -> None:
+        """Adds a series of so many times, ascending, and fields as the segment is made for."""
         self._labels.append(labels)
-        self._series.append((self._column(timestamps), len(blob), zlib.crc32(blob)))
-        self._file.write(blob)
-        self.samples += len(timestamps)
+        columns = [self._column(each) for each in times]
+        sizes = [number for blob in blobs for number in (len(blob), zlib.crc32(blob))]
+        self._series.append(columns + sizes)
+        self._file.write(b"".join(blobs))
+        self.samples += len(times[0])
 
     def finish(self, meta: SegmentMeta) -> None:
         """Makes the file whole and durable; its first and last times and count are filled in."""
@@ -134,6 +153,8 @@ class SegmentWriter:
             "first_ms": int(columns[:, 3].min()),
             "last_ms": int(columns[:, 4].max()),
             "samples": self.samples,
+            "fields": self._shape[0],
+            "times": self._shape[1],
         }
         series = np.array(self._series, dtype="<u4")
         index = compress(
@@ -169,12 +190,15 @@ class SegmentWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
-    """The decoded index of a segment; offsets have one element more than there are blobs."""
+    """The decoded index of a segment; offsets have one element more than there are blobs.
+
+    `column` is [times x series].
+    """
 
     labels: LabelTable
     column: Int64s
     value_offsets: Int64s
-    value_crcs: Int64s
+    value_crcs: npt.NDArray[np.uint32]
     column_offsets: Int64s
     column_crcs: Int64s
     first_ms: Int64s
@@ -203,17 +227,19 @@ class Segment:
         self._index = slice(meta_at - index_length, meta_at)
         about = self._data[meta_at : meta_at + meta_length]
         _check(path, "meta", about, meta_crc)
-        fields = json.loads(about)
-        self.meta = SegmentMeta(**(fields | {"replaces": tuple(fields["replaces"])}))
+        self.meta = SegmentMeta.from_json(json.loads(about))
+
+    def __reduce__(self) -> tuple[Callable[[Path], Segment], tuple[Path]]:
+        return opened, (self.path,)
 
     @cached_property
     def _catalogue(self) -> _Catalogue:
         raw = self._data[self._index]
         _check(self.path, "index", raw, self._index_crc)
         labels, series, columns = unpack_sections(decompress(raw))
-        column, value_lengths, value_crcs = (
-            np.frombuffer(series, dtype="<u4").reshape(3, -1).astype(np.int64)
-        )
+        times, fields = self.meta.times, self.meta.fields
+        table = np.frombuffer(series, dtype="<u4").reshape(times + 2 * fields, -1)
+        value_lengths = table[times::2].T.ravel().astype(np.int64)
         lengths, crcs, _, first, last = np.frombuffer(columns, dtype="<i8").reshape(5, -1)
         value_offsets = len(MAGIC) + np.concatenate([[0], np.cumsum(value_lengths)])
         column_offsets = value_offsets[-1] + np.concatenate([[0], np.cumsum(lengths)])
@@ -221,9 +247,9 @@ class Segment:
             raise DamagedFile(self.path, "the blobs do not fill the file")
         return _Catalogue(
             decode_label_sets(labels),
-            column,
+            table[:times].astype(np.int64),
             value_offsets,
-            value_crcs,
+            table[times + 1 :: 2].T.ravel(),
             column_offsets,
             crcs,
             first,
@@ -242,23 +268,26 @@ class Segment:
         """The labels of the series of these numbers."""
         return self._catalogue.labels.labels(series)
 
+    def texts(self, series: Int64s, name: str | None) -> set[str]:
+        """The label names among these series, or (of a name) the values of that label."""
+        return self._catalogue.labels.texts(series, name)
+
     def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
         """Those of the series whose first and last sample leave room for one in [start, end]."""
         catalogue = self._catalogue
-        column = catalogue.column[series]
-        touched: npt.NDArray[np.bool_] = (catalogue.first_ms[column] <= end_ms) & (
-            catalogue.last_ms[column] >= start_ms
-        )
+        touched: npt.NDArray[np.bool_] = (
+            catalogue.first_ms[catalogue.column[0, series]] <= end_ms
+        ) & (catalogue.last_ms[catalogue.column[-1, series]] >= start_ms)
         return series[touched]
 
     def span(self, series: int) -> tuple[int, int]:
         """The times of the first and the last sample of the series."""
-        column = self._catalogue.column[series]
-        return int(self._catalogue.first_ms[column]), int(self._catalogue.last_ms[column])
+        columns = self._catalogue.column[:, series].tolist()
+        return int(self._catalogue.first_ms[columns[0]]), int(self._catalogue.last_ms[columns[-1]])
 
-    def column(self, series: int) -> int:
-        """The number of the timestamp column that the series uses."""
-        return int(self._catalogue.column[series])
+    def column(self, series: int, time: int = 0) -> int:
+        """The number of the timestamp column that the series uses for that time of its points."""
+        return int(self._catalogue.column[time, series])
 
     def timestamps(self, column: int) -> Int64s:
         """The timestamps of a column."""
@@ -268,20 +297,33 @@ class Segment:
         _check(self.path, "timestamps", blob, int(catalogue.column_crcs[column]))
         return decode_timestamps(blob)
 
+    def run(self, series: int) -> Run:
+        """The samples of a series."""
+        return self.timestamps(self.column(series)), self.values(series)
+
     def values(self, series: int) -> Float64s:
         """The values of a series, beside the timestamps of its column."""
-        catalogue = self._catalogue
-        low, high = catalogue.value_offsets[series : series + 2].tolist()
-        blob = self._data[low:high]
-        _check(self.path, "values", blob, int(catalogue.value_crcs[series]))
-        return decode_values(blob)
+        return decode_values(self.blob(series))
 
-    def check(self) -> None:
-        """Raises `DamagedFile` unless every byte is as it was written."""
-        for column in range(len(self._catalogue.first_ms)):
-            self.timestamps(column)
-        for series in range(len(self)):
-            self.values(series)
+    def blob(self, series: int, field: int = 0) -> bytes:
+        """The encoded values of one field of a series."""
+        catalogue = self._catalogue
+        number = series * self.meta.fields + field
+        low, high = catalogue.value_offsets[number : number + 2].tolist()
+        blob = self._data[low:high]
+        _check(self.path, "values", blob, int(catalogue.value_crcs[number]))
+        return blob
+
+
+_opened: WeakValueDictionary[Path, Segment] = WeakValueDictionary()
+
+
+def opened(path: Path) -> Segment:
+    """The segment of this file, the same again as long as anybody holds it."""
+    segment = _opened.get(path)
+    if segment is None:
+        segment = _opened[path] = Segment(path)
+    return segment
 
 
 def order_of(segments: Sequence[Segment]) -> list[Segment]:

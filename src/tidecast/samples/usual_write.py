@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
 
-_SERIES, _SAMPLE, _VALUE, _TIME = 0x0A, 0x12, 0x09, 0x10
-"""The tags of a series in the message, a sample in a series, and the parts of a sample."""
-_BOTH_BYTES, _TIME_BYTES = 16, 7
+SERIES_TAG, LABEL_TAG, SAMPLE_TAG, VALUE_TAG, TIME_TAG = 0x0A, 0x0A, 0x12, 0x09, 0x10
+"""The tags of a series in the message, of labels and samples in it, of the parts of a sample."""
+BOTH_BYTES, TIME_BYTES = 16, 7
 """How long the content of a sample is with a value, and without."""
-_PADDING = 24
+PADDING = 24
 _BLOCK = 120_000
 """Bytes searched through at once: what that makes on the way stays in the cache."""
-_LONGEST_LENGTH = 3
+LONGEST_LENGTH = 3
 """Bytes of a series' length, of seven bits each: two megabytes."""
 _NOT_LAST, _VARINT = 0x0000008080808080, 0x0000808080808080
 """Where the six bytes of a timestamp have their continuation bits, and where they might."""
@@ -33,13 +33,18 @@ Octets = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class UsualSeries:
-    """The series of a message: where the labels of each stand in it, and its samples."""
+    """Where the series of a message stand, and their labels; and by sample, where each ends.
 
+    Series `i` owns the samples from `offsets[i]` to before `offsets[i + 1]`; `whole` says which of
+    them have a value besides their timestamp.
+    """
+
+    starts: Int64s
     labels_start: Int64s
     labels_end: Int64s
     offsets: Int64s
-    timestamps: Int64s
-    values: Float64s
+    ends: Int64s
+    whole: npt.NDArray[np.bool_]
 
 
 def decode_usual(message: bytes) -> UsualSeries | None:
@@ -50,59 +55,65 @@ def decode_usual(message: bytes) -> UsualSeries | None:
     """
     if not message:
         return None
-    data = message + bytes(_PADDING)
+    data = message + bytes(PADDING)
     octets = np.frombuffer(data, dtype=np.uint8)
-    starts, ends = _samples(octets, len(message))
-    if not len(starts) or ends[-1] != len(message):
+    found = find_samples(octets, len(message))
+    if found is None or found[1][-1] != len(message):
         return None
+    starts, ends, whole = found
     before = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
     first = (starts != before).nonzero()[0]
     if not len(first) or first[0] != 0:
         return None
     headers = before[first]
-    lengths, labels_start = _lengths(octets, headers + 1)
+    lengths, labels_start = read_lengths(octets, headers + 1)
     labels_end = starts[first]
     series_end = np.append(headers[1:], len(message))
     if not (
-        (octets[headers] == _SERIES)
+        (octets[headers] == SERIES_TAG)
         & (labels_start < labels_end)
         & (labels_start + lengths == series_end)
     ).all():
         return None
-    samples = _values(data, octets, starts, ends)
-    if samples is None:
-        return None
-    return UsualSeries(labels_start, labels_end, np.append(first, len(starts)), *samples)
+    offsets = np.append(first, len(starts))
+    return UsualSeries(headers, labels_start, labels_end, offsets, ends, whole)
 
 
-def _samples(octets: Octets, size: int) -> tuple[Int64s, Int64s]:
-    """Where what looks like a sample begins and ends, less what begins inside another."""
+def find_samples(octets: Octets, size: int) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]] | None:
+    """Where in so many bytes what looks like a sample begins and ends, and which have a value.
+
+    What begins inside another is left out; None where nothing is found. Behind the bytes there are
+    `PADDING` more.
+    """
     at = np.concatenate(
         [_tags(octets, low, min(low + _BLOCK, size)) for low in range(0, size, _BLOCK)]
     )
     length = octets[at + 1]
-    both = (length == _BOTH_BYTES) & (octets[at + 2] == _VALUE) & (octets[at + 11] == _TIME)
-    alike = both | ((length == _TIME_BYTES) & (octets[at + 2] == _TIME))
+    both = (length == BOTH_BYTES) & (octets[at + 2] == VALUE_TAG) & (octets[at + 11] == TIME_TAG)
+    alike = both | ((length == TIME_BYTES) & (octets[at + 2] == TIME_TAG))
     starts = at[alike]
     ends = starts + 2 + length[alike]
+    usual = _words(octets.data)[ends - 6] & _VARINT == _NOT_LAST
+    if not usual.all():
+        starts, ends = starts[usual], ends[usual]
     overlaps = starts[1:] < ends[:-1]
     if overlaps.any():
         inside = overlaps.nonzero()[0] + 1
         starts, ends = np.delete(starts, inside), np.delete(ends, inside)
-    return starts, ends
+    return (starts, ends, octets[starts + 1] == BOTH_BYTES) if len(starts) else None
 
 
 def _tags(octets: Octets, low: int, high: int) -> Int64s:
     """Where in this part the tag of a sample stands before a sample's length."""
     length = octets[low + 1 : high + 1]
-    found = length == _BOTH_BYTES
-    found |= length == _TIME_BYTES
-    found &= octets[low:high] == _SAMPLE
+    found = length == BOTH_BYTES
+    found |= length == TIME_BYTES
+    found &= octets[low:high] == SAMPLE_TAG
     places: Int64s = found.nonzero()[0] + low
     return places
 
 
-def _lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
+def read_lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
     """The varints of up to three bytes at these places, and where what follows them begins.
 
     A longer one gives a length of -1.
@@ -110,7 +121,7 @@ def _lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
     lengths = np.zeros(len(at), dtype=np.int64)
     following = at.copy()
     open_ = np.ones(len(at), dtype=np.bool_)
-    for i in range(_LONGEST_LENGTH):
+    for i in range(LONGEST_LENGTH):
         byte = octets[following].astype(np.int64)
         lengths |= np.where(open_, (byte & 0x7F) << (7 * i), 0)
         following += open_
@@ -119,18 +130,28 @@ def _lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
     return lengths, following
 
 
-def _values(
-    data: bytes, octets: Octets, starts: Int64s, ends: Int64s
-) -> tuple[Int64s, Float64s] | None:
-    """Timestamps and values of the samples, None unless all timestamps have six bytes."""
-    # One number of eight bytes at each byte of the message.
-    words = np.ndarray(len(data) - 7, dtype="<u8", buffer=data, strides=(1,))
-    times = words[ends - 6]
-    if (times & _VARINT != _NOT_LAST).any():
-        return None
-    timestamps = times & 0x7F
-    for i in range(1, 6):
-        timestamps |= (times >> i) & (0x7F << (7 * i))
-    bits = words[starts + 3]
-    bits[octets[starts + 1] != _BOTH_BYTES] = 0
-    return timestamps.view(np.int64), bits.view(np.float64)
+def sample_values(
+    message: bytes, ends: Int64s, whole: npt.NDArray[np.bool_]
+) -> tuple[Int64s, Float64s]:
+    """Timestamps and values of the usual samples that end at these places."""
+    words = _words(message)
+    bits = words[ends - 15]
+    bits[~whole] = 0
+    timestamps = _timestamps(words[ends - 8].view(np.int64) >> 16)
+    return timestamps, bits.view(np.float64)
+
+
+def _timestamps(varints: Int64s) -> Int64s:
+    """The numbers that varints of six bytes spell: neighbours are joined, and these once more."""
+    odd = varints & 0x7F007F007F00
+    varints &= 0x007F007F007F
+    varints |= odd >> 1
+    joined: Int64s = varints & 0x3FFF
+    joined |= (varints >> 2) & (0x3FFF << 14)
+    joined |= (varints >> 4) & (0x3FFF << 28)
+    return joined
+
+
+def _words(data: bytes | memoryview) -> npt.NDArray[np.uint64]:
+    """The number of eight bytes that begins at each byte."""
+    return np.ndarray(len(data) - 7, dtype="<u8", buffer=data, strides=(1,))

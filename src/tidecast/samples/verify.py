@@ -43,10 +43,11 @@ def verify(directory: Path) -> VerifyReport:
     A store in use may be verified; files that its upkeep removes meanwhile are left out.
     """
     paths = [
-        *sorted((directory / "segments").glob("*.seg")),
+        *sorted(directory.rglob("*.seg")),
         *sorted(directory.rglob("*.bad")),
         *log_paths(directory / "log"),
         directory / "forgotten.json",
+        directory / "kept.json",
         directory / "metadata.json",
     ]
     damage: list[Damage] = []
@@ -81,21 +82,27 @@ def _damage_of_segment(path: Path) -> Iterator[Damage]:
     """One damage for all series of which something cannot be read."""
     try:
         segment = Segment(path)
-        columns = [segment.column(number) for number in range(len(segment))]
+        columns = [
+            {segment.column(number, time) for time in range(segment.meta.times)}
+            for number in range(len(segment))
+        ]
     except DamagedFile as error:
         yield Damage(path, str(error), *_window(path))
         return
     bad_columns = {
         column: fault
-        for column in sorted(set(columns))
+        for column in sorted(set().union(*columns))
         if (fault := _fault_of(partial(segment.timestamps, column)))
     }
     lost, faults = [], dict.fromkeys(bad_columns.values())
-    for number, column in enumerate(columns):
-        fault = _fault_of(partial(segment.values, number))
-        if fault:
-            faults[fault] = None
-        if fault or column in bad_columns:
+    for number, used in enumerate(columns):
+        found = {
+            fault
+            for field in range(segment.meta.fields)
+            if (fault := _fault_of(partial(segment.blob, number, field)))
+        }
+        faults |= dict.fromkeys(sorted(found))
+        if found or not used.isdisjoint(bad_columns):
             lost.append(number)
     if lost:
         series = segment.labels(np.array(lost, dtype=np.int64))

@@ -12,9 +12,10 @@ from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.fast_path import FullIn
-from tidecast.journeys.forecast_fleet import definition_of
+from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
@@ -22,18 +23,26 @@ from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
 from tidecast.promql.push_down import PushDownEngine
 from tidecast.promql.query_engine import QueryEngine
+from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
-from tidecast.samples.batch import SampleBatch
+from tidecast.samples.apart import Runner
+from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.kept import Tier
 from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
+from tidecast.samples.protocol import SelectLimits
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
 from tidecast.server.problems import Problem
+from tidecast.server.room import max_disk_bytes
 from tidecast.server.store_metrics import StoreHealth
+from tidecast.server.store_worker import store_runner
+from tidecast.server.worker import Worker
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
 from tidecast_collector.errors import TidecastError
+from tidecast_collector.labels import Labels
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +55,22 @@ class CannotOpen(TidecastError):
     """The data directory cannot be used."""
 
 
-def open_raw(settings: ServerSettings) -> EmbeddedSamples | PrometheusSamples:
+def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | PrometheusSamples:
     """Where all but our own series are: in a directory, or in an engine that is there already."""
     directory = settings.data_dir / "samples"
     if settings.samples_backend == "embedded":
+        tiers = (
+            Tier("5m", HOUR_MS // 12, settings.retention_5m_ms),
+            Tier("1h", HOUR_MS, settings.retention_1h_ms),
+        )
         window_ms = settings.out_of_order_window_ms
-        return EmbeddedSamples(directory / "raw", out_of_order_window_ms=window_ms)
+        return EmbeddedSamples(
+            directory / "raw",
+            tiers=tiers,
+            out_of_order_window_ms=window_ms,
+            max_series=settings.max_series,
+            apart=apart,
+        )
     token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
     address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
     directory.mkdir(exist_ok=True)
@@ -69,25 +88,37 @@ class Application:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         except OSError as error:
             raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
-        self.raw = open_raw(settings)
+        self.max_disk_bytes = max_disk_bytes(settings)
+        self.worker = Worker()
+        apart = store_runner(self.worker.store)
+        self.raw = open_raw(settings, apart)
         self.own = EmbeddedSamples(
             settings.data_dir / "samples" / "own",
             window_ms=OWN_WINDOW_MS,
             flush_samples=OWN_FLUSH_SAMPLES,
+            apart=apart,
         )
         self.embedded = {"own": self.own}
         if isinstance(self.raw, EmbeddedSamples):
             self.embedded["raw"] = self.raw
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        local = Engine(self.samples)
+        local = Engine(
+            self.samples,
+            lookback_ms=settings.query_lookback_ms,
+            limits=QueryLimits(
+                select=SelectLimits(samples=settings.query_max_samples),
+                memory_bytes=settings.query_max_memory_mib << 20,
+                timeout_seconds=settings.query_timeout_ms / 1000,
+            ),
+        )
         self.engine: QueryEngine = local
         if isinstance(self.raw, PrometheusSamples):
             self.engine = PushDownEngine(local, self.raw, self.own)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
         self.metrics = ServerMetrics()
-        self.metrics.registry.register(StoreHealth(self.embedded))
+        self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
         self.late = LateHours(self.records)
@@ -101,8 +132,13 @@ class Application:
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
             record=self._record,
+            show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.track = FleetTrack()
+        """How past forecasts fared."""
+        self.progress = RunProgress()
+        """How far the run of forecasts is."""
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
@@ -125,6 +161,7 @@ class Application:
         self.own.close()
         self.raw.close()
         self.records.close()
+        self.worker.close()
 
     def _record(self, samples: Sequence[VectorSample], at_ms: int) -> None:
         """Keeps what a recording rule gave."""
@@ -132,6 +169,12 @@ class Application:
         self.samples.append(
             SampleBatch.of((each.labels, stamp, np.array([each.value])) for each in samples)
         )
+
+    def _show_alerts(
+        self, samples: Sequence[VectorSample], ended: Sequence[Labels], at_ms: int
+    ) -> None:
+        """Keeps what alerts there are, as series."""
+        self._record([*samples, *(VectorSample(each, float(STALE_NAN)) for each in ended)], at_ms)
 
     def register(self, records: Sequence[UsageRecords], units: Mapping[ResourceKey, str]) -> None:
         """Makes the resources of these records known, with their units where policy has none."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Any
 
+from tidecast.journeys.explain_forecast import finding_document, iso
 from tidecast.web.data import HostSummary
 from tidecast_alerts.model import Incident, IncidentView, Signal
 from tidecast_reports.capacity import CapacityReport, ResourceOutlook
@@ -13,13 +13,6 @@ from tidecast_reports.sentences import sentence
 from tidecast_reports.units import share
 
 Document = dict[str, Any]
-
-
-def iso(at_ms: int | None) -> str | None:
-    """The moment in ISO 8601 with seconds and Z."""
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def capacity(report: CapacityReport) -> Document:
@@ -58,6 +51,8 @@ def outlook(each: ResourceOutlook) -> Document:
         "source": each.source,
         "query": each.query,
         "published": iso(each.published_ms),
+        "track": each.track and {"held": each.track.held, "scored": each.track.scored},
+        "findings": [finding_document(finding) for finding in each.findings],
     }
 
 

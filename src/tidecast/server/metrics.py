@@ -41,6 +41,17 @@ class ServerMetrics:
         self._rejected = counter(
             "tidecast_ingest_rejected_series", "Series refused by validation.", registry=registry
         )
+        self._over_limit = counter(
+            "tidecast_ingest_series_over_limit",
+            "New series refused because as many as may be were active.",
+            registry=registry,
+        )
+        self._refused_writes = counter(
+            "tidecast_ingest_refused_writes",
+            "Writes of which nothing or not all was kept, by the status they were answered.",
+            ["status"],
+            registry=registry,
+        )
         self._own = counter(
             "tidecast_ingest_own_series_dropped",
             "Series of our own that came back.",
@@ -73,12 +84,17 @@ class ServerMetrics:
             (self._samples, appended.appended),
             (self._duplicates, appended.duplicates),
             (self._rejected, len(appended.rejected)),
+            (self._over_limit, appended.over_limit),
             (self._own, report.own_series_dropped),
             (self._exemplars, decoded.exemplars),
             (self._histograms, decoded.histograms),
         ):
             if amount:
                 counted.inc(amount)
+
+    def count_refused_write(self, status: int) -> None:
+        """Counts a remote-write that was answered so."""
+        self._refused_writes.labels(str(status)).inc()
 
     def count_task(self, task: str, seconds: float, failed: bool) -> None:
         """Counts one run of a background task."""

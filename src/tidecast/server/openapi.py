@@ -27,6 +27,13 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+COUNT: Schema = {"type": "integer"}
+TRACK = _object(
+    held=COUNT, scored=COUNT, values=COUNT, coverage80=NUMBER, coverage95=NUMBER,
+    unwidened_coverage80=NUMBER, mean_error_ratio=NUMBER, pinball_ratio=NUMBER,
+    alarms={"type": "object"}, crossings=COUNT, crossing_error_seconds=NUMBER,
+)  # fmt: skip
+
 SCHEMAS: dict[str, Schema] = {
     "Problem": _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT),
     "Outlook": _object(
@@ -36,12 +43,55 @@ SCHEMAS: dict[str, Schema] = {
         provisional_usage=NUMBER,
         full_in_seconds={"oneOf": [{"type": "null"}, _object(p10=NUMBER, p50=NUMBER, p90=NUMBER)]},
         method=TEXT, reasons=_list(TEXT), source=TEXT, query=TEXT, published=TIME,
-        sentence=TEXT,
+        sentence=TEXT, findings=_list(_ref("Finding")),
+        track={"oneOf": [{"type": "null"}, _object(held=COUNT, scored=COUNT)]},
         history=_object(times_ms=_list({"type": "integer"}), values=NUMBERS),
         forecast={"oneOf": [{"type": "null"}, _object(
             times_ms=_list({"type": "integer"}), mean=NUMBERS, lo80=NUMBERS, hi80=NUMBERS,
             lo95=NUMBERS, hi95=NUMBERS,
         )]},
+    ),
+    "Finding": _object(
+        kind=TEXT, severity={"type": "string", "enum": ["note", "warning", "error"]}, first=TIME,
+        last=TIME, what=TEXT, do=TEXT,
+    ),
+    "Track": TRACK,
+    "Score": _object(
+        published=TIME, lead_days=COUNT, scored=TIME, values=COUNT, coverage80=NUMBER,
+        coverage95=NUMBER, mean_error=NUMBER, pinball=NUMBER, crossed=TIME,
+        crossing_error_seconds=NUMBER, held={"type": ["boolean", "null"]},
+        alarm={"type": ["string", "null"], "enum": ["right", "wrong", "missed", "quiet", None]},
+    ),
+    "Explanation": _object(
+        host=TEXT, resource=TEXT, item=TEXT, unit=TEXT, statistic=TEXT,
+        state={"type": "string", "enum": STATES}, p10=TIME, p50=TIME, p90=TIME, published=TIME,
+        reasons=_list(TEXT), query=TEXT,
+        mark={"oneOf": [{"type": "null"}, _object(value=NUMBER, source=TEXT)]},
+        span={"oneOf": [{"type": "null"}, _object(
+            first=TIME, last=TIME, values=COUNT, step_seconds=COUNT,
+        )]},
+        method=_object(
+            name=TEXT, members={"type": "object"}, origins=COUNT, mean_error=NUMBER,
+            naive_mean_error=NUMBER, widening=NUMBER,
+        ),
+        probability=NUMBER, within_lead_time=NUMBER, findings=_list(_ref("Finding")),
+        steps=_list(_object(at=TIME, size=NUMBER)),
+        parts={"oneOf": [{"type": "null"}, _object(
+            trend_strength=NUMBER, rise_per_day=NUMBER, seasons={"type": "object"},
+            times_ms=_list(COUNT), trend=NUMBERS, season=NUMBERS, rest=NUMBERS,
+        )]},
+        parts_lacking=TEXT, track={"oneOf": [{"type": "null"}, _ref("Track")]},
+        last_errors=_list(_ref("Score")),
+    ),
+    "Run": _object(
+        running={"type": "boolean"}, due={"type": "boolean"}, started=TIME, done=COUNT,
+        total=COUNT, seconds=NUMBER,
+    ),
+    "MethodScore": _object(
+        series=TEXT, method=TEXT, origins=COUNT, values=COUNT, mae=NUMBER, mase=NUMBER,
+        pinball=NUMBER, coverage80=NUMBER, coverage95=NUMBER, dates=COUNT,
+        date_pinball_days=NUMBER, date_error_days=NUMBER, alarms_right=COUNT, alarms_wrong=COUNT,
+        alarms_missed=COUNT,
     ),
     "Incident": _object(
         id={"type": "integer"}, name=TEXT, title=TEXT,
@@ -150,6 +200,42 @@ def _paths() -> dict[str, Schema]:
             )
         },
         "/resource": {"get": _operation("One resource with its series", _ref("Outlook"), key)},
+        "/forecasts": {
+            "get": _operation(
+                "How past forecasts fared",
+                _object(
+                    fleet=_ref("Track"),
+                    kinds={"type": "object", "additionalProperties": _ref("Track")},
+                ),
+            )
+        },
+        "/forecasts/scores": {
+            "get": _operation(
+                "How past forecasts for one resource fared",
+                _object(
+                    host=TEXT,
+                    resource=TEXT,
+                    item=TEXT,
+                    track=_ref("Track"),
+                    scores=_list(_ref("Score")),
+                ),
+                key,
+            )
+        },
+        "/forecasts/explain": {
+            "get": _operation("What is behind one forecast", _ref("Explanation"), key)
+        },
+        "/forecasts/run": {
+            "get": _operation("How far the run of forecasts is", _ref("Run")),
+            "post": _operation("Make every forecast again", _ref("Run")),
+        },
+        "/backtest": {
+            "get": _operation(
+                "Forecasts of the past made again, beside other methods",
+                _object(total=COUNT, offset=COUNT, series=COUNT, scores=_list(_ref("MethodScore"))),
+                [_query(name) for name in ("match", "horizon", "origins", "offset", "limit")],
+            )
+        },
         "/hosts": {"get": _operation("Hosts", _object(hosts=_list(_ref("Host"))))},
         "/hosts/retire": {
             "post": _operation("Retire a host or resource", {"type": "object"}, body="Retirement")

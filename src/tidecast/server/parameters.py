@@ -30,10 +30,10 @@ _DURATION = re.compile(DURATION_PATTERN)
 
 
 async def parameters_of(request: Request) -> Parameters:
-    """Those of the path and the URL and, for a POST form, those of its body too."""
+    """Those of the path and the URL and, for a form, those of its body too."""
     items = [*request.query_params.multi_items(), *request.path_params.items()]
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method == "POST" and kind == "application/x-www-form-urlencoded":
+    if request.method in ("POST", "PUT") and kind == "application/x-www-form-urlencoded":
         body = await read_body(request, MAX_FORM_BYTES)
         try:
             items += parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -18,15 +19,10 @@ from tidecast.promql.durations import format_duration
 from tidecast.promql.errors import ParseError
 from tidecast.promql.parser import parse
 from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
-from tidecast.promql.settings import QueryOptions
-from tidecast.promql.tree import ValueType, VectorSelector
+from tidecast.promql.tree import ValueType
 from tidecast.promql.tree_json import tree_json
-from tidecast.samples.matchers import Matchers
 from tidecast.samples.protocol import Samples
 from tidecast.server.parameters import (
-    MAX_TIME_MS,
-    MIN_TIME_MS,
     InvalidParameter,
     Parameters,
     duration_ms,
@@ -35,13 +31,10 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
-from tidecast.server.prometheus_answers import (
-    answer_pieces,
-    answer_response,
-    failure,
-    success,
-    while_wanted,
-)
+from tidecast.server.prometheus_answers import failure, success
+from tidecast.server.queries import Queries
+from tidecast.server.query_request import TRUNCATED, QueryRequest
+from tidecast.server.selections import given_matchers, given_span, given_time
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import TidecastError
@@ -49,19 +42,24 @@ from tidecast_collector.errors import TidecastError
 MAX_POINTS = 11_000
 LANGUAGE_VERSION = "3.5.0"
 """The Prometheus whose query language and API these are; clients choose their features by it."""
-TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_")
 
 Handler = Callable[[Parameters], Awaitable[Response]]
-QueryHandler = Callable[[Parameters, Callable[[], bool]], QueryResult]
+QueryHandler = Callable[[Parameters], QueryRequest]
 
 
 class PrometheusApi:
     """The handlers, over the engine, the samples and the alerts they ask."""
 
     def __init__(
-        self, engine: QueryEngine, samples: Samples, alerts: AlertEngine, clock: SystemClock
+        self,
+        engine: QueryEngine,
+        samples: Samples,
+        alerts: AlertEngine,
+        clock: SystemClock,
+        queries: Queries | None = None,
     ) -> None:
+        self._queries = queries or Queries(engine)
         self._engine, self._samples, self._alerts, self._clock = engine, samples, alerts, clock
         self._started_ms = clock.now_ms()
 
@@ -77,9 +75,10 @@ class PrometheusApi:
             ("query_exemplars", self.query_exemplars),
             ("format_query", self.format_query),
             ("parse_query", self.parse_query),
+            # Grafana's suggestions ask by POST what Prometheus answers to GET alone.
+            ("label/{name}/values", self.label_values),
         ]
         reads: list[tuple[str, Handler]] = [
-            ("label/{name}/values", self.label_values),
             ("metadata", self.metadata),
             ("rules", self.rules),
             ("alerts", self.alerts),
@@ -89,19 +88,18 @@ class PrometheusApi:
             ("status/config", self.config),
         ]
         return [
-            *(_route(path, _query_endpoint(each), ["GET", "POST"]) for path, each in queries),
+            *(_route(path, self._query_endpoint(each), ["GET", "POST"]) for path, each in queries),
             *(_route(path, _endpoint(each), ["GET", "POST"]) for path, each in handlers),
             *(_route(path, _endpoint(each), ["GET"]) for path, each in reads),
         ]
 
-    def query(self, parameters: Parameters, cancelled: Callable[[], bool]) -> QueryResult:
+    def query(self, parameters: Parameters) -> QueryRequest:
         """An expression at one time."""
         text = required(parameters, "query")
-        at = self._time(parameters, "time", self._clock.now_ms())
-        options = _options(parameters, cancelled)
-        return _within_limit(self._engine.instant(text, at, options), parameters)
+        at = given_time(parameters, "time", self._clock.now_ms())
+        return _asked(parameters, QueryRequest(text, at, at))
 
-    def query_range(self, parameters: Parameters, cancelled: Callable[[], bool]) -> QueryResult:
+    def query_range(self, parameters: Parameters) -> QueryRequest:
         """An expression at each step of a range."""
         text = required(parameters, "query")
         start = time_ms(required(parameters, "start"), "start")
@@ -122,13 +120,12 @@ class PrometheusApi:
                 f'invalid parameter "query": invalid expression type "{kind.value}" for range '
                 "query, must be Scalar or instant Vector"
             )
-        options = _options(parameters, cancelled)
-        return _within_limit(self._engine.range(text, start, end, step, options), parameters)
+        return _asked(parameters, QueryRequest(text, start, end, step))
 
     async def query_exemplars(self, parameters: Parameters) -> Response:
         """No exemplar: none is kept."""
         parse(required(parameters, "query"))
-        self._span(parameters)
+        given_span(parameters)
         return success([])
 
     async def format_query(self, parameters: Parameters) -> Response:
@@ -141,27 +138,27 @@ class PrometheusApi:
 
     async def series(self, parameters: Parameters) -> Response:
         """The label sets that the selectors of match[] meet."""
-        matchers = _matchers(parameters)
+        matchers = given_matchers(parameters)
         if not matchers:
             raise InvalidParameter("no match[] parameter provided")
-        start, end = self._span(parameters)
+        start, end = given_span(parameters)
         found = await run_in_threadpool(self._samples.series, matchers, start, end)
         return _limited([dict(labels) for labels in found], parameters)
 
     async def labels(self, parameters: Parameters) -> Response:
         """Label names."""
-        start, end = self._span(parameters)
+        start, end = given_span(parameters)
         names = await run_in_threadpool(
-            self._samples.label_names, _matchers(parameters), start, end
+            self._samples.label_names, given_matchers(parameters), start, end
         )
         return _limited(list(names), parameters)
 
     async def label_values(self, parameters: Parameters) -> Response:
         """Values of one label."""
-        start, end = self._span(parameters)
+        start, end = given_span(parameters)
         name = unescape_name(required(parameters, "name"))
         values = await run_in_threadpool(
-            self._samples.label_values, name, _matchers(parameters), start, end
+            self._samples.label_values, name, given_matchers(parameters), start, end
         )
         return _limited(list(values), parameters)
 
@@ -185,7 +182,15 @@ class PrometheusApi:
 
     async def rules(self, parameters: Parameters) -> Response:
         """The rule groups, as they were last evaluated."""
-        return success(await run_in_threadpool(api_rules, self._alerts.status()))
+        wanted = functools.partial(
+            api_rules,
+            type=parameters.get("type", ""),
+            rule_names=parameters.getlist("rule_name[]"),
+            rule_groups=parameters.getlist("rule_group[]"),
+            files=parameters.getlist("file[]"),
+            exclude_alerts=parameters.get("exclude_alerts") == "true",
+        )
+        return success(await run_in_threadpool(wanted, self._alerts.status()))
 
     async def alerts(self, parameters: Parameters) -> Response:
         """The pending and firing alerts."""
@@ -230,15 +235,16 @@ class PrometheusApi:
         interval = format_duration(self._engine.subquery_step_ms)
         return success({"yaml": f"global:\n  evaluation_interval: {interval}\n"})
 
-    def _time(self, parameters: Parameters, name: str, otherwise: int) -> int:
-        text = parameters.get(name)
-        return time_ms(text, name) if text else otherwise
+    def _query_endpoint(self, handler: QueryHandler) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(http: Request) -> Response:
+            try:
+                request = handler(await parameters_of(http))
+                gzip = "gzip" in http.headers.get("accept-encoding", "")
+                return await self._queries.answer(http, replace(request, gzip=gzip))
+            except TidecastError as error:
+                return failure(_located(error))
 
-    def _span(self, parameters: Parameters) -> tuple[int, int]:
-        return (
-            self._time(parameters, "start", MIN_TIME_MS),
-            self._time(parameters, "end", MAX_TIME_MS),
-        )
+        return answer
 
 
 def unescape_name(name: str) -> str:
@@ -258,47 +264,16 @@ def _rfc3339(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _options(parameters: Parameters, cancelled: Callable[[], bool]) -> QueryOptions:
+def _asked(parameters: Parameters, request: QueryRequest) -> QueryRequest:
+    """The request with what may be asked for of any query."""
     timeout, lookback = parameters.get("timeout"), parameters.get("lookback_delta")
-    return QueryOptions(
-        duration_ms(timeout, "timeout") / 1000 if timeout else None,
-        duration_ms(lookback, "lookback_delta") if lookback else None,
-        cancelled,
+    return replace(
+        request,
+        timeout_seconds=duration_ms(timeout, "timeout") / 1000 if timeout else None,
+        lookback_ms=duration_ms(lookback, "lookback_delta") if lookback else None,
+        series_limit=whole_number(parameters, "limit"),
+        stats=bool(parameters.get("stats")),
     )
-
-
-def _within_limit(result: QueryResult, parameters: Parameters) -> QueryResult:
-    """The result with at most `limit` series."""
-    limit = whole_number(parameters, "limit")
-    value = result.value
-    if not limit or isinstance(value, Scalar | String) or len(value) <= limit:
-        return result
-    cut: Vector | Matrix
-    if isinstance(value, Vector):
-        cut = Vector(value.at_ms, value.labels[:limit], value.values[:limit])
-    else:
-        end = int(value.offsets[limit])
-        cut = Matrix(
-            value.labels[:limit],
-            value.offsets[: limit + 1],
-            value.timestamps[:end],
-            value.values[:end],
-        )
-    return replace(result, value=cut, warnings=(*result.warnings, TRUNCATED))
-
-
-def _matchers(parameters: Parameters) -> list[Matchers]:
-    return [_selector(text) for text in parameters.getlist("match[]")]
-
-
-def _selector(text: str) -> Matchers:
-    try:
-        tree = parse(text)
-    except ParseError as error:
-        raise InvalidParameter(f'invalid parameter "match[]": {error}') from error
-    if not isinstance(tree, VectorSelector):
-        raise InvalidParameter(f'invalid parameter "match[]": {text[:100]!r} is not a selector')
-    return tree.all_matchers
 
 
 def _limited(found: Sequence[object], parameters: Parameters) -> Response:
@@ -318,21 +293,6 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
             return await handler(await parameters_of(request))
-        except TidecastError as error:
-            return failure(_located(error))
-
-    return answer
-
-
-def _query_endpoint(handler: QueryHandler) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        def run(cancelled: Callable[[], bool]) -> Response:
-            pieces = answer_pieces(handler(parameters, cancelled))
-            return answer_response(next(pieces), pieces)
-
-        try:
-            parameters = await parameters_of(request)
-            return await while_wanted(request, run)
         except TidecastError as error:
             return failure(_located(error))
 

@@ -25,9 +25,13 @@ from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.forecast_api import ForecastApi
+from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
+from tidecast.server.queries import Queries
 from tidecast.server.tidecast_api import TidecastApi
+from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
@@ -108,9 +112,15 @@ def _listen(settings: ServerSettings) -> socket.socket:
 
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
-    views = Views(application)
+    forecasts = ForecastApi(application, upkeep)
+    views = Views(application, forecasts.explained)
+    heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
-        application.engine, application.samples, application.alerts, application.clock
+        application.engine,
+        application.samples,
+        application.alerts,
+        application.clock,
+        Queries(application.engine, heavy, application.settings.query_max_concurrency),
     )
     write = WriteApi(
         application.ingest, application.samples, application.metrics, application.clock
@@ -122,8 +132,10 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             Route("/metrics", _metrics(application)),
             *write.routes(),
             *prometheus.routes(),
+            *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
+            *forecasts.routes(),
             *page_routes(views),
         ],
         middleware=[

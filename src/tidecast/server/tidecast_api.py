@@ -54,7 +54,7 @@ class TidecastApi:
             ("PUT", "/settings/generated", self.set_generated),
         ]
         routes = [
-            Route(PREFIX + path, _endpoint(answer), methods=[method])
+            Route(PREFIX + path, json_endpoint(answer), methods=[method])
             for method, path, answer in handlers
         ]
         return [*routes, Route(f"{PREFIX}/reports/capacity", self.capacity_report)]
@@ -170,7 +170,9 @@ def _text(body: dict[str, object], name: str, otherwise: str | None = None) -> s
     return value
 
 
-def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+def json_endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """The answer as JSON, and a `TidecastError` as problem details."""
+
     async def endpoint(request: Request) -> Response:
         try:
             body = await answer(request)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
 from tidecast.journeys.fast_path import FullIn, watch_fast_path
-from tidecast.journeys.forecast_fleet import Fleet, forecast_fleet
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.own_series import (
@@ -18,18 +17,20 @@ from tidecast.journeys.own_series import (
     forecast_points,
     host_points,
     incident_points,
+    progress_points,
+    track_points,
 )
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
+from tidecast.server.forecasting import Forecasting
 from tidecast.server.notify import Webhooks
+from tidecast.server.room import room_for_raw
 from tidecast.server.tasks import Tasks
-from tidecast.server.worker import Worker
 from tidecast_alerts.model import IncidentState
 from tidecast_alerts.notifications import deliver_due
-from tidecast_analytics.forecasting import forecast
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +81,12 @@ class Upkeep:
     def __init__(self, application: Application) -> None:
         self._app = application
         self._clock: SystemClock = application.clock
-        self._worker = Worker()
+        self.forecasting = Forecasting(application)
         self._tasks = Tasks(application.metrics)
         self._due = Due()
         self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
+        self._busy = False
         application.usage_imported = self._usage_imported
         application.metrics.show(self.newest_own_series)
 
@@ -92,6 +94,9 @@ class Upkeep:
         """Sets it all going."""
         if self._app.late.watermark_ms is None:
             self._app.late.close(last_closed_hour(self._clock.now_ms()))
+        self.forecasting.start()
+        if self.forecasting.unfinished():
+            self._due.note(self._clock.now_ms(), everything=False)
         every = self._tasks.every
         if self._app.tokens is not None:
             every(1, "tokens", self._app.tokens.reload_if_changed)
@@ -100,21 +105,27 @@ class Upkeep:
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(5, "usage", self._measure)
         every(2, "forecasts", self._forecast)
+        every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
         every(2, "notifications", self._notify)
-        every(60, "retention", self._retain)
+        every(60, "keeping", self._keep)
+        every(30, "worker", self._app.worker.end_idle)
 
     def stop(self) -> None:
         """Lets what runs finish."""
+        self.forecasting.stop()
         self._tasks.stop()
-        self._worker.close()
         self._app.save_hosts()
+
+    def forecast_again(self) -> None:
+        """Has every forecast made again, soon."""
+        self._due.note(self._clock.now_ms(), everything=True)
 
     def status(self) -> dict[str, object]:
         """What is still to be done with what came in."""
         return {
             "late_hours": len(self._app.late),
-            "forecasts_due": bool(self._due),
+            "forecasts_due": bool(self._due) or self._busy,
             "usage_until_ms": self._app.late.watermark_ms,
         }
 
@@ -140,7 +151,7 @@ class Upkeep:
             incidents = unit.alerting.incidents(limit=10_000)
         since_ms = self._clock.now_ms() - ENDED_MS
         living = {
-            (r.host, r.resource, r.item)
+            ResourceKey(r.host, r.resource, r.item)
             for r in resources
             if not r.retired and r.last_seen_ms > since_ms
         }
@@ -150,6 +161,8 @@ class Upkeep:
             counts[each.state] += 1
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
+            *track_points(self._app.track, living),
+            *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
         ]
 
@@ -182,24 +195,25 @@ class Upkeep:
     def _forecast(self) -> None:
         """Forecasts once new usage records are complete; late hours still due are waited for."""
         now = self._clock.now_ms()
-        due, everything = self._due.take(now, wait=len(self._app.late) > 0)
-        if not due:
-            return
-        fleet = Fleet(
-            self._app.own,
-            self._app.records,
-            self._app.definitions,
-            lambda histories, horizon: self._worker.run(forecast, histories, horizon),
-        )
+        self._busy = bool(self._due)
         try:
-            horizon_ms = self._app.settings.horizon_ms
-            count = forecast_fleet(fleet, now, horizon_ms, everything=everything)
-        except BaseException:
-            self._due.note(now, everything=everything)
-            raise
+            due, everything = self._due.take(now, wait=len(self._app.late) > 0)
+            if not due:
+                return
+            count = self._run_forecasts(everything=everything)
+        finally:
+            self._busy = False
         self._app.changes += 1
         log.info("published %d forecasts", count)
         self._write_own_series()
+
+    def _run_forecasts(self, *, everything: bool) -> int:
+        try:
+            return self.forecasting.run(everything=everything)
+        except BaseException:
+            begun = self.forecasting.unfinished()
+            self._due.note(self._clock.now_ms(), everything=everything and not begun)
+            raise
 
     def _watch_fast_path(self) -> None:
         found: dict[ResourceKey, FullIn | None] = watch_fast_path(
@@ -211,15 +225,23 @@ class Upkeep:
     def _notify(self) -> None:
         deliver_due(self._app.records.alerting_unit, self._webhooks.send, self._clock)
 
-    def _retain(self) -> None:
-        """Forgets what is too old, but nothing that usage records may yet be made of.
+    def _keep(self) -> None:
+        """Builds tiers, and forgets what is too old or has no room."""
+        raw = self._app.raw
+        if isinstance(raw, EmbeddedSamples):
+            try:
+                raw.build_tiers(self._clock.now_ms())
+                self._retain(raw)
+            finally:
+                raw.make_room(room_for_raw(self._app.settings, self._app.max_disk_bytes))
+        self._app.own.retain(self._clock.now_ms() - OWN_RETENTION_MS)
+
+    def _retain(self, raw: EmbeddedSamples) -> None:
+        """Forgets raw samples that are too old, unless usage records may yet be made of them.
 
         An import brings the parts of one expression one after the other; while it goes on, and for
         an hour afterwards, old raw samples stay.
         """
         now = self._clock.now_ms()
-        if len(self._app.late) or now - self._late_ms < HOUR_MS:
-            return
-        if isinstance(self._app.raw, EmbeddedSamples):
-            self._app.raw.retain(now - self._app.settings.retention_ms)
-        self._app.own.retain(now - OWN_RETENTION_MS)
+        if not len(self._app.late) and now - self._late_ms >= HOUR_MS:
+            raw.keep(now, self._app.settings.retention_ms)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +22,11 @@ from tidecast.journeys.usage_records import (
 from tidecast.records import PublishedForecast
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.server.application import Application
+from tidecast.server.ledger_views import band_of, past_forecasts, track_record
 from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import Incident, IncidentState, IncidentView
 from tidecast_analytics.forecasting import MINIMUM_STEPS
-from tidecast_reports.capacity import Band, CapacityReport, PastForecast, ResourceOutlook
+from tidecast_reports.capacity import CapacityReport, ResourceOutlook
 from tidecast_reports.ranking import rank
 
 SHOWN_MS = 90 * 24 * HOUR_MS
@@ -32,6 +34,7 @@ SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
 SILENT_MS = 180_000
 KEPT_SECONDS = 5
 OPEN_STATES = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+Explain = Callable[[ResourceKey], Mapping[str, Any] | None]
 NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
@@ -41,8 +44,9 @@ class Views:
     Unless something changed what it must say: an import, a retirement, new forecasts.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, explain: Explain) -> None:
         self._app = application
+        self._explain = explain
         self._lock = threading.Lock()
         self._report: CapacityReport | None = None
         self._changes = 0
@@ -53,7 +57,14 @@ class Views:
             generated = unit.settings.get("generated") is True
             count = len(unit.alerting.incidents(states=OPEN_STATES))
         now = self._app.clock.now_ms()
-        return PageStatus(tidecast_collector.__version__, now, count, generated)
+        run = self._app.progress
+        return PageStatus(
+            tidecast_collector.__version__,
+            now,
+            count,
+            generated,
+            forecasting=(run.done, run.total) if run.running else None,
+        )
 
     def capacity(self) -> CapacityReport:
         """Every living resource, what runs out first at the top."""
@@ -122,12 +133,6 @@ class Views:
             limit = _last(running.limit)
             mark = limit * definition.mark_ratio if limit is not None else None
         first = int(times[0]) if len(times) else hour_end(self._app.clock.now_ms())
-        band = None
-        if forecast and len(forecast.times_ms):
-            band = Band(
-                forecast.times_ms, forecast.mean, forecast.lo80, forecast.hi80, forecast.lo95,
-                forecast.hi95,
-            )  # fmt: skip
         waits = forecast is None or forecast.state == "not_enough_data"
         return ResourceOutlook(
             host=key.host,
@@ -149,10 +154,12 @@ class Views:
             published_ms=forecast.published_ms if forecast else None,
             history_ms=times,
             history=values,
-            band=band,
+            band=band_of(forecast) if forecast else None,
             full_in_seconds=self._full_in(key),
             provisional=provisional,
             possible_ms=first + (MINIMUM_STEPS[HOUR_MS] - 1) * HOUR_MS if waits else None,
+            track=track_record(self._app.track.of(key)),
+            findings=forecast.basis.findings if forecast and forecast.basis else (),
         )
 
     def _full_in(self, key: ResourceKey) -> FullIn | None:
@@ -201,14 +208,18 @@ class Views:
         if not found:
             return None
         with self._app.records.reading() as unit:
-            past = unit.forecasts.of(host, resource, item, 30)
+            past = past_forecasts(unit, key)
         incidents = [
             each
             for each in self.incidents()
             if (each.host, each.resource, each.item) == (host, resource, item)
         ]
         days = self._app.settings.horizon_ms // (24 * HOUR_MS)
-        return ResourceView(found[0], days, [_past(each) for each in past], incidents)
+        return ResourceView(found[0], days, past, incidents)
+
+    def explanation(self, host: str, resource: str, item: str) -> Mapping[str, Any] | None:
+        """All that is behind the newest forecast of a resource; None where there is none."""
+        return self._explain(ResourceKey(host, resource, item))
 
     def incidents(self) -> Sequence[Incident]:
         """Those not resolved first, then the newest."""
@@ -245,17 +256,6 @@ def _exactly(key: ResourceKey) -> list[Matcher]:
 def _passes(narrow: Sequence[Matcher], key: ResourceKey) -> bool:
     labels: Mapping[str, str] = key.labels()
     return all(matcher.matches(labels[matcher.name]) for matcher in narrow)
-
-
-def _past(forecast: PublishedForecast) -> PastForecast:
-    return PastForecast(
-        forecast.published_ms,
-        forecast.state,
-        forecast.p10_ms,
-        forecast.p50_ms,
-        forecast.p90_ms,
-        forecast.method,
-    )
 
 
 def _last(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float | None:

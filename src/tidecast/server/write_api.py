@@ -58,6 +58,12 @@ class WriteApi:
 
     async def write(self, request: Request) -> Response:
         """204 when everything was kept; 400 tells what never will be, 429 and 503 what may be."""
+        response = await self._write(request)
+        if response.status_code >= 400:
+            self._metrics.count_refused_write(response.status_code)
+        return response
+
+    async def _write(self, request: Request) -> Response:
         try:
             headers = request.headers
             form = _form(headers.get("content-type", ""), headers.get("content-encoding", "snappy"))

@@ -6,9 +6,9 @@ pages make them in a thread pool.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tidecast_alerts.model import Incident, IncidentView
 from tidecast_reports.capacity import CapacityReport, PastForecast, ResourceOutlook
@@ -19,7 +19,8 @@ class PageStatus:
     """What stands around every page.
 
     `generated` marks demonstration data; `history` tells in one sentence which history was found
-    (e.g. "sysstat history of 28 days, imported 1.2 M samples"), "" where none was.
+    (e.g. "sysstat history of 28 days, imported 1.2 M samples"), "" where none was; `forecasting`
+    is how many series of how many are forecast while that goes on, else None.
     """
 
     version: str
@@ -27,6 +28,7 @@ class PageStatus:
     open_incidents: int
     generated: bool = False
     history: str = ""
+    forecasting: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class PageData(Protocol):
 
     def resource(self, host: str, resource: str, item: str) -> ResourceView | None:
         """The resource of this key; None: there is none."""
+        ...
+
+    def explanation(self, host: str, resource: str, item: str) -> Mapping[str, Any] | None:
+        """All that is behind the newest forecast, as the API tells it; None: there is none yet."""
         ...
 
     def incidents(self) -> Sequence[Incident]:

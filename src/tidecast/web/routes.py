@@ -109,7 +109,10 @@ def resource(request: Request, data: PageData) -> Response:
     if view is None:
         told = ", ".join(part for part in key if part)
         raise Refused(404, f"There is no resource {told}", "It may be retired, or new.")
-    return render(request, "resource.html", data.status(), view=view, outlook=view.outlook)
+    explained = data.explanation(*key) if query.get("explain") == "1" else None
+    return render(
+        request, "resource.html", data.status(), view=view, outlook=view.outlook, told=explained
+    )
 
 
 def incidents(request: Request, data: PageData) -> Response:

@@ -1,0 +1,117 @@
+"""The part of a fleet's forecasts that computes: histories in, what is published of them out.
+
+It runs in a worker process, so everything here pickles, and only the steps that the ledger keeps
+come back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tidecast_analytics.calibration import UNWIDENED, Widening, widened
+from tidecast_analytics.forecasting import forecast
+from tidecast_analytics.lead_time import probability_by
+from tidecast_analytics.outlook import Float64s, History, Outlook
+from tidecast_analytics.sanity import Finding, Severity, findings
+
+DAY_MS = 86_400_000
+HOURLY_KEPT_MS = 7 * DAY_MS
+"""So far the ledger keeps every step of a forecast; beyond that, one a day."""
+
+_BITS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One history to be forecast, in `unit`, with what past forecasts for it teach."""
+
+    history: History
+    unit: str
+    lead_time_ms: int = 0
+    widening: Widening = UNWIDENED
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is published of a case: the outlook by the steps that are kept, what is wrong with
+    the history, and P(crossed within the lead time), None without mark or lead time."""
+
+    outlook: Outlook
+    findings: tuple[Finding, ...]
+    within_lead_time: float | None
+
+
+def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
+    """The analysis of each case, in the order given."""
+    outlooks = forecast([case.history for case in cases], horizon_ms)
+    return [_analysis(case, outlook, now_ms) for case, outlook in zip(cases, outlooks, strict=True)]
+
+
+def _analysis(case: Case, outlook: Outlook, now_ms: int) -> Analysis:
+    found = findings(case.history, case.unit, now_ms)
+    floor, ceiling = _bounds(case.history)
+    outlook = widened(outlook, case.widening, floor, ceiling)
+    cautions = tuple(
+        f"Caution: {each.what} {each.do}" for each in found if each.severity is not Severity.NOTE
+    )
+    soon = probability_by(outlook, now_ms + case.lead_time_ms) if case.lead_time_ms else None
+    kept = thinned(replace(outlook, reasons=(*outlook.reasons, *cautions)))
+    return Analysis(kept, found, soon)
+
+
+def _bounds(history: History) -> tuple[float, float]:
+    """What the resource can be at all: not negative if it never was, not above its limit."""
+    seen = history.values[np.isfinite(history.values)]
+    floor = 0.0 if seen.size and seen.min() >= 0 else -math.inf
+    limit = history.limit
+    if limit is None or not math.isfinite(limit):
+        return floor, math.inf
+    return floor, max(limit, float(seen.max(initial=limit)))
+
+
+def thinned(outlook: Outlook) -> Outlook:
+    """The outlook with the steps that the ledger keeps: the first days' all, then one for each day.
+
+    A day's step has the mean of its means and the widest of its bands, and stands at its middle.
+    """
+    times = outlook.times_ms
+    if not len(times):
+        return outlook
+    hourly = int(np.searchsorted(times, times[0] + HOURLY_KEPT_MS))
+    per_day = max(1, DAY_MS // outlook.step_ms)
+    starts = np.append(np.arange(hourly), np.arange(hourly, len(times), per_day))
+    counts = np.diff(np.append(starts, len(times)))
+    lo95 = np.minimum.reduceat(outlook.lo95, starts)
+    hi95 = np.maximum.reduceat(outlook.hi95, starts)
+    grain = _grain(float(lo95.min()), float(hi95.max()))
+    return replace(
+        outlook,
+        times_ms=times[starts + counts // 2],
+        mean=_rounded(np.add.reduceat(outlook.mean, starts) / counts, grain),
+        lo80=_rounded(np.minimum.reduceat(outlook.lo80, starts), grain),
+        hi80=_rounded(np.maximum.reduceat(outlook.hi80, starts), grain),
+        lo95=_rounded(lo95, grain),
+        hi95=_rounded(hi95, grain),
+    )
+
+
+def _grain(lowest: float, highest: float) -> float:
+    """A power of two some 16,000 times smaller than the fan; 0 for one without height.
+
+    Multiples of it are kept in a quarter of the space, and nobody can see the difference.
+    """
+    height = highest - lowest
+    if not 1e-290 < height < math.inf:
+        return 0.0
+    return 2.0 ** (math.ceil(math.log2(height)) - _BITS)
+
+
+def _rounded(values: Float64s, grain: float) -> Float64s:
+    """Multiples of the grain, but never beyond the lowest and the highest of the values."""
+    if not grain:
+        return values
+    return np.clip(np.round(values / grain) * grain, values.min(), values.max())

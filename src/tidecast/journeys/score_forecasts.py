@@ -1,0 +1,210 @@
+"""Published forecasts against what came: each is scored once for each lead, when it is due.
+
+A score is made of what is recorded then; what comes later changes neither it nor the forecast.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from tidecast.journeys.usage_histories import read_histories
+from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageHistory
+from tidecast.records import DueForecast, ForecastScore, PublishedForecast, Records
+from tidecast.samples.protocol import Samples
+from tidecast_analytics.outlook import OutlookState
+from tidecast_analytics.scoring import (
+    HELD_SHARE,
+    BandScore,
+    Dates,
+    Float64s,
+    Int64s,
+    alarm,
+    band_score,
+    dates_held,
+    dates_pinball_ms,
+    first_crossing_ms,
+)
+
+DAY_MS = 24 * HOUR_MS
+LEADS_DAYS = (1, 7, 30, 45, 90, 180, 365)
+"""A forecast is scored so many days after it was published, as far as it reaches."""
+SETTLE_MS = 2 * HOUR_MS
+"""Hours still to be computed are waited for."""
+AT_ONCE = 500
+
+STEPS_KEPT_MS = 8 * DAY_MS
+"""So long every forecast keeps all its steps; then the first of each week does."""
+ROWS_KEPT_MS = 400 * DAY_MS
+"""So long the first forecast of each day is kept; scores are kept for ever."""
+
+
+def score_forecasts(
+    samples: Samples, records: Records, now_ms: int, stopped: Callable[[], bool] = lambda: False
+) -> int:
+    """Scores every forecast whose day has come; returns how many scores were added."""
+    added = 0
+    for lead in LEADS_DAYS:
+        until_ms = now_ms - lead * DAY_MS - SETTLE_MS
+        while not stopped():
+            with records.reading() as unit:
+                due = unit.scores.due(_place(unit.settings.get(_key(lead))), until_ms, AT_ONCE)
+            if not due:
+                break
+            scores = list(_scores(samples, due, lead, now_ms))
+            with records.unit() as unit:
+                unit.scores.add(scores)
+                unit.settings.put(_key(lead), list(due[-1].place))
+            added += len(scores)
+    return added
+
+
+def prune_forecasts(
+    records: Records, now_ms: int, stopped: Callable[[], bool] = lambda: False
+) -> None:
+    """Keeps the ledger small: see `STEPS_KEPT_MS` and `ROWS_KEPT_MS`.
+
+    Nothing goes that is yet to be scored for its first week.
+    """
+    while not stopped():
+        with records.unit() as unit:
+            scored_ms, _ = _place(unit.settings.get(_key(7)))
+            until_ms = min(now_ms - STEPS_KEPT_MS, scored_ms)
+            after = _place(unit.settings.get("forecasts_pruned"))
+            last = unit.scores.prune(after, until_ms, AT_ONCE)
+            if last is None:
+                unit.scores.forget(now_ms - ROWS_KEPT_MS)
+                return
+            unit.settings.put("forecasts_pruned", list(last))
+
+
+def _key(lead_days: int) -> str:
+    return f"forecasts_scored_{lead_days}d"
+
+
+def _place(kept: object) -> tuple[int, int]:
+    match kept:
+        case [int(published_ms), int(number)]:
+            return published_ms, number
+        case _:
+            return 0, 0
+
+
+def _scores(
+    samples: Samples, due: Sequence[DueForecast], lead_days: int, now_ms: int
+) -> Iterator[ForecastScore]:
+    wanted = [each for each in due if _is_scored(each.forecast, lead_days)]
+    histories = _what_came(samples, wanted, lead_days)
+    for each in wanted:
+        key = _resource(each.forecast)
+        if key in histories:
+            times, values = histories[key].of(each.forecast.statistic)
+            score = _score(each, times, values, lead_days, now_ms)
+            if score is not None:
+                yield score
+
+
+def _is_scored(forecast: PublishedForecast, lead_days: int) -> bool:
+    return (
+        forecast.times_ms.size > 0
+        and forecast.state != OutlookState.NOT_ENOUGH_DATA
+        and forecast.published_ms + lead_days * DAY_MS <= forecast.horizon_ms
+    )
+
+
+def _what_came(
+    samples: Samples, due: Sequence[DueForecast], lead_days: int
+) -> Mapping[ResourceKey, UsageHistory]:
+    by_kind: dict[str, set[ResourceKey]] = defaultdict(set)
+    for each in due:
+        by_kind[each.forecast.statistic].add(_resource(each.forecast))
+    found: dict[ResourceKey, UsageHistory] = {}
+    for statistic, keys in by_kind.items():
+        first_ms = min(_made_ms(each.forecast) for each in due)
+        last_ms = max(each.forecast.published_ms for each in due) + lead_days * DAY_MS
+        wanted = partial(_always, statistic)
+        found |= read_histories(samples, keys, wanted, first_ms, last_ms, bounds=False)
+    return found
+
+
+def _always(statistic: str, kind: str) -> str:
+    return statistic
+
+
+def _resource(forecast: PublishedForecast) -> ResourceKey:
+    return ResourceKey(forecast.host, forecast.resource, forecast.item)
+
+
+def _made_ms(forecast: PublishedForecast) -> int:
+    """The end of the history that it was made of; an imported one may have ended long before."""
+    times = forecast.times_ms
+    step = int(times[1] - times[0]) if times.size > 1 else HOUR_MS
+    return int(times[0]) - step
+
+
+def _score(
+    due: DueForecast, times_ms: Int64s, values: Float64s, lead_days: int, now_ms: int
+) -> ForecastScore | None:
+    said = due.forecast
+    made_ms, until_ms = _made_ms(said), said.published_ms + lead_days * DAY_MS
+    came = (times_ms > made_ms) & (times_ms <= until_ms)
+    times_ms, values = times_ms[came], values[came]
+    widening = 1.0 if said.basis is None else said.basis.widening
+    bands = band_score(said, times_ms, values, widening=widening)
+    if bands is None:
+        return None
+    score = ForecastScore(
+        forecast_id=due.id,
+        lead_days=lead_days,
+        resource_digest=due.resource_digest,
+        resource=said.resource,
+        published_ms=said.published_ms,
+        scored_ms=now_ms,
+        first_of_day=due.first_of_day,
+        first_of_week=due.first_of_week,
+        values=bands.values,
+        inside80=bands.inside80,
+        inside95=bands.inside95,
+        mae=bands.mae,
+        pinball=bands.pinball,
+        scale=said.mark or said.limit or float(np.abs(values).mean()),
+        reach=bands.reach,
+        held=_bands_held(bands),
+    )
+    if said.mark is None or said.state == OutlookState.OVER_NOW:
+        return score
+    return _with_dates(score, said, times_ms, values, until_ms)
+
+
+def _bands_held(bands: BandScore) -> bool:
+    return bands.inside95 >= HELD_SHARE * bands.values
+
+
+def _with_dates(
+    score: ForecastScore,
+    said: PublishedForecast,
+    times_ms: Int64s,
+    values: Float64s,
+    until_ms: int,
+) -> ForecastScore:
+    """The score with what became of the dates, as far as it is known by then."""
+    assert said.mark is not None
+    dates = Dates(_made_ms(said), said.horizon_ms, said.p10_ms, said.p50_ms, said.p90_ms)
+    run = 3 if _made_ms(said) + HOUR_MS == said.times_ms[0] else 1
+    crossed_ms = first_crossing_ms(times_ms, values, said.mark, run)
+    known = crossed_ms is not None or until_ms >= said.horizon_ms
+    off_ms = None
+    if crossed_ms is not None and said.p50_ms is not None:
+        off_ms = said.p50_ms - crossed_ms
+    return replace(
+        score,
+        crossed_ms=crossed_ms,
+        crossing_error_ms=off_ms,
+        dates_pinball_ms=dates_pinball_ms(dates, crossed_ms) if known else None,
+        held=bool(score.held) and dates_held(dates, crossed_ms, until_ms),
+        alarm=alarm(dates, crossed_ms, until_ms),
+    )

@@ -1,0 +1,158 @@
+"""Availability of services: what was observed of their components, judged by the policy.
+
+Nothing is stored: each figure is made from raw observations and the words said of them, so that a
+later word changes an earlier report, and a report as known on a day stays what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tidecast.policy.model import Policy, Service
+from tidecast.records.availability import Classification, ClassificationKind
+from tidecast.records.database import Unit
+from tidecast_analytics.availability import Assessment, Surroundings, assess
+from tidecast_analytics.calendars import Calendar
+from tidecast_analytics.spans import NEVER, Spans, spans
+from tidecast_analytics.structure import Block, Component, Group, component_names, joined, modelled
+from tidecast_analytics.timelines import (
+    ComponentState,
+    Observation,
+    Timeline,
+    observed,
+    reclassified,
+)
+from tidecast_collector.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Availability over [start, end), as known on that time (None: by now)."""
+
+    start_ms: int
+    end_ms: int
+    known_on_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAvailability:
+    """The answer for one service.
+
+    `line` is what it did: its own observations where there are any, else what its components give.
+    `modelled_ratio` is what independent components of these availabilities would give (None: it
+    rests on none, or nothing is known of one). `words` are what people said of the time.
+    """
+
+    service: Service
+    line: Timeline
+    assessment: Assessment
+    modelled_ratio: float | None
+    components: Mapping[str, Assessment]
+    words: Sequence[Classification]
+
+
+class Availabilities:
+    """Answers for any number of services from one reading of the ledger."""
+
+    def __init__(
+        self, policy: Policy, unit: Unit, question: Question, names: Iterable[str]
+    ) -> None:
+        self._policy, self._question = policy, question
+        self._blocks = {name: expanded(policy, name) for name in names}
+        wanted = set(self._blocks)
+        for block in self._blocks.values():
+            wanted |= set(component_names(block)) if block else set()
+        relations = unit.configuration.relations(question.end_ms - 1)
+        self._parents = {r.subject: r.object for r in relations if r.kind == "runs_on"}
+        wanted |= {self._parents[name] for name in wanted if name in self._parents}
+        span = (question.start_ms, question.end_ms)
+        self._observations = unit.outages.observations(wanted, *span, question.known_on_ms)
+        self._words: dict[str, list[Classification]] = {}
+        for word in unit.outages.classifications(wanted, *span, question.known_on_ms):
+            self._words.setdefault(word.component, []).append(word)
+        self._lines: dict[str, Timeline] = {}
+        self._calendars: dict[int, tuple[Calendar, Spans]] = {}
+
+    def of(self, name: str) -> ServiceAvailability:
+        """The answer for one of the services."""
+        service, block = self._policy.services[name], self._blocks[name]
+        names = dict.fromkeys(component_names(block)) if block else {}
+        line = self._line(name)
+        if block and not self._observations[name]:
+            lines = {each: self._line(each) for each in names}
+            line = joined(block, lines, self._question.start_ms, self._question.end_ms)
+            line = reclassified(line, corrections(self._words.get(name, ())))
+        agreed = self._hours(service.agreed)
+        maintenance = self._hours(service.maintenance) if service.maintenance else NEVER
+        whole = assess(line, self._around(name, agreed, maintenance), service.rules)
+        parts = {
+            each: assess(self._line(each), self._around(each, agreed, maintenance), service.rules)
+            for each in names
+        }
+        ratios = {each: part.chosen.ratio for each, part in parts.items()}
+        known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
+        model = modelled(block, known) if block and len(known) == len(ratios) else None
+        words = [word for each in (name, *names) for word in self._words.get(each, ())]
+        return ServiceAvailability(service, line, whole, model, parts, words)
+
+    def _line(self, component: str) -> Timeline:
+        if component not in self._lines:
+            span = (self._question.start_ms, self._question.end_ms)
+            said: Sequence[Observation] = self._observations[component]
+            line = observed(said, *span, known_on_ms=self._question.known_on_ms)
+            self._lines[component] = reclassified(line, corrections(self._words.get(component, ())))
+        return self._lines[component]
+
+    def _around(self, component: str, agreed: Spans, maintenance: Spans) -> Surroundings:
+        words = self._words.get(component, ())
+        parent = self._parents.get(component)
+        return Surroundings(
+            agreed,
+            maintenance | said(words, ClassificationKind.MAINTENANCE),
+            said(words, ClassificationKind.EXCLUSION),
+            self._line(parent).of(ComponentState.DOWN) if parent else NEVER,
+        )
+
+    def _hours(self, calendar: Calendar) -> Spans:
+        # Most services share a calendar: by identity, since one is large to hash.
+        if id(calendar) not in self._calendars:
+            found = calendar.spans(self._question.start_ms, self._question.end_ms)
+            self._calendars[id(calendar)] = (calendar, found)
+        return self._calendars[id(calendar)][1]
+
+
+def expanded(policy: Policy, name: str) -> Block | None:
+    """What the service rests on, down to what is no service; None where it rests on nothing.
+
+    Raises `InvalidInput` for a service that is not there, or that rests on itself.
+    """
+    if name not in policy.services:
+        raise InvalidInput(f"there is no service {name!r} in the applied policy")
+    block = policy.services[name].rests_on
+    return None if block is None else _expand(policy, block, (name,))
+
+
+def _expand(policy: Policy, block: Block, within: tuple[str, ...]) -> Block:
+    if isinstance(block, Group):
+        return replace(block, parts=[_expand(policy, part, within) for part in block.parts])
+    if block.name in within:
+        raise InvalidInput(f"{' rests on '.join((*within, block.name))}: a circle; break it")
+    service = policy.services.get(block.name)
+    if service is None or service.rests_on is None:
+        return Component(block.name)
+    return _expand(policy, service.rests_on, (*within, block.name))
+
+
+def said(words: Sequence[Classification], kind: ClassificationKind) -> Spans:
+    """The time of which somebody said this."""
+    return spans((word.start_ms, word.end_ms) for word in words if word.kind is kind)
+
+
+def corrections(words: Sequence[Classification]) -> list[tuple[Spans, ComponentState]]:
+    """What they say that states really were."""
+    return [
+        (spans([(word.start_ms, word.end_ms)]), word.state)
+        for word in words
+        if word.state is not None
+    ]

@@ -1,0 +1,202 @@
+"""A whole policy from the files of one directory: read, joined, and every fault told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import yaml
+
+from tidecast.policy.forms import place_of
+from tidecast.policy.model import Document, InvalidPolicy, Policy
+from tidecast.policy.references import wrong_references
+from tidecast.policy.sections import (
+    read_agreement,
+    read_catalogue_entry,
+    read_contract,
+    read_cost,
+    read_lead_time,
+    read_mark,
+    read_owner,
+    read_requirement,
+    read_role,
+    read_route,
+    read_supplier,
+)
+from tidecast.policy.services import CalendarShelf, read_hours, read_service
+from tidecast_alerts.yaml_nodes import Field, Problems, read_documents
+
+T = TypeVar("T")
+
+MAX_FILES = 2_000
+MAX_BYTES = 32 << 20
+SUFFIXES = (".yaml", ".yml", ".ics")
+
+NAMED = (
+    "owners",
+    "suppliers",
+    "calendars",
+    "services",
+    "catalogue",
+    "requirements",
+    "slas",
+    "contracts",
+    "resources",
+)
+"""Sections that map names to what they name."""
+LISTED = ("roles", "marks", "lead_times", "costs", "routing")
+SECTIONS = {*NAMED, *LISTED}
+
+
+def read_directory(directory: Path) -> Mapping[str, str]:
+    """The texts of the policy files below the directory, by relative path.
+
+    Hidden files and directories are left out. Raises `InvalidPolicy` where there is none, or one
+    cannot be read.
+    """
+    if not directory.is_dir():
+        raise InvalidPolicy(f"{directory}: no such directory; name the one with the policy files")
+    paths = sorted(
+        path
+        for path in directory.rglob("*")
+        if path.suffix in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+    )
+    if len(paths) > MAX_FILES:
+        raise InvalidPolicy(f"{directory}: {len(paths)} files; at most {MAX_FILES} are read")
+    files: dict[str, str] = {}
+    for path in paths:
+        try:
+            files[path.relative_to(directory).as_posix()] = path.read_text("utf-8")
+        except OSError as error:
+            raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise InvalidPolicy(f"{path}: not UTF-8: {error}") from error
+    return files
+
+
+def read_policy(files: Mapping[str, str]) -> Policy:
+    """The policy that these texts make together, by relative path.
+
+    Raises `InvalidPolicy` with every fault as `file:line:column: why`.
+    """
+    if sum(map(len, files.values())) > MAX_BYTES:
+        raise InvalidPolicy(f"the policy is larger than {MAX_BYTES} characters")
+    reading = _Reading(files)
+    policy = reading.policy()
+    reading.raise_if_wrong()
+    wrong = wrong_references(policy)
+    if wrong:
+        raise InvalidPolicy("\n".join(f"{place}: {why}" for place, why in wrong))
+    return policy
+
+
+@dataclass
+class _Reading:
+    files: Mapping[str, str]
+    problems: list[Problems] = field(default_factory=list)
+    bodies: dict[str, list[Field]] = field(default_factory=dict)
+    documents: list[Document] = field(default_factory=list)
+
+    def policy(self) -> Policy:
+        for filename, text in self.files.items():
+            if not filename.endswith(".ics"):
+                problems = Problems(filename)
+                self.problems.append(problems)
+                for root in read_documents(text, problems):
+                    self._take(root, text)
+        calendars = {
+            name: read_hours(name, body, self._beside(body))
+            for name, body in self._named("calendars")
+        }
+        shelves: dict[str, CalendarShelf] = {}
+
+        def shelf(body: Field) -> CalendarShelf:
+            filename = body.problems.filename
+            if filename not in shelves:
+                shelves[filename] = CalendarShelf(calendars, self._beside(body))
+            return shelves[filename]
+
+        return Policy(
+            owners=self._mapping("owners", read_owner),
+            roles=self._list("roles", read_role),
+            suppliers=self._mapping("suppliers", read_supplier),
+            calendars=calendars,
+            services=self._mapping("services", lambda n, b: read_service(n, b, shelf(b))),
+            catalogue=self._mapping("catalogue", read_catalogue_entry),
+            requirements=self._mapping("requirements", read_requirement),
+            marks=self._list("marks", read_mark),
+            lead_times=self._list("lead_times", read_lead_time),
+            agreements=self._mapping("slas", lambda n, b: read_agreement(n, b, shelf(b))),
+            contracts=self._mapping("contracts", lambda n, b: read_contract(n, b, shelf(b))),
+            costs=self._list("costs", read_cost),
+            routes=self._list("routing", read_route),
+            documents=self.documents,
+        )
+
+    def raise_if_wrong(self) -> None:
+        reports = [problems.report() for problems in self.problems if problems.found]
+        if reports:
+            raise InvalidPolicy("\n".join(reports))
+
+    def _take(self, root: Field, text: str) -> None:
+        """Sorts a document by what it is: ours by section, others whole."""
+        if not root.is_mapping:
+            root.wrong("expected a mapping (sections, or an OpenSLO, Sloth or rules document)")
+            return
+        keys = {key.value for key, _ in root.node.value}
+        form = _format_of(root, keys)
+        if form:
+            end = root.node.end_mark.index
+            body = text[root.node.start_mark.index : end]
+            # Padded, so that lines in complaints are those of the file.
+            padded = "\n" * (root.line - 1) + " " * (root.column - 1) + body
+            self.documents.append(Document(place_of(root), form, padded))
+            return
+        for section, body_field in root.mapping(SECTIONS).items():
+            self.bodies.setdefault(section, []).append(body_field)
+
+    def _named(self, section: str) -> Iterator[tuple[str, Field]]:
+        seen: dict[str, Field] = {}
+        for body in self.bodies.get(section, ()):
+            for name, item in body.mapping(None).items():
+                if name in seen:
+                    item.wrong(f"{name!r} stands in {place_of(seen[name])} already")
+                elif not name:
+                    item.wrong("a name must not be empty")
+                else:
+                    seen[name] = item
+                    yield name, item
+
+    def _mapping(self, section: str, reader: Callable[[str, Field], T]) -> dict[str, T]:
+        return {name: reader(name, body) for name, body in self._named(section)}
+
+    def _list(self, section: str, reader: Callable[[Field], T]) -> Sequence[T]:
+        bodies = self.bodies.get(section, ())
+        return tuple(reader(item) for body in bodies for item in body.items())
+
+    def _beside(self, body: Field) -> Callable[[str], str]:
+        """Reads files by their paths as seen from the file in which the body stands."""
+        folder = PurePosixPath(body.problems.filename).parent
+
+        def read(path: str) -> str:
+            name = (folder / path).as_posix()
+            if name not in self.files:
+                raise ValueError(f"{path!r} is not in the policy directory")
+            return self.files[name]
+
+        return read
+
+
+def _format_of(root: Field, keys: set[str]) -> str:
+    values = {k.value: v.value for k, v in root.node.value if isinstance(v, yaml.ScalarNode)}
+    if str(values.get("apiVersion", "")).startswith("openslo"):
+        return "openslo"
+    if str(values.get("version", "")).startswith("prometheus/"):
+        return "sloth"
+    if keys == {"groups"}:
+        return "rules"
+    return "resources" if keys == {"resources"} else ""

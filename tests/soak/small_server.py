@@ -1,0 +1,51 @@
+"""`python -m tests.soak.small_server DATA_DIR PORT`: the server, where a second is an hour.
+
+It is the whole server; only the widths of its windows and the pace of its upkeep are others, so
+that seconds of load take samples through flush, joining and retention.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tidecast.config import Address, ServerSettings
+from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.server import application, upkeep
+from tidecast.server.run import serve
+from tidecast.server.tasks import Tasks
+
+RETENTION_MS = 60_000
+SMALL: dict[str, Any] = {"window_ms": 1_000, "flush_samples": 20_000, "upkeep_seconds": 0.2}
+
+
+class SmallWindows(EmbeddedSamples):
+    """The store with windows of a second."""
+
+    def __init__(self, directory: Path, **options: Any) -> None:
+        super().__init__(directory, **(options | SMALL))
+
+
+class _QuickTasks(Tasks):
+    def every(self, seconds: float, name: str, run: Any) -> None:
+        super().every(1 if name == "retention" else seconds, name, run)
+
+
+def main() -> None:
+    """Runs until it is ended."""
+    application.EmbeddedSamples = SmallWindows
+    upkeep.Tasks = _QuickTasks
+    os.setsid()
+    serve(
+        ServerSettings(
+            data_dir=Path(sys.argv[1]),
+            listen=Address("127.0.0.1", int(sys.argv[2])),
+            retention_ms=RETENTION_MS,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
