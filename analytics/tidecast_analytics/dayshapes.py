@@ -28,7 +28,7 @@ _PERIOD_DAYS, _LONGEST_PERIOD = 200, 100
 _SHORTER = 0.002
 
 
-def line(now: Float64s, slope: Float64s, ahead: Float64s | Int64s) -> Float64s:
+def line(now: Float64s, slope: npt.NDArray[np.floating], ahead: Float64s | Int64s) -> Float64s:
     """The line of that slope from the level now."""
     return np.asarray(now[:, None] + slope[:, None] * ahead)
 
