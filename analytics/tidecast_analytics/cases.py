@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tidecast_analytics.events import MONTHS_DAYS, Effect, without_events
 from tidecast_analytics.kinds import Kind, kinds
-from tidecast_analytics.outlook import History
+from tidecast_analytics.outlook import History, Seen
 from tidecast_analytics.paces import PaceChange, at_newest_pace, changes_of_pace
 from tidecast_analytics.robust import middle
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
@@ -85,6 +85,34 @@ class Case:
         """Whether there is enough data for a typed answer."""
         least = MINIMUM_STEPS[self.grid.step_ms]
         return self.inner.size >= least and int(self.grid.observed.sum()) >= least // 2
+
+    @property
+    def seen(self) -> Seen:
+        """What was made of the history, in its own unit."""
+        grid, per_day = self.grid, self.grid.steps_per_day
+
+        def time_ms(position: int) -> int:
+            return grid.start_ms + position * grid.step_ms
+
+        return Seen(
+            start_ms=grid.start_ms,
+            end_ms=grid.end_ms,
+            steps=grid.values.size,
+            observed_ratio=float(grid.observed.mean()) if grid.values.size else 0.0,
+            season_steps=tuple(
+                season
+                for season in dict.fromkeys((grid.season_steps, 7 * per_day))
+                if 2 * season <= grid.values.size
+            ),
+            shifts=tuple(
+                (time_ms(shift.position), shift.size * self.scale.size) for shift in self.shifts
+            ),
+            pace_changed_ms=None if self.pace is None else time_ms(self.pace.position),
+            event_lifts={
+                label: float(effect.lift.mean()) * self.scale.size
+                for label, effect in self.effects.items()
+            },
+        )
 
 
 def prepared(histories: Sequence[History]) -> list[Case]:

@@ -171,6 +171,10 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
         mae=float(choice.mae[row]) * unit,
         naive_mae=float(choice.naive_mae[row]) * unit,
         weights=dict(sorted(weights.items(), key=lambda item: -item[1])),
+        errors={
+            choice.names[at]: float(choice.errors[row, at]) * unit
+            for at in np.argsort(choice.errors[row], kind="stable")
+        },
     )
     step_ms = case.grid.step_ms
     return Outlook(
@@ -190,6 +194,7 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
             *reasons.more_later(case.grid, MINIMUM_STEPS[step_ms]),
         ),
         backtest=backtest,
+        seen=case.seen,
     )
 
 
@@ -276,5 +281,6 @@ def _withheld(case: Case) -> Outlook:
         step_ms=case.grid.step_ms,
         method="none",
         reasons=reasons.more_later(case.grid, MINIMUM_STEPS[case.grid.step_ms]),
+        seen=case.seen,
     )
     return _judged(case, bare, passages=None, growing=False, rise_per_day=0.0)

@@ -209,7 +209,8 @@ class Member:
     """A way to forecast: `least_steps` of history must be there; `naive` ones are the yardstick.
 
     It is not asked for more than `most_ahead` steps. One that `bends` follows a curve that need
-    not go on: it never speaks without those who draw straight lines.
+    not go on: it never speaks without those who draw straight lines. One with a `trend` must do
+    clearly better than the others where little more than a week is asked.
     """
 
     name: str
@@ -218,6 +219,7 @@ class Member:
     naive: bool = False
     most_ahead: int = sys.maxsize
     bends: bool = False
+    trend: bool = False
 
 
 def _named(members: list[Member]) -> Mapping[str, Member]:
@@ -227,7 +229,7 @@ def _named(members: list[Member]) -> Mapping[str, Member]:
 def _line_member(
     name: str, least_steps: int, estimate: Callable[[Floats], Floats], days: int
 ) -> Member:
-    return Member(name, least_steps, lambda r, h: _straight(estimate, days, r, h))
+    return Member(name, least_steps, lambda r, h: _straight(estimate, days, r, h), trend=True)
 
 
 LAST_VALUE = Member("last value", 1, lambda rows, horizon: _seasonal_naive(1, rows, horizon), True)
@@ -259,8 +261,20 @@ HOURLY = _named(
         _line_member("robust line + season", 30, theil_sen, 3 * _SHORT_DAYS),
         _line_member("long line + season", 28 * 24, sustained_slope, _LONG_DAYS),
         _line_member("drift + season", 30, _end_to_end, _LONG_DAYS),
-        Member("long bend + season", 14 * 24, lambda r, h: _bending(_LONG_DAYS, r, h), bends=True),
-        Member("short bend + season", 14 * 24, lambda r, h: _bending(_BEND_DAYS, r, h), bends=True),
+        Member(
+            "long bend + season",
+            14 * 24,
+            lambda r, h: _bending(_LONG_DAYS, r, h),
+            bends=True,
+            trend=True,
+        ),
+        Member(
+            "short bend + season",
+            14 * 24,
+            lambda r, h: _bending(_BEND_DAYS, r, h),
+            bends=True,
+            trend=True,
+        ),
         Member("usual day", 48, lambda r, h: _tiled(r.usual(24, _SAME_DAY_HALF_LIFE), h)),
         Member("usual week", 336, lambda r, h: _tiled(r.usual(168, _SAME_WEEK_HALF_LIFE), h)),
         Member("day autoregression", 99, _day_autoregression, most_ahead=_MEMORY_HOURS),
@@ -279,8 +293,20 @@ DAILY = _named(
         _line_member("robust line + season", 7, theil_sen, 3 * _SHORT_DAYS),
         _line_member("long line + season", 56, sustained_slope, _LONG_DAYS),
         _line_member("drift + season", 7, _end_to_end, _LONG_DAYS),
-        Member("long bend + season", 28, lambda r, h: _bending(_LONG_DAYS, r, h), bends=True),
-        Member("short bend + season", 28, lambda r, h: _bending(_BEND_DAYS, r, h), bends=True),
+        Member(
+            "long bend + season",
+            28,
+            lambda r, h: _bending(_LONG_DAYS, r, h),
+            bends=True,
+            trend=True,
+        ),
+        Member(
+            "short bend + season",
+            28,
+            lambda r, h: _bending(_BEND_DAYS, r, h),
+            bends=True,
+            trend=True,
+        ),
     ]
 )
 JUMPY = _named([LAST_VALUE, Member("growth in jumps", 2, _in_jumps)])

@@ -49,13 +49,38 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """How the method did on this history: errors in its unit, `mae` beside the best naive's."""
+    """How the method did on this history: errors in its unit, `mae` beside the best naive's.
+
+    `weights` are the members of the mixture by share; `errors` the mean absolute errors of all
+    members that were tested, the best first.
+    """
 
     origins: int
     steps: int
     mae: float
     naive_mae: float
     weights: Mapping[str, float]
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was made of the history: `steps` values up to `end_ms`, of which `observed_ratio` were
+    observed.
+
+    `season_steps` are the seasons that were looked for and of which two are known; `shifts` the
+    times and sizes of lasting steps that do not count as growth; `pace_changed_ms` since when the
+    newest pace holds; `event_lifts` what events of each label add on average.
+    """
+
+    start_ms: int
+    end_ms: int
+    steps: int
+    observed_ratio: float
+    season_steps: tuple[int, ...]
+    shifts: tuple[tuple[int, float], ...] = ()
+    pace_changed_ms: int | None = None
+    event_lifts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +108,5 @@ class Outlook:
     p90_ms: int | None = None
     probability: float | None = None
     growing: bool = False
-    backtest: Backtest | None = field(default=None)
+    backtest: Backtest | None = None
+    seen: Seen | None = None

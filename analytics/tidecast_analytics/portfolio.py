@@ -31,6 +31,8 @@ _MOST_ERROR = 1.15
 _LEAST_USUAL = 0.3
 # So much is left to last week where the history is too short to test it, but seems to repeat it.
 _WEEK_UNTESTED = 0.4
+# So much larger counts the error of a trend where no more than so many days are asked.
+_TREND_HANDICAP, _HANDICAP_DAYS = 1.1, 14
 # The mixture of all members counts so much, that of those who do not bend the rest: a curve that
 # fitted best so far need not go on.
 _BENT_SHARE = 0.6
@@ -40,15 +42,18 @@ _BENT_SHARE = 0.6
 class Choice:
     """The forecasts of a batch of series and how they did in the back-test.
 
-    `mean` is [series, horizon]; `weights` [series, members]; `residuals` (actual less forecast,
-    with leave-one-origin-out weights) [series, origins, back-tested steps]; `mae` and `naive_mae`
-    [series]; `naive_only` is True where only a naive member was good enough. `disagreement`
-    [series, horizon] is how far the mixture of all lies from that of those who do not bend.
+    `mean` is [series, horizon]; `weights` [series, members]; `errors` [series, tested members] is
+    the mean absolute error of each of `names` that was tested, in their order. `residuals` (actual
+    less forecast, with leave-one-origin-out weights) is [series, origins, back-tested steps];
+    `mae` and `naive_mae` [series], `naive_mae` that of the naive member best at all other origins;
+    `naive_only` is True where only a naive member was good enough. `disagreement` [series, horizon]
+    is how far the mixture of all lies from that of those who do not bend.
     """
 
     names: Sequence[str]
     mean: Float64s
     weights: Float64s
+    errors: Float64s
     residuals: Floats
     mae: Float64s
     naive_mae: Float64s
@@ -89,6 +94,7 @@ class _Judgement:
 
     by_all: Float64s
     by_straight: Float64s
+    errors: Float64s
     residuals: Floats
     mae: Float64s
     naive_mae: Float64s
@@ -109,7 +115,11 @@ def choose(
         for member in pool.values()
         if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
     ]
-    judged = _judged(_backtest(values, members, test, period, per_day), members)
+    judged = _judged(
+        _backtest(values, members, test, period, per_day),
+        members,
+        _TREND_HANDICAP if period < horizon <= _HANDICAP_DAYS * per_day else 1.0,
+    )
     weights = np.stack((judged.by_all, judged.by_straight))
     share: Float64s = np.zeros(values.shape[0])
     if SAME_WEEK in pool.values() and SAME_WEEK not in members:
@@ -122,6 +132,7 @@ def choose(
         names=[m.name for m in members],
         mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
         weights=(_BENT_SHARE * weights[0] + (1 - _BENT_SHARE) * weights[1]).T,
+        errors=judged.errors,
         residuals=judged.residuals,
         mae=judged.mae,
         naive_mae=judged.naive_mae,
@@ -130,18 +141,19 @@ def choose(
     )
 
 
-def _judged(errors: Floats, members: Sequence[Member]) -> _Judgement:
+def _judged(errors: Floats, members: Sequence[Member], trend_handicap: float) -> _Judgement:
     """What the back-test says."""
     mae = np.abs(errors).mean(axis=3, dtype=np.float64)
     relative = mae / _usual(mae)
     straight = np.array([not member.bends for member in members])
     everyone = np.ones(len(members), dtype=np.bool_)
-    others = np.sqrt(_without_each(mae) * _without_each(relative))
+    handicap = np.array([trend_handicap if member.trend else 1.0 for member in members])
+    others = handicap[:, None, None] * np.sqrt(_without_each(mae) * _without_each(relative))
     left_out = _BENT_SHARE * _weights(others, everyone)
     left_out += (1 - _BENT_SHARE) * _weights(others, straight)
     mixed = _mixture(left_out, errors)
     mixed_mae = np.abs(mixed).mean(axis=(1, 2), dtype=np.float64)
-    total = np.sqrt(mae.mean(axis=2) * relative.mean(axis=2))
+    total = handicap[:, None] * np.sqrt(mae.mean(axis=2) * relative.mean(axis=2))
     naive = np.flatnonzero([m.naive for m in members])
     best_naive = naive[np.argmin(total[naive], axis=0)]
     row = np.arange(errors.shape[1])
@@ -151,6 +163,7 @@ def _judged(errors: Floats, members: Sequence[Member]) -> _Judgement:
     return _Judgement(
         by_all=np.where(naive_only, alone, _weights(total, everyone)),
         by_straight=np.where(naive_only, alone, _weights(total, straight)),
+        errors=mae.mean(axis=2).T,
         residuals=np.where(naive_only[:, None, None], errors[best_naive, row], mixed),
         mae=np.minimum(mixed_mae, naive_mae),
         naive_mae=naive_mae,

@@ -21,6 +21,7 @@ Ints = npt.NDArray[np.intp]
 # Older days count less in a profile: half after two weeks of days, after four weeks of weeks.
 _DAY_HALF_LIFE, _WEEK_HALF_LIFE = 14.0, 4.0
 _NOW_HALF_LIFE = 3.0
+_MOST_USUAL = 5.0
 _LONG_DAYS = 365
 # A history of less than a week has a level every six hours, of the day before.
 _EARLY_WEEK_DAYS, _EARLY_SPACING = 7, 6
@@ -195,7 +196,7 @@ class Rows:
         [series, origins, period]; the weight halves every `half_life` periods.
         """
         found = self._empty(period)
-        for which, _, folded, weights in self._cycles(period, half_life):
+        for which, _, folded, weights in self._cycles(self.values, period, half_life):
             found[:, which] = weights @ folded
         return found
 
@@ -203,7 +204,7 @@ class Rows:
         """Means of what a line through the means of the cycles leaves."""
         found = self._empty(period)
         place = ((np.arange(period) - (period - 1) / 2) / period).astype(self.values.dtype)
-        for which, known, folded, weights in self._cycles(period, half_life):
+        for which, known, folded, weights in self._cycles(self._steady, period, half_life):
             if folded.shape[1] < 2:
                 found[:, which] = 0
                 continue
@@ -226,7 +227,27 @@ class Rows:
     def _empty(self, period: int) -> Floats:
         return np.empty((self.values.shape[0], len(self.ends), period), self.values.dtype)
 
-    def _cycles(self, period: int, half_life: float) -> Iterator[tuple[Ints, Ints, Floats, Floats]]:
+    @cached_property
+    def _steady(self) -> Floats:
+        """The values for profiles: an incident counts no more than its hour has been in the week
+        before, and some usual differences between two days."""
+        day = self.per_day
+        if day == 1 or self.least_steps < 2 * day:
+            return self.values
+        known = self.values[:, : self.least_steps]
+        usual = _MOST_USUAL * middle(np.abs(known[:, day:] - known[:, :-day]))[:, None]
+        low, high = self.values[:, :-day].copy(), self.values[:, :-day].copy()
+        for back in range(2, 8):
+            earlier = self.values[:, : max(self.values.shape[1] - back * day, 0)]
+            at = (back - 1) * day
+            np.minimum(low[:, at:], earlier, out=low[:, at:])
+            np.maximum(high[:, at:], earlier, out=high[:, at:])
+        later = np.clip(self.values[:, day:], low - usual, high + usual)
+        return np.concatenate((self.values[:, :day], later), axis=1)
+
+    def _cycles(
+        self, values: Floats, period: int, half_life: float
+    ) -> Iterator[tuple[Ints, Ints, Floats, Floats]]:
         """The histories folded so that cycles end at origins: one fold for all origins that are
         whole periods apart.
 
@@ -238,7 +259,7 @@ class Rows:
             which = np.flatnonzero(ends % period == offset)
             known = ends[which] // period
             count = int(known.max())
-            folded = self.values[:, offset : offset + count * period]
+            folded = values[:, offset : offset + count * period]
             age = known[:, None] - 1 - np.arange(count)
             weights = np.where(age >= 0, 0.5 ** (np.maximum(age, 0) / half_life), 0.0)
             weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)

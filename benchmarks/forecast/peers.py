@@ -1,13 +1,11 @@
-"""What others do: naive methods, predict_linear, Holt and Holt-Winters of statsmodels."""
+"""What others do that needs no library: naive methods, predict_linear, M4's yardstick."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
 Float64s = npt.NDArray[np.float64]
 Point = Callable[[Float64s, int], Float64s]
@@ -35,16 +33,6 @@ def predict_linear(window: int) -> Point:
         return np.asarray(now + slope * np.arange(1, horizon + 1))
 
     return line
-
-
-def holt_winters(known: Float64s, horizon: int) -> Float64s:
-    """Additive damped trend and a season of a day."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a fit that did not converge: it counts as it is
-        model = ExponentialSmoothing(
-            known, trend="add", damped_trend=True, seasonal="add", seasonal_periods=24
-        )
-        return np.asarray(model.fit().forecast(horizon))
 
 
 def naive2(known: Float64s, horizon: int) -> Float64s:

@@ -1,6 +1,6 @@
-"""How good the forecasts are, beside what others do with the same series.
+"""How good the dates of crossings are, beside what others say of the same series.
 
-python benchmarks/forecast/run.py [--test] [--part m4|real|families|growth|speed] [--no-peers]
+python benchmarks/forecast/run.py [--test] [--part families|growth] [--no-peers]
 
 Without --test everything is measured on validation windows. With it the test parts are opened:
 write that look into LOOKS.md. A full run writes its figures into benchmarks/results/forecast.json.
@@ -34,22 +34,13 @@ from benchmarks.forecast import (  # noqa: E402
 
 from tidecast_analytics.forecasting import forecast  # noqa: E402
 from tidecast_analytics.outlook import History, Outlook  # noqa: E402
-from tidecast_analytics.series import DAY_MS, HOUR_MS  # noqa: E402
+from tidecast_analytics.series import DAY_MS  # noqa: E402
 
 Figures = dict[str, object]
 Dates = peers.Dates
 
 VALIDATION_SEED, TEST_SEED = 1, 2
 FAMILY_EACH = 24
-POINT_PEERS: Mapping[str, peers.Point] = {
-    "seasonal naive 24": peers.seasonal_naive(24),
-    "seasonal naive 168": peers.seasonal_naive(168),
-    "drift": peers.drift,
-    "predict_linear 1d": peers.predict_linear(24),
-    "predict_linear 7d": peers.predict_linear(168),
-    "predict_linear 30d": peers.predict_linear(720),
-    "Holt-Winters": peers.holt_winters,
-}
 
 
 def main() -> None:
@@ -81,58 +72,6 @@ def history(values: np.ndarray, step_ms: int, mark: float | None = None) -> Hist
     return History(step_ms * np.arange(values.size, dtype=np.int64), values, mark)
 
 
-def m4(test: bool, with_peers: bool) -> Figures:
-    """OWA against Naive2, errors, and the bands, on 414 hourly series over 48 hours."""
-    windows = datasets.m4(test)
-    official = datasets.m4_naive2() if test else {}
-    naive2 = [official.get(w.series, peers.naive2(w.known, w.hidden.size)) for w in windows]
-    yardstick = _point_scores(windows, naive2)
-    figures: Figures = {"Naive2": yardstick}
-    outlooks = forecast([history(w.known, HOUR_MS) for w in windows], 48 * HOUR_MS)
-    ours = _point_scores(windows, [o.mean for o in outlooks])
-    bands = _bands(windows, outlooks, _day_units(windows))
-    figures["tidecast"] = {**ours, "OWA": _owa(ours, yardstick), **bands}
-    for name, peer in POINT_PEERS.items() if with_peers else ():
-        theirs = _point_scores(windows, [peer(w.known, w.hidden.size) for w in windows])
-        figures[name] = {**theirs, "OWA": _owa(theirs, yardstick)}
-    return figures
-
-
-def real(test: bool, with_peers: bool) -> Figures:
-    """Relative errors on real utilization: seasonal naive 24 is 1.0, over 72 and 168 hours."""
-    figures: Figures = {}
-    for horizon in (72, 168):
-        for group, windows in datasets.utilization(test, horizon).items():
-            naive = [peers.seasonal_naive(24)(w.known, horizon) for w in windows]
-            yardstick = _point_scores(windows, naive)
-            outlooks = forecast([history(w.known, HOUR_MS) for w in windows], horizon * HOUR_MS)
-            ours = _point_scores(windows, [o.mean for o in outlooks])
-            shares = {"tidecast": _owa(ours, yardstick)}
-            for name, peer in POINT_PEERS.items() if with_peers else ():
-                theirs = _point_scores(windows, [peer(w.known, horizon) for w in windows])
-                shares[name] = _owa(theirs, yardstick)
-            figures[f"{group}, {horizon} h"] = {
-                "windows": len(windows),
-                **shares,
-                "bands": _bands(windows, outlooks, _day_units(windows)),
-            }
-    return figures
-
-
-def _point_scores(
-    windows: Sequence[datasets.Window], forecasts: Sequence[np.ndarray]
-) -> dict[str, float]:
-    figures: dict[str, list[float]] = defaultdict(list)
-    for w, made, unit in zip(windows, forecasts, _day_units(windows), strict=True):
-        figures["sMAPE"].append(scores.smape(w.hidden, made))
-        figures["MASE"].append(scores.mase(w.hidden, made, unit))
-    return {name: round(float(np.mean(of)), 3) for name, of in figures.items()}
-
-
-def _owa(of: Mapping[str, float], yardstick: Mapping[str, float]) -> float:
-    return round(float(np.mean([of[key] / yardstick[key] for key in ("sMAPE", "MASE")])), 3)
-
-
 def _bands(
     windows: Sequence[datasets.Window], outlooks: Sequence[Outlook], units: Sequence[float]
 ) -> dict[str, float]:
@@ -142,10 +81,6 @@ def _bands(
         figures["coverage 95"].append(scores.inside(w.hidden, o.lo95, o.hi95))
         figures["MSIS 95"].append(scores.msis(w.hidden, o.lo95, o.hi95, unit, 95))
     return {name: round(float(np.mean(of)), 3) for name, of in figures.items()}
-
-
-def _day_units(windows: Sequence[datasets.Window]) -> list[float]:
-    return [scores.season_error(window.known, 24) for window in windows]
 
 
 def made_families(test: bool, with_peers: bool) -> Figures:
@@ -201,28 +136,9 @@ def _dates(outlook: Outlook, per_day: int) -> Dates:
     return (days(outlook.p10_ms), days(outlook.p50_ms), days(outlook.p90_ms))
 
 
-def speed(test: bool, with_peers: bool) -> Figures:
-    """CPU seconds for 1,000 hourly series of 90 days: a week ahead, and dates over 90 days."""
-    hours = np.arange(90 * 24)
-    random = np.random.default_rng(0)
-    season = np.sin(hours * 2 * np.pi / 24)
-    rows = random.uniform(20, 60, (1000, 1)) + random.uniform(0, 0.02, (1000, 1)) * hours
-    rows += random.uniform(0, 8, (1000, 1)) * season + random.normal(0, 1, rows.shape)
-    histories = [history(row, HOUR_MS, 90.0) for row in rows]
-    figures: Figures = {}
-    for name, horizon in (("168 h", 168 * HOUR_MS), ("dates over 90 d", 90 * DAY_MS)):
-        began = time.process_time()
-        forecast(histories, horizon)
-        figures[f"1,000 series, {name}, CPU seconds"] = round(time.process_time() - began, 2)
-    return figures
-
-
 PARTS: Mapping[str, Callable[[bool, bool], Figures]] = {
-    "m4": m4,
-    "real": real,
     "growth": growth,
     "families": made_families,
-    "speed": speed,
 }
 
 
