@@ -134,13 +134,15 @@ def _log_line(logs: Float64s, at: Float64s, weights: Float64s) -> tuple[Float64s
 
 @lru_cache(maxsize=256)
 def _elbow_bases(days: int) -> tuple[Int64s, Float64s, Float64s]:
-    """Days at which a line may bend, orthonormal bases of such lines, and their inverses."""
+    """Days at which a line may bend, orthonormal bases of such lines [days, bends x 3], and their
+    inverses [bends, 3, days]."""
     at = np.arange(days, dtype=np.float64)
     back = np.round(np.geomspace(_LEAST_AFTER, days - 5, _ELBOWS)).astype(np.int64)
     bends = np.unique(np.clip(days - back, 3, days - _LEAST_AFTER))
     terms = [np.stack((np.ones(days), at, np.maximum(at - day, 0)), axis=1) for day in bends]
     stacked = np.stack(terms)
-    return bends, np.linalg.qr(stacked)[0], np.linalg.pinv(stacked)
+    bases = np.linalg.qr(stacked)[0].transpose(1, 0, 2).reshape(days, -1)
+    return bends, np.ascontiguousarray(bases), np.linalg.pinv(stacked)
 
 
 def elbow_fit(levels: Float64s) -> tuple[Float64s, Float64s, Float64s]:
@@ -148,9 +150,9 @@ def elbow_fit(levels: Float64s) -> tuple[Float64s, Float64s, Float64s]:
     bends, bases, inverses = _elbow_bases(levels.shape[1])
     mean = levels.mean(axis=1)
     rest = levels - mean[:, None]
-    explained = (np.einsum("sd,kdj->skj", rest, bases) ** 2).sum(axis=2)
+    explained = ((rest @ bases) ** 2).reshape(rest.shape[0], -1, 3).sum(axis=2)
     best = explained.argmax(axis=1)
-    terms = np.einsum("skd,sd->sk", inverses[best], rest)
+    terms = (inverses[best] @ rest[:, :, None])[:, :, 0]
     last = levels.shape[1] - 1
     now = mean + terms[:, 0] + terms[:, 1] * last + terms[:, 2] * (last - bends[best])
     return now, terms[:, 1] + terms[:, 2], explained.max(axis=1)

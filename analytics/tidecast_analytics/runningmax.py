@@ -274,7 +274,7 @@ def _scores(
         counted = spoke & some
         # Who did not speak there is judged by all it said.
         counted = np.where(counted.any(axis=1)[:, None], counted, spoke)
-        score = np.einsum("kse,ke->ks", relative, counted) / counted.sum(axis=1)[:, None] + 0.01
+        score = (relative @ counted[:, :, None])[:, :, 0] / counted.sum(axis=1)[:, None] + 0.01
         found.append(np.log(score / score.min(axis=0)))
     return np.stack(found, axis=2)
 
