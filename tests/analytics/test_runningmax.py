@@ -196,3 +196,12 @@ def test_probabilities_never_fall_with_time_and_stay_shares(peaks, horizon):
     assert chance.max() <= 1 + 1e-9
     paths = runningmax.passages(found, np.array([0.5, 1.5]), horizon * 24, 24)
     assert (np.diff(paths, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("known", [14, 15, 27, 41, 60, 121, 400, 730])
+def test_histories_of_all_lengths_have_shapes_with_learned_weights(known):
+    peaks = np.random.default_rng(6).normal(size=(2, known)).cumsum(axis=1) / 30
+    found = runningmax.evidence(peaks, 90)
+    chance = runningmax.probabilities(found, np.array([5.0, 9.0]))
+    assert len(found.names) >= 8
+    assert (chance[1] <= chance[0] + 1e-9).all()
