@@ -18,7 +18,8 @@ demo: $(VENV)/.run ## The same on a generated fleet
 test: servers $(VENV)/.dev check unit ## All checks and tests, with the real servers they need
 
 soak: $(VENV)/.soak ## Kills, power cuts, damage, a full disk, fuzzing: half an hour, or SCALE=0.1 of it
-	PYTHONPATH=.:$(SOURCES) $(PYTHON) -m tests.soak --scale $(SCALE) --output benchmarks/results/soak.json
+	PYTHONPATH=.:$(SOURCES) $(PYTHON) -m tests.soak --scale $(SCALE) \
+		$(if $(FUZZ_SECONDS),--fuzz-seconds $(FUZZ_SECONDS)) --output benchmarks/results/soak.json
 
 .PHONY: servers
 servers:

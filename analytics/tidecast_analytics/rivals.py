@@ -7,8 +7,10 @@ practice, 3rd ed., 5.5 and 8.7), its dates those on which mean, upper and lower 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -18,7 +20,8 @@ from tidecast_analytics.scoring import first_crossing_ms
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled
 
 Rival = Callable[[Grid, int], tuple[Float64s, Float64s]]
-"""The mean and its standard deviation over so many steps, from a grid of at least two seasons."""
+"""The mean and its standard deviation over so many steps, from a grid of at least two seasons
+whose values lie between -1 and 1."""
 
 _Z80, _Z95 = (NormalDist().inv_cdf(0.5 + level / 200) for level in (80, 95))
 _LINE_DAYS = 7
@@ -62,20 +65,19 @@ def holt_winters(grid: Grid, steps: int) -> tuple[Float64s, Float64s]:
     values = filled(grid)[-_FITTED_DAYS[grid.step_ms] * grid.steps_per_day :]
     if np.ptp(values) == 0:
         return np.full(steps, values[-1]), np.zeros(steps)
-    scale = float(np.abs(values).max())
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         fitted = ExponentialSmoothing(
-            values / scale,
+            values,
             trend="add",
             damped_trend=True,
             seasonal="add",
             seasonal_periods=grid.season_steps,
             initialization_method="heuristic",
         ).fit()
-        mean = np.asarray(fitted.forecast(steps), dtype=np.float64) * scale
+        mean = np.asarray(fitted.forecast(steps), dtype=np.float64)
     level = float(fitted.params["smoothing_level"])
-    deviation = float(np.sqrt(np.mean((fitted.resid * scale) ** 2)))
+    deviation = float(np.sqrt(np.mean(fitted.resid**2)))
     return mean, deviation * np.sqrt(1 + np.arange(steps) * level**2)
 
 
@@ -94,7 +96,12 @@ def rival_outlook(
     if grid.values.size < _LEAST_SEASONS * grid.season_steps:
         return None
     steps = -(-horizon_ms // grid.step_ms)
-    mean, deviation = rival(grid, steps)
+    size = float(np.nanmax(np.abs(grid.values))) or 1.0
+    mean, deviation = rival(replace(grid, values=grid.values / size), steps)
+    largest = 0.1 * sys.float_info.max / max(size, 1.0)
+    mean, deviation = (
+        np.clip(each, -largest, largest) * size for each in (mean, deviation)
+    )  # fmt: skip
     times = grid.end_ms + grid.step_ms * np.arange(1, steps + 1, dtype=np.int64)
     bare = Outlook(
         times_ms=times,

@@ -57,7 +57,7 @@ def findings(history: History, unit: str, now_ms: int) -> tuple[Finding, ...]:
     """Everything that is wrong with a history in `unit`, the gravest first.
 
     Any values are coped with. Kinds: no_data, unit_mismatch, over_limit, clock_skew,
-    counter_reset, gap, flat_line, duplicate_time.
+    counter_reset, gap, flat_line, duplicate_time; `twin_finding` tells of another.
     """
     times_ms = np.asarray(history.times_ms, dtype=np.int64)
     values = np.asarray(history.values, dtype=np.float64)
@@ -218,13 +218,13 @@ def _flat(times_ms: Int64s, values: Float64s) -> list[Finding]:
     )]  # fmt: skip
 
 
-def alike(histories: Sequence[History]) -> list[tuple[int, int]]:
-    """Pairs of histories (their places) that are equal to the last bit and not constant.
+def twins(histories: Sequence[History]) -> dict[int, int]:
+    """The places of histories that equal an earlier one to the last bit, with that one's place.
 
-    Each is paired with the first of its like: two sensors that read the same thing.
+    Constant ones and short ones are nobody's twin. Twins are two sensors that read one thing.
     """
     first: dict[bytes, int] = {}
-    pairs = []
+    found = {}
     for place, history in enumerate(histories):
         values = np.asarray(history.values, dtype=np.float64)
         if values.size < 2 * _FLAT_STEPS or np.unique(values[np.isfinite(values)]).size < 2:
@@ -232,8 +232,17 @@ def alike(histories: Sequence[History]) -> list[tuple[int, int]]:
         key = np.asarray(history.times_ms, dtype=np.int64).tobytes() + values.tobytes()
         earlier = first.setdefault(key, place)
         if earlier != place:
-            pairs.append((earlier, place))
-    return pairs
+            found[place] = earlier
+    return found
+
+
+def twin_finding(history: History, other: str) -> Finding:
+    """What is said of a history that equals that of another resource."""
+    times_ms = np.sort(np.asarray(history.times_ms, dtype=np.int64))
+    return _finding(
+        "twin", Severity.NOTE, times_ms, f"Every value equals that of {other}.",
+        "See whether both measure the same thing; one of them is enough.",
+    )  # fmt: skip
 
 
 def _counted(count: int, what: str) -> str:

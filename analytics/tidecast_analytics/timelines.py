@@ -20,6 +20,15 @@ class ComponentState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ClassificationKind(StrEnum):
+    """What people say of a stretch of time afterwards; it never edits what was observed."""
+
+    MAINTENANCE = "maintenance"
+    EXCLUSION = "exclusion"
+    ANNOTATION = "annotation"
+    RECLASSIFICATION = "reclassification"
+
+
 _WORST_FIRST = (ComponentState.DOWN, ComponentState.DEGRADED, ComponentState.UP)
 
 

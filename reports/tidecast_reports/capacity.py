@@ -28,10 +28,12 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """How the scored forecasts of one resource fared: `held` of the last `scored`."""
+    """How scored forecasts fared: `held` of the last `scored`, and, where it is told, the share of
+    what came within their 80 % bands."""
 
     held: int
     scored: int
+    coverage80: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,12 @@ class ResourceOutlook:
 
 @dataclass(frozen=True, slots=True)
 class CapacityReport:
-    """The ranked list with the time it was made, its horizon and whether the data is generated."""
+    """The ranked list with the time it was made, its horizon, whether the data is generated, and
+    how past forecasts of the whole fleet fared (None before the first was scored)."""
 
     title: str
     made_ms: int
     horizon_days: int
     outlooks: Sequence[ResourceOutlook]
     generated: bool = False
+    track: TrackRecord | None = None

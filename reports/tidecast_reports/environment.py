@@ -39,6 +39,7 @@ def make_environment(*packages: str) -> Environment:
         "sentence": sentences.sentence,
         "fast_sentence": sentences.fast_sentence,
         "track_sentence": sentences.track_sentence,
+        "fleet_track_sentence": sentences.fleet_track_sentence,
         "usage_text": sentences.usage_text,
         "usage_detail": sentences.usage_detail,
         "mark_text": sentences.mark_text,

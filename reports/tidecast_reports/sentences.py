@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidecast_reports.capacity import ResourceOutlook
+from tidecast_reports.capacity import ResourceOutlook, TrackRecord
 from tidecast_reports.units import (
     clock_duration,
     date,
@@ -122,6 +122,14 @@ def track_sentence(outlook: ResourceOutlook) -> str:
     if outlook.track is None or outlook.track.scored == 0:
         return "no forecast for it has been scored yet"
     return f"{outlook.track.held} of the last {outlook.track.scored} forecasts for it held"
+
+
+def fleet_track_sentence(track: TrackRecord) -> str:
+    """How the forecasts of the fleet fared, e.g. "38 of 40 forecasts held"."""
+    text = f"{track.held} of {track.scored} forecasts held"
+    if track.coverage80 is not None:
+        text += f", {track.coverage80 * 100:.0f} % of what came lay within their 80 % bands"
+    return text
 
 
 def _over(outlook: ResourceOutlook) -> str:

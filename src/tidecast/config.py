@@ -59,6 +59,7 @@ class ServerSettings:
     insecure_http: bool = False
     rules_files: tuple[Path, ...] = ()
     resources_file: Path | None = None
+    events_file: Path | None = None
     database_url: str = ""
     webhook_urls: tuple[str, ...] = ()
     external_url: str = ""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast_analytics.outlook import History
-from tidecast_analytics.sanity import Severity, alike, findings
+from tidecast_analytics.sanity import Severity, findings, twin_finding, twins
 
 HOUR = 3_600_000
 NOW = 500_000 * HOUR
@@ -113,7 +113,10 @@ def test_the_gravest_comes_first():
 def test_two_that_read_the_same_thing():
     one, other = History(TIMES, WAVE), History(TIMES, WAVE + NOISE)
     flat = History(TIMES, np.ones(STEPS))
-    assert alike([one, other, History(TIMES, WAVE.copy()), flat, flat]) == [(0, 2)]
+    assert twins([one, other, History(TIMES, WAVE.copy()), flat, flat]) == {2: 0}
+    told = twin_finding(one, "web-1:cpu")
+    assert (told.kind, told.first_ms, told.last_ms) == ("twin", TIMES[0], TIMES[-1])
+    assert "web-1:cpu" in told.what
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from tests.journeys.support import H0, HOUR_MS, defined
 
 from tidecast.journeys import forecast_fleet as journey
+from tidecast.journeys.explain_forecast import dissect, explanation
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
 from tidecast.journeys.forecast_fleet import (
     AGAIN_MS,
@@ -22,6 +24,8 @@ from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
 from tidecast.promql.engine import Engine
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.memory import MemorySamples
+from tidecast_analytics.calibration import Widening
+from tidecast_analytics.events import Event
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.outlook import History, OutlookState
 
@@ -212,3 +216,130 @@ def test_nothing_known_is_nothing_forecast(records: Records) -> None:
     empty = replace(fleet(records), run=Asked())
     assert forecast_fleet(empty, H0, HORIZON_MS) == 0
     assert latest(records) == {}
+
+
+def many(records: Records, count: int = 5) -> Fleet:
+    return fleet(records, *(filling(ResourceKey(f"h{i}", "thing", "")) for i in range(count)))
+
+
+def test_a_run_tells_its_progress_and_goes_on_where_it_was_broken_off(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journey, "BATCH", 2)
+    five, told = many(records), []
+
+    def dies_at_the_third(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
+        if cases[0].history.values.size and len(told) == 2:
+            raise RuntimeError("killed")
+        return analyse(cases, horizon_ms, now_ms)
+
+    run = Run(H0, told=lambda done, total: told.append((done, total)))
+    with pytest.raises(RuntimeError, match="killed"):
+        journey.forecast_fleet(replace(five, run=dies_at_the_third), run, H0, HORIZON_MS)
+    made = set(latest(records))
+    assert told[0] == (0, 5)
+    assert 0 < len(made) < 5
+    asked = Asked()
+    rest = journey.forecast_fleet(replace(five, run=asked), run, H0 + HOUR_MS, HORIZON_MS)
+    assert sum(asked.calls) == rest == 5 - len(made)
+    found = latest(records)
+    assert {name: each.published_ms for name, each in found.items()} == {
+        f"h{i}:thing": H0 if f"h{i}:thing" in made else H0 + HOUR_MS for i in range(5)
+    }
+
+
+def test_a_run_that_is_stopped_publishes_no_more(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journey, "BATCH", 1)
+    done = [0]
+
+    def told(so_far: int, total: int) -> None:
+        done[0] = so_far
+
+    run = Run(H0, told=told, stopped=lambda: done[0] >= 2)
+    assert journey.forecast_fleet(many(records), run, H0, HORIZON_MS) == 2
+    assert len(latest(records)) == 2
+
+
+def test_several_lanes_publish_the_same(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journey, "BATCH", 1)
+    side_by_side = replace(many(records), lanes=3)
+    assert forecast_fleet(side_by_side, H0, HORIZON_MS) == 5
+    assert len({each.p50_ms for each in latest(records).values()}) == 1
+
+
+def test_what_a_forecast_rests_on_is_kept_with_it(records: Records) -> None:
+    usage = filling()
+    usage.max[100] = 250.0
+    one = replace(fleet(records, usage), widening=lambda key: Widening(2.0, "bands are wider"))
+    forecast_fleet(one, H0, HORIZON_MS)
+    (found,) = latest(records).values()
+    basis = found.basis
+    assert basis is not None
+    assert (basis.first_ms, basis.last_ms) == (usage.hours_ms[0], H0)
+    assert (basis.values, basis.step_ms, basis.widening) == (28 * 24, HOUR_MS, 2.0)
+    assert sum(share for _, share in basis.weights) == pytest.approx(1)
+    assert basis.mark_source == "90% of the limit, by the default policy"
+    assert [each.kind for each in basis.findings] == ["over_limit"]
+    assert basis.within_lead_time is not None
+    assert 0 <= basis.within_lead_time < 0.1, "the mark is forty days away, the lead time two weeks"
+    assert "bands are wider" in found.reasons
+
+
+def test_what_is_planned_is_known_to_the_forecast(records: Records) -> None:
+    asked: list[Case] = []
+
+    def remember(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
+        asked.extend(cases)
+        return analyse(cases, horizon_ms, now_ms)
+
+    sale = Event(H0 + DAY_MS, H0 + 2 * DAY_MS, "sale")
+    spans = []
+
+    def planned(key: ResourceKey, start_ms: int, end_ms: int) -> list[Event]:
+        spans.append((start_ms, end_ms))
+        return [sale] if key == KEY else []
+
+    usage = filling()
+    both = fleet(records, usage, filling(ResourceKey("other", "thing", "")))
+    forecast_fleet(replace(both, run=remember, events=planned), H0, HORIZON_MS)
+    assert [list(case.history.events) for case in asked] == [[], [sale]]
+    assert spans[0] == (usage.hours_ms[0], H0 + HORIZON_MS)
+
+
+def test_two_that_read_the_same_thing_are_told(records: Records) -> None:
+    both = fleet(records, filling(ResourceKey("a", "thing", "")), filling(KEY))
+    forecast_fleet(both, H0, HORIZON_MS)
+    found = latest(records)
+    first, twin = found["a:thing"].basis, found[str(KEY)].basis
+    assert first is not None
+    assert twin is not None
+    assert first.findings == ()
+    assert [(each.kind, each.what) for each in twin.findings] == [
+        ("twin", "Every value equals that of a:thing.")
+    ]
+
+
+def test_a_mark_of_the_import_is_told_as_such(records: Records) -> None:
+    usage = replace(filling(mark=77.0), source="csv:x")
+    forecast_fleet(fleet(records, usage), H0, HORIZON_MS)
+    (found,) = latest(records).values()
+    assert found.basis is not None
+    assert found.basis.mark_source == "given by the import csv:x"
+
+
+def test_everything_behind_a_forecast_is_told(records: Records) -> None:
+    usage = filling()
+    forecast_fleet(fleet(records, usage), H0, HORIZON_MS)
+    (found,) = latest(records).values()
+    told = explanation(found, dissect(History(usage.hours_ms, usage.max, 90.0, 100.0)))
+    json.dumps(told, allow_nan=False)
+    assert told["span"] == {
+        "first": "2026-12-18T09:00:00Z", "last": "2027-01-15T08:00:00Z", "values": 672,
+        "step_seconds": 3600,
+    }  # fmt: skip
+    assert told["mark"] == {"value": 90, "source": "90% of the limit, by the default policy"}
+    assert told["parts"]["rise_per_day"] == pytest.approx(1, abs=0.02)
+    assert told["query"] == found.query
+    assert sum(told["method"]["members"].values()) == pytest.approx(1)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tidecast.records import Records
-from tidecast.records.availability import Classification, ClassificationKind
+from tidecast.records.availability import Classification
 from tidecast.records.configuration import Fact, Relation
 from tidecast.records.errors import UnstorableValue
 from tidecast.records.policies import AppliedPolicy
-from tidecast_analytics.timelines import ComponentState, Observation
+from tidecast_analytics.timelines import ClassificationKind, ComponentState, Observation
 
 UP, DOWN = ComponentState.UP, ComponentState.DOWN
 

@@ -9,6 +9,7 @@ import pytest
 from tidecast_reports.capacity import ResourceOutlook, TrackRecord
 from tidecast_reports.sentences import (
     fast_sentence,
+    fleet_track_sentence,
     resource_name,
     sentence,
     track_sentence,
@@ -102,3 +103,10 @@ def test_names_of_resources() -> None:
 def test_a_peak_of_the_running_hour_is_said_to_be_of_this_hour(outlook: Vary) -> None:
     full = outlook(state="not_growing", provisional=49.0 * 2.0**30)
     assert say(full) == "/var on web-3 is over its mark in this hour: 98 % used, mark 90 %"
+
+
+def test_the_fleets_track_record() -> None:
+    assert fleet_track_sentence(TrackRecord(38, 40)) == "38 of 40 forecasts held"
+    assert fleet_track_sentence(TrackRecord(38, 40, 0.786)) == (
+        "38 of 40 forecasts held, 79 % of what came lay within their 80 % bands"
+    )

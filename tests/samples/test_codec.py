@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tidecast.samples import codec
 from tidecast.samples.batch import STALE_NAN
+from tidecast.samples.label_table import encode_label_table, read_label_table
 
 from . import support
 
@@ -43,8 +44,16 @@ def test_values_take_little_room(values, most_bytes):
 
 @given(st.lists(support.series, max_size=20))
 def test_label_sets_come_back(sets):
-    table = codec.decode_label_sets(codec.encode_label_sets(sets))
+    assert codec.decode_label_sets(codec.encode_label_sets(sets)) == sets
+
+
+@given(st.lists(support.series, max_size=20))
+def test_label_tables_come_back(sets):
+    table = read_label_table(memoryview(encode_label_table(sets)))
     assert table.labels(np.arange(len(table))) == sets
+    for name in ("host", "absent"):
+        expected = {value for labels in sets for key, value in labels if key == name}
+        assert table.texts(np.arange(len(table)), name) == expected
 
 
 @given(st.lists(st.binary(max_size=20), max_size=8))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidecast.samples.codec import decode_label_sets, encode_label_sets
 from tidecast.samples.index import FixedIndex, GrowingIndex, find
+from tidecast.samples.label_table import encode_label_table, read_label_table
 from tidecast.samples.matchers import InvalidRegex, matches_all
 
 from . import support
@@ -19,7 +19,7 @@ def growing(sets):
 
 
 def fixed(sets):
-    return FixedIndex(decode_label_sets(encode_label_sets(sets)))
+    return FixedIndex(read_label_table(memoryview(encode_label_table(sets))))
 
 
 @pytest.mark.parametrize("build", [growing, fixed])

@@ -19,15 +19,23 @@ from starlette.responses import Response
 
 from tidecast.promql.engine import Engine
 from tidecast.promql.errors import QueryCancelled, QueryError, QueryTimeout
+from tidecast.promql.result import Matrix
 from tidecast.promql.settings import QueryLimits, QueryOptions
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.kept import Tier
 from tidecast.samples.matchers import Matcher, MatchOp
-from tidecast.samples.protocol import LimitExceeded, SamplesUnavailable, Selectable, SelectLimits
+from tidecast.samples.protocol import (
+    LimitExceeded,
+    SamplesUnavailable,
+    Selectable,
+    SelectLimits,
+)
 from tidecast.samples.routed import RoutedSamples
 from tidecast.server import queries as queries_module
-from tidecast.server.heavy_queries import HeavyQueries, memory_fence
+from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.queries import Queries
+from tidecast.server.query_jobs import memory_fence
 from tidecast.server.query_request import QueryRequest
 from tidecast.server.worker import Lane
 from tidecast_collector.labels import make_labels
@@ -159,7 +167,7 @@ def test_a_segment_that_is_joined_meanwhile_is_asked_for_again(
         if len(seen) == 1:
             raw.flush()
             raw.maintain(10 * END_MS)
-            assert not found.view.segments[0].path.exists()
+            assert not all(segment.path.exists() for segment in found.view.segments)
         return found
 
     request = QueryRequest("up[10m]", END_MS, END_MS)
@@ -176,7 +184,7 @@ def test_damage_that_the_worker_meets_is_set_aside_by_the_server(
     (raw,) = stores.asked([Matcher("__name__", MatchOp.EQUAL, "up")])
     assert isinstance(raw, EmbeddedSamples)
     raw.flush()
-    path = sorted((raw.directory / "segments").iterdir())[-1]
+    path = raw.snapshot([], *ALL_TIME).view.segments[-1].path
     data = bytearray(path.read_bytes())
     data[10] ^= 1
     path.write_bytes(data)
@@ -328,3 +336,53 @@ def test_what_an_answer_has_cost_is_told_when_asked(stores: RoutedSamples) -> No
     assert answer["data"]["stats"]["samples"]["totalQueryableSamples"] > 100
     assert answer["data"]["stats"]["timings"]["evalTotalTime"] > 0
     assert Engine(stores).instant("1", 0, QueryOptions()).samples == 0
+
+
+def test_the_worker_reads_tiers_where_raw_samples_are_past_keeping(
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour_ms, now_ms = 3_600_000, 480_000 * 3_600_000
+    times = now_ms - 72 * hour_ms + np.arange(0, 70 * hour_ms, 60_000)
+    hits = (make_labels({"__name__": "hits", "job": "a"}), times, np.arange(len(times)) / 4)
+    with (
+        EmbeddedSamples(tmp_path / "own", upkeep_seconds=None) as own,
+        EmbeddedSamples(
+            tmp_path / "raw",
+            tiers=(Tier("5m", 300_000, 9000 * hour_ms), Tier("1h", hour_ms, 90_000 * hour_ms)),
+            clock=lambda: now_ms,
+            upkeep_seconds=None,
+        ) as raw,
+    ):
+        raw.append(SampleBatch.of([hits]))
+        raw.flush()
+        raw.keep(now_ms, 24 * hour_ms)
+        stores = RoutedSamples(own, raw)
+        there = door(lane, stores, monkeypatch)
+        for text in ("rate(hits[2h])", "sum(hits)", "max_over_time({job='a'}[3h])"):
+            request = QueryRequest(text, now_ms - 72 * hour_ms, now_ms, hour_ms)
+            answer = ask(there, request)
+            assert answer == ask(Queries(Engine(stores)), request)
+            assert len(answer["data"]["result"][0]["values"]) > 60
+
+
+def test_an_engine_that_gives_away_what_is_heavy(
+    lane: Lane, stores: RoutedSamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidecast.server.heavy_queries.HERE_BYTES", 10_000)
+    here = Engine(stores)
+    engine = OffloadingEngine(here, HeavyQueries(lane, here))
+    lane.end_idle(0)
+    assert (
+        engine.instant("up{job='a'}", 100_000).value == here.instant("up{job='a'}", 100_000).value
+    )
+    assert not lane.pids()
+    found = engine.range("rate(up[1m])", 0, END_MS, 10_000).value
+    assert lane.pids()
+    expected = here.range("rate(up[1m])", 0, END_MS, 10_000).value
+    assert isinstance(found, Matrix)
+    assert isinstance(expected, Matrix)
+    assert found.labels == expected.labels
+    assert found.values.tolist() == expected.values.tolist()
+    assert (engine.lookback_ms, engine.limits) == (here.lookback_ms, here.limits)
+    with pytest.raises(QueryTimeout):
+        engine.instant(ENDLESS, 1000, QueryOptions(timeout_seconds=0.2))

@@ -29,8 +29,8 @@ DEFAULT_SEED = 20261122
 
 Part = Callable[[Tally, range, Path], None]
 PLANS: dict[str, tuple[int, Part]] = {
-    "kill": (200, lambda tally, plans, home: kills.run(tally, plans, home, "kill")),
-    "power": (300, lambda tally, plans, home: kills.run(tally, plans, home, "power")),
+    "kill": (300, lambda tally, plans, home: kills.run(tally, plans, home, "kill")),
+    "power": (200, lambda tally, plans, home: kills.run(tally, plans, home, "power")),
     "server": (40, servers.kill),
     "full-disk": (8, full_disk.run),
     "damage": (200, damage.run),
@@ -52,10 +52,11 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="share of all plans and times")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--plan", type=int, help="only this plan of the part")
+    parser.add_argument("--fuzz-seconds", type=int, help="at each target, whatever the scale")
     parser.add_argument("--output", type=Path, default=None, help="where the result is written")
     arguments = parser.parse_args()
     place = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
-    tallies = []
+    tallies, machine = [], _machine()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tidecast-soak-", dir=place) as home:
         for name in arguments.part or PARTS:
@@ -63,9 +64,10 @@ def main() -> int:
     findings = [finding for tally in tallies for finding in tally.findings]
     result = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        **_machine(),
+        **machine,
         "seed": arguments.seed,
         "scale": arguments.scale,
+        "fuzz_seconds": arguments.fuzz_seconds,
         "seconds": round(time.monotonic() - started),
         "parts": {tally.part: dict(sorted(tally.counts.items())) for tally in tallies},
         "undetected": {
@@ -88,7 +90,7 @@ def _run(name: str, arguments: argparse.Namespace, home: Path) -> Tally:
     home.mkdir()
     if name in TIMED:
         usual, run_for = TIMED[name]
-        seconds = max(1, round(usual * arguments.scale))
+        seconds = arguments.fuzz_seconds or max(1, round(usual * arguments.scale))
         print(f"{name}: {seconds} s", flush=True)
         run_for(tally, seconds, home)
     else:
@@ -97,8 +99,8 @@ def _run(name: str, arguments: argparse.Namespace, home: Path) -> Tally:
         if arguments.plan is not None:
             plans = range(arguments.plan, arguments.plan + 1)
         print(f"{name}: {len(plans)} plans", flush=True)
+        tally.plans = tally.counts["plans"] = len(plans)
         run(tally, plans, home)
-        tally.counts["plans"] = len(plans)
     tally.counts["seconds"] = round(time.monotonic() - started)
     print(f"{name}: {len(tally.findings)} findings, {tally.counts['seconds']} s", flush=True)
     return tally

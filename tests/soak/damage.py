@@ -15,7 +15,8 @@ import numpy as np
 from tests.soak.blow import Blow
 from tests.soak.finding import Tally
 from tests.soak.ledger import ALL_TIME, Key, Ledger, samples_of
-from tests.soak.workload import BLOCK_MS, Clock, Step, open_store, perform, steps
+from tests.soak.tiers import point_faults
+from tests.soak.workload import BLOCK_MS, TIERS, Clock, Step, open_store, perform, steps
 
 from tidecast.samples.log import LogReading, read_log
 from tidecast.samples.segment import Segment
@@ -23,7 +24,7 @@ from tidecast.samples.verify import verify
 
 PLANS_A_STORE = 60
 _STEPS = 60
-_OFTEN = ("log", "seg", "seg")
+_OFTEN = ("log", "segments", "segments")
 """Kinds of files that are struck more often than others: they hold the samples."""
 
 UNSEEN = {
@@ -57,8 +58,8 @@ class _Built:
             ledger.settle(dict(samples_of(content)))
         files: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            kind = path.suffix.removeprefix(".") if path.parent != directory else path.name
-            files[kind].append(path.relative_to(directory))
+            kind = path if path.parent == directory else path.parent
+            files[str(kind.relative_to(directory))].append(path.relative_to(directory))
         return _Built(directory, ledger, now_ms, dict(files))
 
     def keys_in(self, path: Path) -> set[Key]:
@@ -162,7 +163,9 @@ class _Strike:
             content = dict(samples_of(store.select([], *ALL_TIME)))
             store.flush()
             store.maintain(now_ms + 3 * BLOCK_MS)
-            if dict(samples_of(store.select([], *ALL_TIME))) != content:
+            later = dict(samples_of(store.select([], *ALL_TIME)))
+            steady = self._built.ledger.kept.keys() - self._concerned
+            if any(content.get(key) != later.get(key) for key in steady):
                 faults.append("upkeep changed what is served")
             faults += self._wrong(store)
         lost = self._built.ledger.kept != content
@@ -185,6 +188,9 @@ class _Strike:
         ]
         if elsewhere:
             faults.append(f"{len(elsewhere)} samples in other files are not served as they were")
+        holds_samples = self._victim.suffix in (".seg", ".log")
+        for tier in TIERS:
+            faults += point_faults(store, self._built.ledger, tier, may_miss=holds_samples)
         return faults
 
     def _is_named(self, names: list[str]) -> bool:

@@ -1,9 +1,9 @@
 """The file operations of processes, one by one: recorded, and ended by SIGKILL at a chosen one.
 
-`install` replaces what Python programs write files with (`os` and `open`) in this process; in the
-processes it starts, `site/sitecustomize.py` does the same. Operations of all of them stand in one
-journal, in the order in which they took effect. What writes files behind Python's back is not seen;
-`power.Disk` tells, since a disk rebuilt from the journal is another one then.
+`install` replaces what Python programs write files with (`os` and `open`) in this process and those
+it forks; in others that it starts, `site/sitecustomize.py` does the same. Operations of all of them
+stand in one journal, in the order in which they took effect. What writes files behind Python's back
+is not seen; `power.Disk` tells, since a disk rebuilt from the journal is another one then.
 """
 
 from __future__ import annotations
@@ -60,9 +60,18 @@ class _Recorder:
         self._guard = threading.RLock()
         self._handles: dict[int, str] = {}
         self._opened = 0
+        self._open_journal()
+
+    def _open_journal(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._journal = _REAL["open"](watch.journal, flags, 0o600)
-        self._counter = _REAL["open"](watch.journal + ".count", flags & ~os.O_APPEND, 0o600)
+        self._journal = _REAL["open"](self._watch.journal, flags, 0o600)
+        self._counter = _REAL["open"](self._watch.journal + ".count", flags & ~os.O_APPEND, 0o600)
+
+    def forked(self) -> None:
+        """This process is a fork of the watched one: its lock on the journal must be its own."""
+        self._guard = threading.RLock()
+        self._counts = True
+        self._open_journal()
 
     def inside(self, path: Any) -> str | None:
         """The path below the root, None for any other."""
@@ -232,6 +241,7 @@ def install_started() -> None:
 
 def _install(watch: Watch, *, started: bool) -> _Recorder:
     recorder = _Recorder(watch, started=started)
+    os.register_at_fork(after_in_child=recorder.forked)
     _File.recorder = recorder
     for name in ("open", "write", "pwrite", "close"):
         setattr(os, name, getattr(recorder, name))

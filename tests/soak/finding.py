@@ -15,6 +15,7 @@ class Tally:
 
     part: str
     seed: int
+    plans: int = 1
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[dict[str, object]] = field(default_factory=list)
     undetected: Counter[str] = field(default_factory=Counter)
@@ -34,8 +35,10 @@ class Tally:
 
     @contextmanager
     def plan(self, number: int, what: str) -> Iterator[None]:
-        """An exception within is a finding of this plan."""
+        """An exception within is a finding of this plan. Tells of every tenth of the plans."""
         try:
             yield
         except Exception:
             self.found(number, what, traceback.format_exc().splitlines()[-12:])
+        if self.plans >= 10 and (number + 1) % (self.plans // 10) == 0:
+            print(f"{self.part}: {number + 1} of {self.plans}", flush=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -27,28 +27,38 @@ class Ledger:
     def __init__(self) -> None:
         self.kept: dict[Key, int] = {}
         self.ever: dict[Key, set[int]] = defaultdict(set)
+        self.revision = 0
         self._under_way: dict[object, tuple] = {}
         self._let_go: set[Key] = set()
+        self.acknowledged: dict[Key, int] = {}
+        self.sent: Counter[Key] = Counter()
+        self.deletions: list[tuple[Matchers, int, int]] = []
 
     def begin(self, name: object, kind: str, *about: object) -> None:
-        """An append of a batch, a delete of (matchers, start, end), a retain of what is later."""
+        """An append of a batch, a delete of (matchers, start, end), a keep of (now, so long)."""
+        self.revision += 1
         self._under_way[name] = (kind, *about)
         if kind == "append":
             for key, bits in samples_of(about[0]):
                 self.ever[key].add(bits)
+                self.sent[key] += 1
+        elif kind == "delete":
+            self.deletions.append(tuple(about))
 
     def end(self, name: object) -> None:
         """The action has been acknowledged."""
+        self.revision += 1
         kind, *about = self._under_way.pop(name)
         if kind == "append":
             self.kept.update(samples_of(about[0]))
+            self.acknowledged.update(samples_of(about[0]))
             self._let_go -= {key for key, _ in samples_of(about[0])}
         elif kind == "delete":
             gone = {key for key in self.kept if _is_deleted(key, *about)}
             self.kept = {key: bits for key, bits in self.kept.items() if key not in gone}
             self._let_go -= gone
-        elif kind == "retain":
-            self._let_go |= {key for key in self.kept if key[1] <= about[0]}
+        elif kind == "keep":
+            self._let_go |= {key for key in self.kept if key[1] <= about[0] - about[1]}
 
     def settle(self, found: dict[Key, int]) -> None:
         """What was under way has happened or not, as was found: that is how it is from now on."""
@@ -99,7 +109,8 @@ class Ledger:
 
     def _is_let_go(self, key: Key) -> bool:
         return key in self._let_go or any(
-            kind == "retain" and key[1] <= about[0] for kind, *about in self._under_way.values()
+            kind == "keep" and key[1] <= about[0] - about[1]
+            for kind, *about in self._under_way.values()
         )
 
 

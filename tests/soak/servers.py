@@ -14,7 +14,8 @@ import psutil
 from tests.soak.finding import Tally
 from tests.soak.ledger import ALL_TIME, Ledger, samples_of
 from tests.soak.load import JOB, Server, Writers, now_ms
-from tests.soak.small_server import RETENTION_MS, SMALL
+from tests.soak.small_server import RETENTION_MS, SMALL, TIERS
+from tests.soak.tiers import point_faults
 
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.matchers import Matcher, MatchOp
@@ -100,8 +101,8 @@ def answers(server: Server, ledger: Ledger) -> list[str]:
 
 
 def _let_go(ledger: Ledger) -> None:
-    ledger.begin("retain", "retain", now_ms() - RETENTION_MS)
-    ledger.end("retain")
+    ledger.begin("keep", "keep", now_ms(), RETENTION_MS)
+    ledger.end("keep")
 
 
 def holds(home: Path, ledger: Ledger) -> list[str]:
@@ -110,8 +111,9 @@ def holds(home: Path, ledger: Ledger) -> list[str]:
     if not raw.exists():
         return ["acknowledged samples and no store"] if ledger.kept else []
     _let_go(ledger)
-    with EmbeddedSamples(raw, **(SMALL | {"upkeep_seconds": None})) as store:
+    with EmbeddedSamples(raw, tiers=TIERS, **(SMALL | {"upkeep_seconds": None})) as store:
         content = store.select(_MINE, *ALL_TIME)
         faults = [*ledger.faults(content), *store.stats().problems]
+        faults += point_faults(store, ledger, TIERS[-1])
     ledger.settle(dict(samples_of(content)))
     return faults + [f"{each.path.name}: {each.what}" for each in verify(raw).damage]

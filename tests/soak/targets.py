@@ -12,13 +12,13 @@ from tidecast.promql.parser import parse, selectors
 from tidecast.promql.tree_json import tree_json
 from tidecast.samples.compression import UNPACK
 from tidecast.samples.remote_write import (
-    DECODE,
     VERSION_1,
     VERSION_2,
     decode_body,
     decode_message,
     decode_strictly,
 )
+from tidecast.samples.remote_write_2 import decode_message_2, decode_strictly_2
 from tidecast.samples.write_request import WriteRequest
 from tidecast_collector.errors import InvalidInput
 
@@ -42,7 +42,7 @@ def remote_write(data: bytes) -> None:
     if form == 0:
         _same(_outcome(decode_message, rest), _outcome(decode_strictly, rest))
     elif form == 1:
-        _same(_outcome(DECODE[VERSION_2], rest), _outcome(DECODE[VERSION_2], rest))
+        _same(_outcome(decode_message_2, rest), _outcome(decode_strictly_2, rest))
     elif form == 2:
         _one_after_another(rest)
     else:
@@ -57,15 +57,19 @@ def _one_after_another(rest: bytes) -> None:
 
     What is remembered of the first must not be taken for what the last one says.
     """
-    patches = rest[1 : 1 + 3 * (rest[0] % 8)] if rest else b""
+    control = rest[0] if rest else 0
+    quick, strict = (
+        (decode_message_2, decode_strictly_2) if control & 8 else (decode_message, decode_strictly)
+    )
+    patches = rest[1 : 1 + 3 * (control % 8)]
     message = rest[1 + len(patches) :]
     for _ in range(2):
-        _same(_outcome(decode_message, message), _outcome(decode_strictly, message))
+        _same(_outcome(quick, message), _outcome(strict, message))
     other = bytearray(message)
     for i in range(0, len(patches) - 2, 3):
         if other:
             other[int.from_bytes(patches[i : i + 2]) % len(other)] = patches[i + 2]
-    _same(_outcome(decode_message, bytes(other)), _outcome(decode_strictly, bytes(other)))
+    _same(_outcome(quick, bytes(other)), _outcome(strict, bytes(other)))
 
 
 def _outcome(decode: Callable[[bytes], WriteRequest], data: bytes) -> Outcome:

@@ -28,5 +28,5 @@ def test_a_twentieth_of_the_soak_test_finds_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
     assert result["findings"] == []
-    assert result["parts"]["kill"]["killed"] == 10
+    assert result["parts"]["kill"]["killed"] >= 10
     assert result["parts"]["damage"]["plans"] == 10

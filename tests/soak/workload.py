@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 from tests.soak.ledger import Ledger
 
+from tidecast.samples.apart import Runner
 from tidecast.samples.batch import STALE_NAN_BITS, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
+from tidecast.samples.kept import Tier
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import MetricMetadata
 from tidecast_collector.labels import Labels, make_labels
 
 WINDOW_MS = 1_000
 BLOCK_MS = 12 * WINDOW_MS
+TIERS = (Tier("fine", 100, 1000 * BLOCK_MS), Tier("coarse", 1000, 1000 * BLOCK_MS))
+"""Kept for longer than any workload lasts: what is not deleted is in them for good."""
 _NAMES = ("up", "node_load1", "node_network_receive_bytes_total")
 SERIES: list[Labels] = [
     make_labels({"__name__": name, "instance": f"host-{host}", "note": 'ä "\n'})
@@ -47,9 +51,16 @@ class Clock:
         return self.now_ms
 
 
-def open_store(directory: Path, clock: Clock) -> EmbeddedSamples:
-    """The store under test: small windows, and upkeep only when a step asks for it."""
-    return EmbeddedSamples(directory, window_ms=WINDOW_MS, upkeep_seconds=None, clock=clock)
+def open_store(directory: Path, clock: Clock, apart: Runner | None = None) -> EmbeddedSamples:
+    """The store under test: small windows, tiers, and upkeep only when a step asks for it."""
+    return EmbeddedSamples(
+        directory,
+        window_ms=WINDOW_MS,
+        tiers=TIERS,
+        upkeep_seconds=None,
+        clock=clock,
+        apart=apart,
+    )
 
 
 @dataclass
@@ -89,8 +100,8 @@ class _Plan:
         start = self.past()
         return (matcher,), start, start + self.rng.choice((10, WINDOW_MS, BLOCK_MS))
 
-    def retain(self) -> tuple[int]:
-        return (self.now_ms - self.rng.randint(2, 4) * BLOCK_MS,)
+    def keep(self) -> tuple[int, int]:
+        return self.now_ms, self.rng.randint(2, 4) * BLOCK_MS
 
     def put_metadata(self) -> tuple[dict[str, MetricMetadata]]:
         name = self.rng.choice(_NAMES)
@@ -109,7 +120,7 @@ _WEIGHTS = {
     "maintain": 25,
     "flush": 6,
     "delete": 7,
-    "retain": 6,
+    "keep": 8,
     "put_metadata": 6,
 }
 

@@ -7,7 +7,9 @@ import click
 from tidecast.cli.client import TidecastServer, server_options
 from tidecast.cli.output import format_option, print_rows, printable
 
-COLUMNS = ("host", "resource", "item", "state", "p10", "p50", "p90", "used", "mark", "method")
+COLUMNS = (
+    "host", "resource", "item", "state", "p10", "p50", "p90", "used", "mark", "held", "method",
+)  # fmt: skip
 
 
 @click.group()
@@ -30,7 +32,8 @@ def list_resources(
 ) -> None:
     """Every resource with its typed answer, the first to run out at the top.
 
-    P10, P50 and P90 are the dates by which the mark is reached with that probability.
+    P10, P50 and P90 are the dates by which the mark is reached with that probability; held says
+    how many of the last forecasts for it did.
 
     \b
     Examples:
@@ -39,8 +42,14 @@ def list_resources(
     """
     found = server.get_json("/api/tidecast/v1/capacity")["resources"]
     rows = [
-        row for row in found if host in (None, row["host"]) and resource in (None, row["resource"])
+        {**row, "held": _held(row.get("track"))}
+        for row in found
+        if host in (None, row["host"]) and resource in (None, row["resource"])
     ]
     print_rows(rows, COLUMNS, output_format)
     if output_format == "table" and rows and rows[0]["p50"]:
         click.echo(f"\n{printable(rows[0]['sentence'])}")
+
+
+def _held(track: dict[str, int] | None) -> str:
+    return f"{track['held']} of {track['scored']}" if track else ""

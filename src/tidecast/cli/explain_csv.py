@@ -23,7 +23,7 @@ def explain_histories(
 ) -> None:  # fmt: skip
     """Prints the explanation of each series, as text or as one JSON list."""
     now_ms = int(time.time() * 1000)
-    cases = [Case(history, "") for history in histories.values()]
+    cases = [Case(history, "", name) for name, history in histories.items()]
     analyses = analyse(cases, horizon_ms, now_ms)
     told = [
         _explained(name, case, analysis, now_ms, horizon_ms)

@@ -73,6 +73,8 @@ _OPTIONS = [
     click.option("--rules-file", "rules_files", type=FILE, multiple=True,
                  help="Prometheus rule files beside the default pack."),
     click.option("--resources-file", type=FILE, help="Resource definitions instead of ours."),
+    click.option("--events-file", type=FILE,
+                 help="Planned events (holidays, sales, batch runs) that forecasts are to know."),
     click.option("--database-url", default="", envvar="TIDECAST_DATABASE_URL",
                  help="PostgreSQL for the records (postgresql+psycopg://...); else SQLite."),
     click.option("--samples-backend", type=click.Choice(["embedded", "prometheus"]),

@@ -16,7 +16,7 @@ from tidecast_analytics.calibration import UNWIDENED, Widening, widened
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Float64s, History, Outlook
-from tidecast_analytics.sanity import Finding, Severity, findings
+from tidecast_analytics.sanity import Finding, Severity, findings, twin_finding, twins
 
 DAY_MS = 86_400_000
 HOURLY_KEPT_MS = 7 * DAY_MS
@@ -31,6 +31,7 @@ class Case:
 
     history: History
     unit: str
+    name: str = ""
     lead_time_ms: int = 0
     widening: Widening = UNWIDENED
 
@@ -47,12 +48,15 @@ class Analysis:
 
 def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
     """The analysis of each case, in the order given."""
-    outlooks = forecast([case.history for case in cases], horizon_ms)
-    return [_analysis(case, outlook, now_ms) for case, outlook in zip(cases, outlooks, strict=True)]
+    histories = [case.history for case in cases]
+    outlooks = forecast(histories, horizon_ms)
+    found = [findings(case.history, case.unit, now_ms) for case in cases]
+    for place, first in twins(histories).items():
+        found[place] = (*found[place], twin_finding(histories[place], cases[first].name))
+    return [_analysis(*each, now_ms) for each in zip(cases, outlooks, found, strict=True)]
 
 
-def _analysis(case: Case, outlook: Outlook, now_ms: int) -> Analysis:
-    found = findings(case.history, case.unit, now_ms)
+def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: int) -> Analysis:
     floor, ceiling = _bounds(case.history)
     outlook = widened(outlook, case.widening, floor, ceiling)
     cautions = tuple(

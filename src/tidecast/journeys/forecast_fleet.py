@@ -22,6 +22,7 @@ from tidecast.records import Basis, KnownResource, PublishedForecast, Records
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import Samples
 from tidecast_analytics.calibration import UNWIDENED, Widening
+from tidecast_analytics.events import Event
 from tidecast_analytics.outlook import History, OutlookState
 
 DAY_MS = 86_400_000
@@ -39,7 +40,10 @@ Analyser = Callable[[Sequence[Case], int, int], list[Analysis]]
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What a run of forecasts works with; `policy` names where definitions come from."""
+    """What a run of forecasts works with; `policy` names where definitions come from.
+
+    `events` tells what is planned for a resource in [start, end).
+    """
 
     samples: Samples
     records: Records
@@ -48,6 +52,7 @@ class Fleet:
     lanes: int = 1
     widening: Callable[[ResourceKey], Widening] = lambda key: UNWIDENED
     policy: str = "the default policy"
+    events: Callable[[ResourceKey, int, int], Sequence[Event]] = lambda key, start, end: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def forecast_fleet(fleet: Fleet, run: Run, now_ms: int, horizon_ms: int) -> int:
     asked = _asked(fleet, run, now_ms)
     done = published = 0
     run.told(done, len(asked))
-    batches = _batches(fleet, asked, now_ms)
+    batches = _batches(fleet, asked, now_ms, horizon_ms)
     for batch, analyses in _analysed(fleet, run, batches, now_ms, horizon_ms):
         forecasts = [
             _published(fleet, *each, now_ms, horizon_ms)
@@ -125,7 +130,9 @@ def _asked(fleet: Fleet, run: Run, now_ms: int) -> list[KnownResource]:
     return [r for r in known if not r.retired and _key(r) not in made]
 
 
-def _batches(fleet: Fleet, asked: Sequence[KnownResource], now_ms: int) -> Iterator[_Batch]:
+def _batches(
+    fleet: Fleet, asked: Sequence[KnownResource], now_ms: int, horizon_ms: int
+) -> Iterator[_Batch]:
     for first in range(0, len(asked), BATCH):
         some = {_key(each): each for each in asked[first : first + BATCH]}
         # An imported history may have ended long ago; what is said of it counts from its end.
@@ -142,7 +149,7 @@ def _batches(fleet: Fleet, asked: Sequence[KnownResource], now_ms: int) -> Itera
             len(some),
             [some[key] for key in found],
             [histories[key] for key in found],
-            [_case(fleet, some[key], histories[key]) for key in found],
+            [_case(fleet, some[key], histories[key], now_ms + horizon_ms) for key in found],
         )
 
 
@@ -178,13 +185,15 @@ def _key(resource: KnownResource) -> ResourceKey:
     return ResourceKey(resource.host, resource.resource, resource.item)
 
 
-def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory) -> Case:
+def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory, horizon_ms: int) -> Case:
     definition = fleet.definitions.get(resource.resource)
     statistic = definition_of(fleet.definitions, resource.resource).statistic
     times, values = history.of(statistic)
     lead_ms = definition.lead_time_seconds * 1000 if definition else 0
-    seen = History(times, values, history.mark, history.limit)
-    return Case(seen, resource.unit, lead_ms, fleet.widening(_key(resource)))
+    key = _key(resource)
+    events = fleet.events(key, int(times[0]), horizon_ms) if len(times) else ()
+    seen = History(times, values, history.mark, history.limit, events)
+    return Case(seen, resource.unit, str(key), lead_ms, fleet.widening(key))
 
 
 def usage_query(key: ResourceKey, statistic: str) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidecast.policy.model import Policy, Service
-from tidecast.records.availability import Classification, ClassificationKind
+from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment, Surroundings, assess
 from tidecast_analytics.calendars import Calendar
 from tidecast_analytics.spans import NEVER, Spans, spans
 from tidecast_analytics.structure import Block, Component, Group, component_names, joined, modelled
 from tidecast_analytics.timelines import (
+    ClassificationKind,
     ComponentState,
     Observation,
     Timeline,

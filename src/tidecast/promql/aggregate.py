@@ -49,17 +49,19 @@ class Groups:
 
 
 def group(block: Block, grouping: Grouping | None) -> Groups:
-    """The series by the labels they are grouped by."""
-    found: dict[tuple[Labels, bool], int] = {}
+    """The series by the labels they are grouped by.
+
+    A name that is grouped by goes at the end where it does for any member.
+    """
+    found: dict[Labels, int] = {}
     ids = np.empty(len(block.labels), dtype=np.int64)
-    names_stay = grouping is not None and not grouping.without and NAME in grouping.labels
-    for row, (labels, drop) in enumerate(zip(block.labels, block.drop_name.tolist(), strict=True)):
-        kept = _group_labels(labels, grouping)
-        key = (kept, drop and names_stay)
-        ids[row] = found.setdefault(key, len(found))
+    for row, labels in enumerate(block.labels):
+        ids[row] = found.setdefault(_group_labels(labels, grouping), len(found))
     order = np.argsort(ids, kind="stable")
-    drops = np.array([drop for _, drop in found], dtype=bool)
-    return Groups([labels for labels, _ in found], drops, ids[order], block.take(order))
+    drops = np.zeros(len(found), dtype=bool)
+    if grouping is not None and not grouping.without and NAME in grouping.labels:
+        drops[ids[block.drop_name]] = True
+    return Groups(list(found), drops, ids[order], block.take(order))
 
 
 def _group_labels(labels: Labels, grouping: Grouping | None) -> Labels:

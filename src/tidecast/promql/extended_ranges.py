@@ -12,7 +12,7 @@ import numpy as np
 from tidecast.promql.block import Block, Bools
 from tidecast.promql.columns import find
 from tidecast.promql.errors import QueryError
-from tidecast.promql.range_functions import lost_to_resets
+from tidecast.promql.rates import lost_to_resets
 from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
 

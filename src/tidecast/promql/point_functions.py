@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tidecast.promql.block import Block
-from tidecast.promql.range_functions import Spread
+from tidecast.promql.rates import Spread
 from tidecast.promql.windows import Windows, window_sums
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.points import Field, PointBatch

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import sqlalchemy as sa
 
@@ -16,16 +15,7 @@ from tidecast.records import tables
 from tidecast.records.columns import digest
 from tidecast.records.errors import UnstorableValue
 from tidecast.records.transaction import Transaction, record_of, row_of
-from tidecast_analytics.timelines import ComponentState, Observation
-
-
-class ClassificationKind(StrEnum):
-    """What somebody said of a stretch of time."""
-
-    MAINTENANCE = "maintenance"
-    EXCLUSION = "exclusion"
-    ANNOTATION = "annotation"
-    RECLASSIFICATION = "reclassification"
+from tidecast_analytics.timelines import ClassificationKind, ComponentState, Observation
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tidecast.records.basis import basis_from
 from tidecast.records.columns import Choice, Int64, Json, Real, RealOrNaN, Text, as_labels
 from tidecast_alerts.model import AlertState, IncidentState, SignalState
 from tidecast_analytics.scoring import Alarm
-from tidecast_analytics.timelines import ComponentState
+from tidecast_analytics.timelines import ClassificationKind, ComponentState
 
 NEWEST_REVISION = "0003"
 """The newest migration: a database that is at it needs no Alembic at start."""
@@ -293,7 +293,7 @@ classifications = sa.Table(
     _id(),
     _digest("component_digest"),
     _text("component"),
-    _text("kind"),
+    sa.Column("kind", Choice(ClassificationKind), nullable=False),
     _ms("start_ms"),
     _ms("end_ms"),
     _text("reason"),

@@ -7,7 +7,6 @@ before decoding.
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -176,56 +175,6 @@ def decompress(data: bytes) -> bytes:
     return bytes(cramjam.zstd.decompress(data))
 
 
-class LabelTable:
-    """Label sets by number, kept as one sorted string table and integers into it.
-
-    `strings` are the distinct names and values, sorted; pair `j` says that series `owner[j]` has
-    label `strings[name[j]]` of value `strings[value[j]]`; the pairs of a series stand together.
-    """
-
-    def __init__(
-        self, strings: Sequence[str], counts: Int64s, names: Int64s, values: Int64s
-    ) -> None:
-        self.strings = strings
-        self.name = names
-        self.value = values
-        self.owner: Int64s = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        self._counts = counts
-        self._starts: Int64s = np.cumsum(counts) - counts
-
-    def __len__(self) -> int:
-        return len(self._counts)
-
-    def labels(self, series: Int64s) -> list[Labels]:
-        """The label sets of these numbers."""
-        starts, counts = self._starts[series], self._counts[series]
-        ends = np.cumsum(counts)
-        pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
-        text = self.strings.__getitem__
-        named = list(
-            zip(
-                map(text, self.name[pairs].tolist()),
-                map(text, self.value[pairs].tolist()),
-                strict=True,
-            )
-        )
-        bounds = zip((ends - counts).tolist(), ends.tolist(), strict=True)
-        return [tuple(named[low:high]) for low, high in bounds]
-
-    def texts(self, series: Int64s, name: str | None) -> set[str]:
-        """The label names among these series, or (of a name) the values of that label."""
-        chosen = np.zeros(len(self), dtype=np.bool_)
-        chosen[series] = True
-        pairs = chosen[self.owner]
-        if name is None:
-            return {self.strings[i] for i in np.unique(self.name[pairs]).tolist()}
-        at = bisect_left(self.strings, name)
-        if at == len(self.strings) or self.strings[at] != name:
-            return set()
-        found = np.unique(self.value[pairs & (self.name == at)])
-        return {self.strings[i] for i in found.tolist()}
-
-
 def encode_label_sets(sets: Sequence[Labels]) -> bytes:
     """The label sets, in order, as bytes."""
     strings = sorted({text for labels in sets for pair in labels for text in pair})
@@ -245,15 +194,19 @@ def encode_label_sets(sets: Sequence[Labels]) -> bytes:
     )
 
 
-def decode_label_sets(data: bytes) -> LabelTable:
+def decode_label_sets(data: bytes) -> list[Labels]:
     """What `encode_label_sets` was given."""
     counts, names, values, lengths, text = unpack_sections(data)
     ends = np.cumsum(np.frombuffer(lengths, dtype="<u4"), dtype=np.int64).tolist()
     starts = [0, *ends[:-1]]
     strings = [text[start:end].decode() for start, end in zip(starts, ends, strict=False)]
-    return LabelTable(
-        strings,
-        np.frombuffer(counts, dtype="<u2").astype(np.int64),
-        np.frombuffer(names, dtype="<u4").astype(np.int64),
-        np.frombuffer(values, dtype="<u4").astype(np.int64),
-    )
+    pairs = [
+        (strings[name], strings[value])
+        for name, value in zip(
+            np.frombuffer(names, dtype="<u4").tolist(),
+            np.frombuffer(values, dtype="<u4").tolist(),
+            strict=True,
+        )
+    ]
+    behind = np.cumsum(np.frombuffer(counts, dtype="<u2"), dtype=np.int64).tolist()
+    return [tuple(pairs[low:high]) for low, high in zip([0, *behind[:-1]], behind, strict=False)]

@@ -70,6 +70,8 @@ TWO_HOURS_MS = 7_200_000
 MAX_SERIES = 2_000_000
 _GRACE_SHARE = 24
 """A window is flushed this part of its width after its end, when stragglers have arrived."""
+_MOST_FLUSHES = 10
+"""However many series there are, the head takes no more than so many times its usual size."""
 _FAR_MS = 2**62
 
 _log = logging.getLogger(__name__)
@@ -94,7 +96,8 @@ class EmbeddedSamples(Samples):
     """Samples in files of one directory, which one process at a time may have open.
 
     `window_ms` is the width of fresh segments. The head is flushed when a window is over or when
-    it holds `flush_samples`; at twice that, appending waits for the flush. Upkeep runs every
+    it holds `flush_samples`, or (where that is more, up to ten times as many) so many of each of
+    its series; at twice that, appending waits for the flush. Upkeep runs every
     `upkeep_seconds` in a thread of its own, or (None) only when `maintain` is called. Samples that
     lag behind the clock by more than `out_of_order_window_ms` are refused (None: none are), and so
     are new series where `max_series` are active. What is older than twelve windows goes into the
@@ -111,6 +114,7 @@ class EmbeddedSamples(Samples):
         *,
         window_ms: int = TWO_HOURS_MS,
         flush_samples: int = 5_000_000,
+        flush_samples_a_series: int = 0,
         tiers: Sequence[Tier] = (),
         out_of_order_window_ms: int | None = None,
         max_series: int = MAX_SERIES,
@@ -122,6 +126,7 @@ class EmbeddedSamples(Samples):
         self._max_series = max_series
         self._window_ms = window_ms
         self._flush_samples = flush_samples
+        self._flush_samples_a_series = flush_samples_a_series
         self._out_of_order_window_ms = out_of_order_window_ms
         self._clock = clock
         self._upkeep_lock = threading.RLock()
@@ -225,10 +230,15 @@ class EmbeddedSamples(Samples):
         return self._head.add_numbered(entry.numbers, batch.offsets, batch.timestamps, batch.values)
 
     def _make_room(self) -> None:
-        if self._head.samples >= 2 * self._flush_samples:
+        if self._head.samples >= 2 * self._full_at():
             self.flush()
-        elif self._head.samples >= self._flush_samples:
+        elif self._head.samples >= self._full_at():
             self._wake.set()
+
+    def _full_at(self) -> int:
+        """How many samples make the head full."""
+        wished = self._flush_samples_a_series * len(self._head)
+        return min(max(self._flush_samples, wished), _MOST_FLUSHES * self._flush_samples)
 
     def copy_to(self, target: Path) -> None:
         """Copies the store, with all that is acknowledged by now, into that empty directory.
@@ -373,7 +383,7 @@ class EmbeddedSamples(Samples):
     def clean(self) -> None:
         """Writes anew what deletions hide something of, so that it takes no more room."""
         with self._upkeep_lock:
-            join_due(self._holdings, self._stretch_ms, self._clock())
+            self._join(self._clock())
 
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The range within what arrays can compare."""
@@ -391,7 +401,7 @@ class EmbeddedSamples(Samples):
             return Snapshot(self._holdings.view, recent, len(found))
 
     def _new_head(self) -> Head:
-        return Head(self._flush_samples)
+        return Head(self._flush_samples * (_MOST_FLUSHES if self._flush_samples_a_series else 1))
 
     def _heads(self) -> list[Head]:
         return [self._head] if self._sealed is None else [self._sealed.head, self._head]
@@ -408,9 +418,12 @@ class EmbeddedSamples(Samples):
     def maintain(self, now_ms: int) -> None:
         """Flushes the head when that is due, and joins segments where that is worth while."""
         with self._upkeep_lock:
-            if self._flush_due(now_ms):
-                self._flush(now_ms)
-            join_due(self._holdings, self._stretch_ms, now_ms)
+            self._flush_if_due(now_ms)
+            self._join(now_ms)
+
+    def _join(self, now_ms: int) -> None:
+        between = partial(self._flush_if_due, now_ms)
+        join_due(self._holdings, self._stretch_ms, now_ms, between)
 
     def keep(self, now_ms: int, raw_keep_ms: int) -> None:
         """Builds tiers, and removes what is kept for long enough.
@@ -471,10 +484,14 @@ class EmbeddedSamples(Samples):
         with self._upkeep_lock:
             retain(self._holdings, before_ms)
 
+    def _flush_if_due(self, now_ms: int) -> None:
+        if self._flush_due(now_ms):
+            self._flush(now_ms)
+
     def _flush_due(self, now_ms: int) -> bool:
         window_ms = self._window_ms
         over = (now_ms - window_ms // _GRACE_SHARE) // window_ms > self._opened_ms // window_ms
-        return over or self._sealed is not None or self._head.samples >= self._flush_samples
+        return over or self._sealed is not None or self._head.samples >= self._full_at()
 
     def _flush(self, now_ms: int) -> None:
         if self._sealed is not None:

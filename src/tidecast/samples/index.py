@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from tidecast.samples.batch import Int64s
-from tidecast.samples.codec import LabelTable
+from tidecast.samples.label_table import LabelTable
 from tidecast.samples.matchers import Matcher, Matchers, MatchOp, compile_regex
 from tidecast.samples.regex_parts import alternatives, prefix_of
 from tidecast_collector.labels import Labels
@@ -132,61 +132,60 @@ class GrowingIndex:
 
 
 class FixedIndex:
-    """The label index of a table that no longer changes: its pairs sorted by name and value."""
+    """The label index of a table that no longer changes."""
 
     def __init__(self, table: LabelTable) -> None:
-        self._count = len(table)
-        self._strings: Sequence[str] = table.strings
-        keys = table.name * len(table.strings) + table.value
-        order = np.argsort(keys, kind="stable")
-        self._series = table.owner[order]
-        self._keys, starts = np.unique(keys[order], return_index=True)
-        self._bounds: Int64s = np.append(starts, len(keys)).astype(np.int64)
+        self._table = table
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._table)
 
     def names(self) -> Iterable[str]:
         """The distinct label names."""
-        if not len(self._keys):
-            return []
-        return [self._strings[i] for i in np.unique(self._keys // len(self._strings)).tolist()]
+        return [self._table.strings[i] for i in np.unique(self._table.key_names).tolist()]
 
     def values(self, name: str, prefix: str = "") -> Iterable[str]:
         """The distinct values of that label that begin so."""
-        number = self._number(name)
-        if number is None:
-            return []
-        size = len(self._strings)
-        # Strings are sorted: those with the prefix are neighbours.
-        first = bisect_left(self._strings, prefix)
-        behind = bisect_left(self._strings, _behind(prefix)) if prefix else size
-        wanted = [number * size + first, number * size + behind]
-        low, high = np.searchsorted(self._keys, wanted)
-        return [self._strings[key] for key in (self._keys[low:high] - number * size).tolist()]
+        table, strings = self._table, self._table.strings
+        low, high = self._keys_of(name)
+        values = table.key_values[low:high]
+        if prefix:
+            # Strings are sorted: those with the prefix are neighbours.
+            first, behind = bisect_left(strings, prefix), bisect_left(strings, _behind(prefix))
+            values = values[np.searchsorted(values, first) : np.searchsorted(values, behind)]
+        return [strings[value] for value in values.tolist()]
 
     def postings(self, name: str, value: str) -> Int64s:
         """The series that have this label pair, ascending."""
-        name_number, value_number = self._number(name), self._number(value)
-        if name_number is None or value_number is None:
+        table = self._table
+        low, high = self._keys_of(name)
+        number = table.strings.number(value)
+        if number is None or low == high:
             return _NONE
-        key = name_number * len(self._strings) + value_number
-        at = int(np.searchsorted(self._keys, key))
-        if at == len(self._keys) or self._keys[at] != key:
+        at = low + int(np.searchsorted(table.key_values[low:high], number))
+        if at == high or table.key_values[at] != number:
             return _NONE
-        return self._series[self._bounds[at] : self._bounds[at + 1]]
+        first, behind = table.bounds[at : at + 2].tolist()
+        return table.postings[first:behind].astype(np.int64)
 
     def pair_counts(self) -> Iterable[tuple[str, str, int]]:
         """Each distinct label pair, and how many series have it."""
-        names, values = np.divmod(self._keys, max(len(self._strings), 1))
+        table = self._table
         for name, value, count in zip(
-            names.tolist(), values.tolist(), np.diff(self._bounds).tolist(), strict=True
+            table.key_names.tolist(),
+            table.key_values.tolist(),
+            np.diff(table.bounds.astype(np.int64)).tolist(),
+            strict=True,
         ):
-            yield self._strings[name], self._strings[value], count
+            yield table.strings[name], table.strings[value], count
 
-    def _number(self, text: str) -> int | None:
-        at = bisect_left(self._strings, text)
-        return at if at < len(self._strings) and self._strings[at] == text else None
+    def _keys_of(self, name: str) -> tuple[int, int]:
+        """Where the pairs of that label stand among the distinct ones."""
+        number = self._table.strings.number(name)
+        if number is None:
+            return 0, 0
+        low, high = np.searchsorted(self._table.key_names, [number, number + 1]).tolist()
+        return low, high
 
 
 def _behind(prefix: str) -> str:

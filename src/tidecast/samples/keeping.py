@@ -7,7 +7,7 @@ given is not enough. None of this is needed for taking samples in, so none of it
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from tidecast.samples.durable import DamagedFile, writing_in
@@ -33,15 +33,20 @@ class Room:
     others_bytes: int = 0
 
 
-def join_due(holdings: Holdings, stretch_ms: int, now_ms: int) -> None:
-    """Joins segments and pieces of tiers where that is worth while."""
+def join_due(holdings: Holdings, stretch_ms: int, now_ms: int, between: Callable[[], None]) -> None:
+    """Joins segments and pieces of tiers where that is worth while.
+
+    Each may take long; `between` is called after each, for what cannot wait for all of them.
+    """
     view = holdings.view
     for join in plan_joins(view.segments, view.forgotten, stretch_ms, now_ms):
         holdings.join(holdings.raw, join, write_join)
+        between()
     for files in holdings.tiers:
         pieces, block_ms = holdings.segments(files), stretch_ms * TIER_STRETCHES
         for join in plan_joins(pieces, view.forgotten, block_ms, now_ms):
             holdings.join(files, join, join_tier)
+            between()
 
 
 def build_due(

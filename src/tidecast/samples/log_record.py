@@ -84,7 +84,7 @@ def _decode_names(defined: memoryview, labels: memoryview) -> dict[int, Labels]:
     numbers = np.frombuffer(defined, dtype="<u4").tolist()
     if not numbers:
         return {}
-    sets = decode_label_sets(bytes(labels)).labels(np.arange(len(numbers)))
+    sets = decode_label_sets(bytes(labels))
     return dict(zip(numbers, sets, strict=True))
 
 

@@ -1,15 +1,16 @@
 """Immutable files with the samples of a stretch of time.
 
-    magic "TCSEG" 0 0 1
+    magic "TCSEG" 0 0 2
     blobs of values, `fields` a series, in the order of (metric, labels)
     blobs of timestamps, one a column; series with the same timestamps share one
-    index    zstd of: label sets; for each series the `times` columns it uses, then length and CRC
-             of each of its value blobs; length, CRC, count, first and last timestamp of each column
+    index    label sets; for each series where its blobs begin, the `times` columns it uses, then
+             length and CRC of each blob; place, length, CRC, count, first and last timestamp of
+             each column: arrays that are used where they lie
     meta     JSON: `SegmentMeta`
     footer   index length u64, index CRC u32, meta length u32, meta CRC u32, CRC of these u32, magic
 
-Blobs stand one behind the other, so lengths alone say where they are; every byte of the file is
-under a CRC or a magic. Raw samples have one field and one time; what tiers have is in `points`.
+Every byte of the file is under a CRC or a magic. Raw samples have one field and one time; what
+tiers have is in `points`.
 """
 
 from __future__ import annotations
@@ -32,24 +33,26 @@ import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.codec import (
-    LabelTable,
-    compress,
-    decode_label_sets,
     decode_timestamps,
     decode_values,
-    decompress,
-    encode_label_sets,
     encode_timestamps,
     encode_values,
-    pack_sections,
-    unpack_sections,
 )
 from tidecast.samples.durable import DamagedFile, sync_directory
 from tidecast.samples.index import FixedIndex
+from tidecast.samples.label_table import (
+    LabelTable,
+    align_sections,
+    aligned_sections,
+    encode_label_table,
+    padding,
+    read_array,
+    read_label_table,
+)
 from tidecast.samples.merge import Run
 from tidecast_collector.labels import NAME, Labels, label_value
 
-MAGIC = b"TCSEG\x00\x00\x01"
+MAGIC = b"TCSEG\x00\x00\x02"
 _FOOTER = struct.Struct("<QIII")
 _FOOTER_SIZE = _FOOTER.size + 4 + len(MAGIC)
 
@@ -115,6 +118,8 @@ class SegmentWriter:
         self._temporary = path.with_name(path.name + ".tmp")
         self._file: BinaryIO = self._temporary.open("wb")
         self._file.write(MAGIC)
+        self._at = len(MAGIC)
+        self._begins: list[int] = []
         self._labels: list[Labels] = []
         self._series: list[list[int]] = []
         self._column_of: dict[bytes, int] = {}
@@ -141,31 +146,34 @@ class SegmentWriter:
         columns = [self._column(each) for each in times]
         sizes = [number for blob in blobs for number in (len(blob), zlib.crc32(blob))]
         self._series.append(columns + sizes)
-        self._file.write(b"".join(blobs))
+        self._begins.append(self._at)
+        self._write(b"".join(blobs))
         self.samples += len(times[0])
 
     def finish(self, meta: SegmentMeta) -> None:
         """Makes the file whole and durable; its first and last times and count are filled in."""
+        begins = []
         for blob in self._column_blobs:
-            self._file.write(blob)
-        columns = np.array(self._columns, dtype="<i8")
+            begins.append(self._at)
+            self._write(blob)
+        columns = np.column_stack([begins, self._columns]).astype("<i8")
         filled = asdict(meta) | {
-            "first_ms": int(columns[:, 3].min()),
-            "last_ms": int(columns[:, 4].max()),
+            "first_ms": int(columns[:, 4].min()),
+            "last_ms": int(columns[:, 5].max()),
             "samples": self.samples,
             "fields": self._shape[0],
             "times": self._shape[1],
         }
         series = np.array(self._series, dtype="<u4")
-        index = compress(
-            pack_sections(
-                [
-                    encode_label_sets(self._labels),
-                    np.ascontiguousarray(series.T).tobytes(),
-                    np.ascontiguousarray(columns.T).tobytes(),
-                ]
-            )
+        index = align_sections(
+            [
+                encode_label_table(self._labels),
+                np.array(self._begins, dtype="<u8").tobytes(),
+                np.ascontiguousarray(series.T).tobytes(),
+                np.ascontiguousarray(columns.T).tobytes(),
+            ]
         )
+        self._write(padding(self._at))
         about = json.dumps(filled, separators=(",", ":")).encode()
         footer = _FOOTER.pack(len(index), zlib.crc32(index), len(about), zlib.crc32(about))
         self._file.write(index + about + footer + struct.pack("<I", zlib.crc32(footer)) + MAGIC)
@@ -174,6 +182,10 @@ class SegmentWriter:
         self._file.close()
         self._temporary.replace(self._path)
         sync_directory(self._path.parent)
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._at += len(data)
 
     def _column(self, timestamps: Int64s) -> int:
         # The digest stands for the column, so that long windows need not be kept in memory.
@@ -190,19 +202,22 @@ class SegmentWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
-    """The decoded index of a segment; offsets have one element more than there are blobs.
+    """The index of a segment, whose arrays lie in the file itself.
 
-    `column` is [times x series].
+    `begins` is where the blobs of each series begin; `column` is [times x series], `lengths` and
+    `crcs` of these blobs are [fields x series]; `columns` are place, length, CRC, count, first and
+    last timestamp of each column.
     """
 
     labels: LabelTable
-    column: Int64s
-    value_offsets: Int64s
-    value_crcs: npt.NDArray[np.uint32]
-    column_offsets: Int64s
-    column_crcs: Int64s
-    first_ms: Int64s
-    last_ms: Int64s
+    begins: npt.NDArray[np.uint64]
+    column: npt.NDArray[np.uint32]
+    lengths: npt.NDArray[np.uint32]
+    crcs: npt.NDArray[np.uint32]
+    columns: Int64s
+
+
+_PLACE, _LENGTH, _CRC, _COUNT, _FIRST, _LAST = range(6)
 
 
 class Segment:
@@ -234,26 +249,22 @@ class Segment:
 
     @cached_property
     def _catalogue(self) -> _Catalogue:
-        raw = self._data[self._index]
+        raw = memoryview(self._data)[self._index]
         _check(self.path, "index", raw, self._index_crc)
-        labels, series, columns = unpack_sections(decompress(raw))
+        labels, begins, series, columns = aligned_sections(raw)
         times, fields = self.meta.times, self.meta.fields
-        table = np.frombuffer(series, dtype="<u4").reshape(times + 2 * fields, -1)
-        value_lengths = table[times::2].T.ravel().astype(np.int64)
-        lengths, crcs, _, first, last = np.frombuffer(columns, dtype="<i8").reshape(5, -1)
-        value_offsets = len(MAGIC) + np.concatenate([[0], np.cumsum(value_lengths)])
-        column_offsets = value_offsets[-1] + np.concatenate([[0], np.cumsum(lengths)])
-        if column_offsets[-1] != self._index.start:
+        table = read_array(series, "<u4").reshape(times + 2 * fields, -1)
+        places = read_array(columns, "<i8").reshape(6, -1)
+        end = int(places[_PLACE, -1] + places[_LENGTH, -1])
+        if self._data[end : self._index.start] != padding(end):
             raise DamagedFile(self.path, "the blobs do not fill the file")
         return _Catalogue(
-            decode_label_sets(labels),
-            table[:times].astype(np.int64),
-            value_offsets,
-            table[times + 1 :: 2].T.ravel(),
-            column_offsets,
-            crcs,
-            first,
-            last,
+            read_label_table(labels),
+            read_array(begins, "<u8"),
+            table[:times],
+            table[times::2],
+            table[times + 1 :: 2],
+            places,
         )
 
     @cached_property
@@ -275,15 +286,16 @@ class Segment:
     def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
         """Those of the series whose first and last sample leave room for one in [start, end]."""
         catalogue = self._catalogue
-        touched: npt.NDArray[np.bool_] = (
-            catalogue.first_ms[catalogue.column[0, series]] <= end_ms
-        ) & (catalogue.last_ms[catalogue.column[-1, series]] >= start_ms)
+        first_ms = catalogue.columns[_FIRST, catalogue.column[0, series]]
+        last_ms = catalogue.columns[_LAST, catalogue.column[-1, series]]
+        touched: npt.NDArray[np.bool_] = (first_ms <= end_ms) & (last_ms >= start_ms)
         return series[touched]
 
     def span(self, series: int) -> tuple[int, int]:
         """The times of the first and the last sample of the series."""
-        columns = self._catalogue.column[:, series].tolist()
-        return int(self._catalogue.first_ms[columns[0]]), int(self._catalogue.last_ms[columns[-1]])
+        used = self._catalogue.column[:, series].tolist()
+        columns = self._catalogue.columns
+        return int(columns[_FIRST, used[0]]), int(columns[_LAST, used[-1]])
 
     def column(self, series: int, time: int = 0) -> int:
         """The number of the timestamp column that the series uses for that time of its points."""
@@ -291,10 +303,9 @@ class Segment:
 
     def timestamps(self, column: int) -> Int64s:
         """The timestamps of a column."""
-        catalogue = self._catalogue
-        low, high = catalogue.column_offsets[column : column + 2].tolist()
-        blob = self._data[low:high]
-        _check(self.path, "timestamps", blob, int(catalogue.column_crcs[column]))
+        place, length, crc = self._catalogue.columns[:_COUNT, column].tolist()
+        blob = self._data[place : place + length]
+        _check(self.path, "timestamps", blob, crc)
         return decode_timestamps(blob)
 
     def run(self, series: int) -> Run:
@@ -308,10 +319,10 @@ class Segment:
     def blob(self, series: int, field: int = 0) -> bytes:
         """The encoded values of one field of a series."""
         catalogue = self._catalogue
-        number = series * self.meta.fields + field
-        low, high = catalogue.value_offsets[number : number + 2].tolist()
-        blob = self._data[low:high]
-        _check(self.path, "values", blob, int(catalogue.value_crcs[number]))
+        lengths = catalogue.lengths[: field + 1, series].tolist()
+        low = int(catalogue.begins[series]) + sum(lengths[:field])
+        blob = self._data[low : low + lengths[field]]
+        _check(self.path, "values", blob, int(catalogue.crcs[field, series]))
         return blob
 
 
@@ -331,6 +342,6 @@ def order_of(segments: Sequence[Segment]) -> list[Segment]:
     return sorted(segments, key=lambda segment: (segment.meta.priority, segment.path.name))
 
 
-def _check(path: Path, what: str, data: bytes, crc: int) -> None:
+def _check(path: Path, what: str, data: bytes | memoryview, crc: int) -> None:
     if zlib.crc32(data) != crc:
         raise DamagedFile(path, f"damaged {what}")

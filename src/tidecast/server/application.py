@@ -11,12 +11,14 @@ from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
+from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
+from tidecast.policy.events import load_events
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -47,6 +49,9 @@ from tidecast_collector.labels import Labels
 log = logging.getLogger(__name__)
 
 OWN_WINDOW_MS = 30 * 24 * HOUR_MS
+RAW_FLUSH_SAMPLES_A_SERIES = 48
+"""Each series costs something at each flush, however few samples it has: with a million of them the
+head is let grow to a gigabyte."""
 OWN_FLUSH_SAMPLES = 1_000_000
 """Its log is else written out only when a month is over; this keeps reopening quick."""
 
@@ -68,6 +73,7 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
             directory / "raw",
             tiers=tiers,
             out_of_order_window_ms=window_ms,
+            flush_samples_a_series=RAW_FLUSH_SAMPLES_A_SERIES,
             max_series=settings.max_series,
             apart=apart,
         )
@@ -117,10 +123,12 @@ class Application:
             self.engine = PushDownEngine(local, self.raw, self.own)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
+        self.planned = load_events(settings.events_file) if settings.events_file else ()
         self.metrics = ServerMetrics()
         self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
+        self.policy = PolicyInForce(self.records)
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
         self.receivers = receivers_by_name(settings.webhook_urls)

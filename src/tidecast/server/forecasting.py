@@ -7,15 +7,20 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
 from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, RunProgress, forecast_fleet
 from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
 from tidecast.journeys.track_records import read_tracks
+from tidecast.journeys.usage_records import ResourceKey
+from tidecast.policy.events import PlannedEvents
 from tidecast.server.application import Application
+from tidecast_analytics.events import Event
 
 log = logging.getLogger(__name__)
 
+DAY_MS = 86_400_000
 _UNFINISHED = "forecast_run"
 
 
@@ -26,6 +31,7 @@ class Forecasting:
         self._app = application
         self._lane = application.worker.analysis
         self._stop = threading.Event()
+        self._occurrences = lru_cache(256)(PlannedEvents.between)
 
     def start(self) -> None:
         """Learns how past forecasts fared."""
@@ -76,7 +82,18 @@ class Forecasting:
             self._lane.processes,
             self._app.track.widening,
             f"the policy file {file}" if file else "the default policy",
+            self._events,
         )
+
+    def _events(self, key: ResourceKey, start_ms: int, end_ms: int) -> Sequence[Event]:
+        """What is planned for this resource, over whole days so that most are asked for alike."""
+        first, last = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
+        return [
+            event
+            for planned in self._app.planned
+            if planned.concern(*key)
+            for event in self._occurrences(planned, first, last)
+        ]
 
     def _analyse(self, cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
         return self._lane.run(analyse, cases, horizon_ms, now_ms)

@@ -15,8 +15,8 @@ ROWS = 30
 
 
 def track_record(track: Track) -> TrackRecord | None:
-    """How the last forecasts of a resource fared; None before the first was scored."""
-    return TrackRecord(track.held, track.scored) if track.scored else None
+    """How the last forecasts fared; None before the first was scored."""
+    return TrackRecord(track.held, track.scored, track.coverage80) if track.scored else None
 
 
 def band_of(forecast: PublishedForecast) -> Band | None:

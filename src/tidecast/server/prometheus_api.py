@@ -31,7 +31,13 @@ from tidecast.server.parameters import (
     time_ms,
     whole_number,
 )
-from tidecast.server.prometheus_answers import failure, success
+from tidecast.server.prometheus_answers import (
+    failure,
+    success,
+    success_list,
+    takes_gzip,
+    zipped_response,
+)
 from tidecast.server.queries import Queries
 from tidecast.server.query_request import TRUNCATED, QueryRequest
 from tidecast.server.selections import given_matchers, given_span, given_time
@@ -44,7 +50,7 @@ LANGUAGE_VERSION = "3.5.0"
 """The Prometheus whose query language and API these are; clients choose their features by it."""
 _ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_")
 
-Handler = Callable[[Parameters], Awaitable[Response]]
+Handler = Callable[[Parameters], Response]
 QueryHandler = Callable[[Parameters], QueryRequest]
 
 
@@ -122,50 +128,46 @@ class PrometheusApi:
             )
         return _asked(parameters, QueryRequest(text, start, end, step))
 
-    async def query_exemplars(self, parameters: Parameters) -> Response:
+    def query_exemplars(self, parameters: Parameters) -> Response:
         """No exemplar: none is kept."""
         parse(required(parameters, "query"))
         given_span(parameters)
         return success([])
 
-    async def format_query(self, parameters: Parameters) -> Response:
+    def format_query(self, parameters: Parameters) -> Response:
         """The expression in its canonical form."""
         return success(str(parse(required(parameters, "query"))))
 
-    async def parse_query(self, parameters: Parameters) -> Response:
+    def parse_query(self, parameters: Parameters) -> Response:
         """The expression's syntax tree."""
         return success(tree_json(parse(required(parameters, "query"))))
 
-    async def series(self, parameters: Parameters) -> Response:
+    def series(self, parameters: Parameters) -> Response:
         """The label sets that the selectors of match[] meet."""
         matchers = given_matchers(parameters)
         if not matchers:
             raise InvalidParameter("no match[] parameter provided")
         start, end = given_span(parameters)
-        found = await run_in_threadpool(self._samples.series, matchers, start, end)
-        return _limited([dict(labels) for labels in found], parameters)
+        found = self._samples.series(matchers, start, end)
+        return _limited(found, parameters)
 
-    async def labels(self, parameters: Parameters) -> Response:
+    def labels(self, parameters: Parameters) -> Response:
         """Label names."""
         start, end = given_span(parameters)
-        names = await run_in_threadpool(
-            self._samples.label_names, given_matchers(parameters), start, end
-        )
-        return _limited(list(names), parameters)
+        names = self._samples.label_names(given_matchers(parameters), start, end)
+        return _limited(names, parameters)
 
-    async def label_values(self, parameters: Parameters) -> Response:
+    def label_values(self, parameters: Parameters) -> Response:
         """Values of one label."""
         start, end = given_span(parameters)
         name = unescape_name(required(parameters, "name"))
-        values = await run_in_threadpool(
-            self._samples.label_values, name, given_matchers(parameters), start, end
-        )
-        return _limited(list(values), parameters)
+        values = self._samples.label_values(name, given_matchers(parameters), start, end)
+        return _limited(values, parameters)
 
-    async def metadata(self, parameters: Parameters) -> Response:
+    def metadata(self, parameters: Parameters) -> Response:
         """Type, help and unit by metric name."""
         limit, wanted = whole_number(parameters, "limit"), parameters.get("metric")
-        known = await run_in_threadpool(self._samples.metadata)
+        known = self._samples.metadata()
         names = [name for name in sorted(known) if not wanted or name == wanted]
         return success(
             {
@@ -180,7 +182,7 @@ class PrometheusApi:
             }
         )
 
-    async def rules(self, parameters: Parameters) -> Response:
+    def rules(self, parameters: Parameters) -> Response:
         """The rule groups, as they were last evaluated."""
         wanted = functools.partial(
             api_rules,
@@ -190,13 +192,13 @@ class PrometheusApi:
             files=parameters.getlist("file[]"),
             exclude_alerts=parameters.get("exclude_alerts") == "true",
         )
-        return success(await run_in_threadpool(wanted, self._alerts.status()))
+        return success(wanted(self._alerts.status()))
 
-    async def alerts(self, parameters: Parameters) -> Response:
+    def alerts(self, parameters: Parameters) -> Response:
         """The pending and firing alerts."""
-        return success(await run_in_threadpool(api_alerts, self._alerts.status()))
+        return success(api_alerts(self._alerts.status()))
 
-    async def buildinfo(self, parameters: Parameters) -> Response:
+    def buildinfo(self, parameters: Parameters) -> Response:
         """What clients choose their features by."""
         return success(
             {
@@ -210,7 +212,7 @@ class PrometheusApi:
             }
         )
 
-    async def runtimeinfo(self, parameters: Parameters) -> Response:
+    def runtimeinfo(self, parameters: Parameters) -> Response:
         """Since when this server answers."""
         return success(
             {
@@ -219,7 +221,7 @@ class PrometheusApi:
             }
         )
 
-    async def flags(self, parameters: Parameters) -> Response:
+    def flags(self, parameters: Parameters) -> Response:
         """Prometheus' command-line flags, as far as the engine has what they set."""
         limits = self._engine.limits
         return success(
@@ -230,7 +232,7 @@ class PrometheusApi:
             }
         )
 
-    async def config(self, parameters: Parameters) -> Response:
+    def config(self, parameters: Parameters) -> Response:
         """The part of Prometheus' configuration that decides how queries are answered."""
         interval = format_duration(self._engine.subquery_step_ms)
         return success({"yaml": f"global:\n  evaluation_interval: {interval}\n"})
@@ -239,8 +241,8 @@ class PrometheusApi:
         async def answer(http: Request) -> Response:
             try:
                 request = handler(await parameters_of(http))
-                gzip = "gzip" in http.headers.get("accept-encoding", "")
-                return await self._queries.answer(http, replace(request, gzip=gzip))
+                request = replace(request, gzip=takes_gzip(http))
+                return await self._queries.answer(http, request)
             except TidecastError as error:
                 return failure(_located(error))
 
@@ -279,8 +281,8 @@ def _asked(parameters: Parameters, request: QueryRequest) -> QueryRequest:
 def _limited(found: Sequence[object], parameters: Parameters) -> Response:
     limit = whole_number(parameters, "limit")
     if limit and len(found) > limit:
-        return success(found[:limit], [TRUNCATED])
-    return success(found)
+        return success_list(found[:limit], [TRUNCATED])
+    return success_list(found)
 
 
 def _route(
@@ -291,8 +293,13 @@ def _route(
 
 def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        def run(parameters: Parameters) -> Response:
+            # Names of very many series are much to write and to compress: not on the event loop.
+            response = handler(parameters)
+            return zipped_response(response) if takes_gzip(request) else response
+
         try:
-            return await handler(await parameters_of(request))
+            return await run_in_threadpool(run, await parameters_of(request))
         except TidecastError as error:
             return failure(_located(error))
 

@@ -17,17 +17,13 @@ from tidecast.promql.errors import QueryCancelled, QueryTimeout, TooCostlyHere
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.settings import QueryOptions
 from tidecast.samples.protocol import SamplesUnavailable
-from tidecast.server.heavy_queries import HeavyQueries
+from tidecast.server.heavy_queries import HERE_BYTES, HeavyQueries
+from tidecast.server.prometheus_answers import GZIP_HEADERS, JSON, SMALL_BYTES
 from tidecast.server.query_answers import CHUNK_BYTES, answer_pieces, zipped
 from tidecast.server.query_request import QueryRequest
 
-JSON = "application/json"
-HERE_BYTES = 64 << 20
-"""A query that takes less, by estimate, takes about a tenth of a second: it is answered here."""
 HELD_BYTES = 32 << 20
 """So much of an answer is taken from the worker before its client has read any of it."""
-SMALL_BYTES = 1000
-"""An answer that fits into one packet is not worth compressing."""
 WAITING_FOR_EACH = 10
 
 
@@ -108,7 +104,7 @@ class Queries:
 
 def _response(pieces: Iterator[bytes], *, gzip: bool, held_bytes: int = CHUNK_BYTES) -> Response:
     """One body, or a stream where it is larger than what may be held."""
-    headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if gzip else None
+    headers = GZIP_HEADERS if gzip else None
     held: list[bytes] = []
     size = 0
     for piece in pieces:

@@ -26,6 +26,7 @@ from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
 from tidecast.server.forecasting import Forecasting
+from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.notify import Webhooks
 from tidecast.server.room import room_for_raw
 from tidecast.server.tasks import Tasks
@@ -83,6 +84,8 @@ class Upkeep:
         self._clock: SystemClock = application.clock
         self.forecasting = Forecasting(application)
         self._tasks = Tasks(application.metrics)
+        heavy = HeavyQueries(application.worker.analysis, application.engine)
+        self._engine = OffloadingEngine(application.engine, heavy)
         self._due = Due()
         self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
@@ -185,7 +188,7 @@ class Upkeep:
             self._due.note(now, everything=again)
 
     def _keep_usage(self, hours: Sequence[int]) -> None:
-        for records in usage_records(self._app.engine, self._app.definitions, hours):
+        for records in usage_records(self._engine, self._app.definitions, hours):
             self._app.own.append(to_batch(records))
             self._app.register(records, {})
 
@@ -217,7 +220,7 @@ class Upkeep:
 
     def _watch_fast_path(self) -> None:
         found: dict[ResourceKey, FullIn | None] = watch_fast_path(
-            self._app.engine, self._app.definitions, self._clock.now_ms()
+            self._engine, self._app.definitions, self._clock.now_ms()
         )
         self._app.full_in = found
         self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))

@@ -82,7 +82,10 @@ class Views:
         with self._app.records.reading() as unit:
             generated = unit.settings.get("generated") is True
         days = self._app.settings.horizon_ms // (24 * HOUR_MS)
-        return CapacityReport("What runs out first", now, days, rank(outlooks, now), generated)
+        track = track_record(self._app.track.fleet)
+        return CapacityReport(
+            "What runs out first", now, days, rank(outlooks, now), generated, track
+        )  # fmt: skip
 
     def _outlooks(
         self, now: int, narrow: Sequence[Matcher], shown_ms: int

@@ -1,0 +1,126 @@
+"""Planned events from a policy file: what makes some hosts' usage unusual at known times.
+
+    events:
+      sale:                        the label: earlier ones alike teach what to expect
+        host: shop-*               a pattern as of file names; all hosts unless given
+        calendar:
+          time_zone: Europe/Berlin
+          events:
+            - {start: "2026-11-27T00:00", end: "2026-11-30T00:00"}
+      holiday:
+        calendar:
+          holidays: ["2026-12-25"]
+          icalendar: holidays.ics  beside this file
+
+Calendars are written as in the other policy files, but without weekly hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tidecast.policy.calendars import ReadFile, read_calendar
+from tidecast.policy.model import InvalidPolicy
+from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
+from tidecast_analytics.calendars import Calendar, TooManyOccurrences, event_spans, utc_ms
+from tidecast_analytics.events import Event
+from tidecast_analytics.spans import Spans, spans
+
+MAX_FILE_BYTES = 4 << 20
+_LONGEST_MS = 90 * 86_400_000
+_PATTERNS = ("host", "resource", "item")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEvents:
+    """The events of one label; the patterns say which resources they concern."""
+
+    label: str
+    calendar: Calendar
+    host: str = "*"
+    resource: str = "*"
+    item: str = "*"
+
+    def concern(self, host: str, resource: str, item: str) -> bool:
+        """Whether they concern this resource."""
+        return (
+            fnmatchcase(host, self.host)
+            and fnmatchcase(resource, self.resource)
+            and fnmatchcase(item, self.item)
+        )
+
+    def between(self, start_ms: int, end_ms: int) -> tuple[Event, ...]:
+        """Those in [start, end), in order; what overlaps or touches is one event.
+
+        One of more than 90 days is several. Raises `InvalidPolicy` where a rule gives too many.
+        """
+        calendar = self.calendar
+        try:
+            found = event_spans(calendar.events, start_ms, end_ms) | _holidays(calendar)
+            found -= event_spans(calendar.without, start_ms, end_ms)
+        except TooManyOccurrences as error:
+            raise InvalidPolicy(f"the events {self.label!r}: {error}") from error
+        return tuple(
+            Event(first, min(first + _LONGEST_MS, last_ms), self.label)
+            for first_ms, last_ms in found.within(start_ms, end_ms)
+            for first in range(first_ms, last_ms, _LONGEST_MS)
+        )
+
+
+def _holidays(calendar: Calendar) -> Spans:
+    return spans(
+        (
+            utc_ms(datetime.combine(day, time()), calendar.zone),
+            utc_ms(datetime.combine(day + timedelta(days=1), time()), calendar.zone),
+        )
+        for day in calendar.holidays
+    )
+
+
+def load_events(path: Path) -> Sequence[PlannedEvents]:
+    """The planned events of a file; raises `InvalidPolicy` with every fault, located."""
+    problems = Problems(str(path))
+    root = read_yaml(_text(path), problems)
+    body = root.mapping({"events"}).get("events") if root else None
+    found = list(_labels(body, _beside(path))) if body else []
+    if problems.found:
+        raise InvalidPolicy(problems.report())
+    return found
+
+
+def _labels(body: Field, read_file: ReadFile) -> Iterator[PlannedEvents]:
+    for label, about in body.mapping(None).items():
+        fields = about.mapping({*_PATTERNS, "calendar"})
+        if "calendar" not in fields:
+            about.wrong(f"the events {label!r} need a 'calendar'")
+            continue
+        calendar = read_calendar(fields["calendar"], read_file)
+        if calendar.weekly:
+            fields["calendar"].wrong("weekly hours are no events; give 'events' with a 'rule'")
+        patterns = {name: fields[name].text() for name in _PATTERNS if name in fields}
+        yield PlannedEvents(label, calendar, **patterns)
+
+
+def _beside(path: Path) -> ReadFile:
+    def read(name: str) -> str:
+        try:
+            return _text(path.parent / name)
+        except InvalidPolicy as error:
+            raise ValueError(str(error)) from error
+
+    return read
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InvalidPolicy(f"{path}: larger than {MAX_FILE_BYTES} bytes; split it")
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidPolicy(f"{path}: not UTF-8: {error}") from error
