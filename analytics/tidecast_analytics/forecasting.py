@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
 # Series computed together: so many, and so many steps of their forecasts, fit into the cache.
-_CHUNK, _CHUNK_STEPS = 250, 160_000
+_CHUNK, _CHUNK_STEPS = 125, 160_000
 
 
 def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
@@ -160,21 +161,15 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
     inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
     mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
     unit = case.scale.reach * case.scale.size
-    weights = {
-        name: float(weight)
-        for name, weight in zip(choice.names, choice.weights[row], strict=True)
-        if weight > 0
-    }
+    weights = zip(choice.names, choice.weights[row].tolist(), strict=True)
+    errors = zip(choice.names, (choice.errors[row] * unit).tolist(), strict=False)
     backtest = Backtest(
         origins=choice.residuals.shape[1],
         steps=tested,
         mae=float(choice.mae[row]) * unit,
         naive_mae=float(choice.naive_mae[row]) * unit,
-        weights=dict(sorted(weights.items(), key=lambda item: -item[1])),
-        errors={
-            choice.names[at]: float(choice.errors[row, at]) * unit
-            for at in np.argsort(choice.errors[row], kind="stable")
-        },
+        weights={name: share for name, share in sorted(weights, key=_largest_first) if share > 0},
+        errors=dict(sorted(errors, key=itemgetter(1))),
     )
     step_ms = case.grid.step_ms
     return Outlook(
@@ -196,6 +191,10 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
         backtest=backtest,
         seen=case.seen,
     )
+
+
+def _largest_first(item: tuple[str, float]) -> float:
+    return -item[1]
 
 
 def _bounds(case: Case) -> tuple[float, float]:
