@@ -20,7 +20,6 @@ from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
-    HalfWidths,
     for_few_days,
     half_widths,
     with_changing_trend,
@@ -30,8 +29,8 @@ from tidecast_analytics.intervals import (
 from tidecast_analytics.kinds import Kind
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
+from tidecast_analytics.passages import first_passages
 from tidecast_analytics.portfolio import Choice, choose, plan
-from tidecast_analytics.remainders import unexplained
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.rows import Rows
 from tidecast_analytics.series import DAY_MS
@@ -101,14 +100,14 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     if planned is not None:
         widths = with_disagreement(widths, planned)
     rows = Rows(values, period, per_day)
-    blocks = unexplained(rows)
+    passages = first_passages(cases, values, choice, widths)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)[:, 0]
     growing = rises(rows.levels(_TREND_DAYS)[:, 0], _TREND_SIGMAS)
     return [
         _judged(
             case,
             _banded(case, choice, widths.around(choice.mean[row], row), row, test.steps),
-            passages=_passages(case, choice, widths, blocks, row),
+            passages=passages.get(row),
             growing=bool(growing[row]),
             rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
         )
@@ -206,22 +205,6 @@ def _bounds(case: Case) -> tuple[float, float]:
     if limit is None or not np.isfinite(limit):
         return floor, sys.float_info.max
     return floor, max(float(limit), float(seen.max()))
-
-
-def _passages(
-    case: Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
-) -> npt.NDArray[np.int64] | None:
-    mark = case.mark
-    if mark is None or not case.enough:
-        return None
-    return crossing.first_passages(
-        choice.mean[row],
-        widths.of80[row],
-        widths.shape[row],
-        blocks[row],
-        case.scale.inner(mark),
-        case.run,
-    )
 
 
 def _judged(
