@@ -142,12 +142,21 @@ class Rows:
 
     def slope(self, estimate: Callable[[Floats], Floats], days: int = _LONG_DAYS) -> Floats:
         """`estimate` over the levels of the last `days`, per step, [series, origins]."""
+        known = self._slopes.get((estimate, days))
+        if known is not None:
+            return known
         found = np.empty((self.values.shape[0], len(self.ends)), self.values.dtype)
         for which, levels in self.levels_by_length(days):
             series, origins, points = levels.shape
             slopes = estimate(levels.reshape(series * origins, points))
             found[:, which] = slopes.reshape(series, origins)
-        return found / self._spacing_steps
+        self._slopes[estimate, days] = found / self._spacing_steps
+        return self._slopes[estimate, days]
+
+    @cached_property
+    def _slopes(self) -> dict[tuple[Callable[[Floats], Floats], int], Floats]:
+        """The slopes worked out so far."""
+        return {}
 
     @cached_property
     def day_profile(self) -> Floats:
