@@ -135,13 +135,14 @@ class Tidecast(Server):
     environment: ClassVar[dict[str, str]] = {
         "PYTHONPATH": ":".join(
             str(Path(__file__).parents[2] / floor)
-            for floor in ("collector", "analytics", "alerts", "reports", "src")
+            for floor in ("collector", "analytics", "alerts", "reports", "src", "benchmarks/store")
         )
     }
 
     def command(self) -> list[str]:
-        script = Path(__file__).with_name("tidecast_server.py")
-        return [sys.executable, str(script), str(self.directory), str(self.port)]
+        # Of a script, the processes that the server starts would load all that it imports.
+        script = "import sys, tidecast_server as t; t.main(t.Path(sys.argv[1]), int(sys.argv[2]))"
+        return [sys.executable, "-c", script, str(self.directory), str(self.port)]
 
     def settle(self) -> None:
         self.stored = self._flush()

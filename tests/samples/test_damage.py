@@ -169,3 +169,23 @@ def test_a_segment_found_damaged_by_upkeep_is_set_aside(written):
         store.maintain(10**6)
         assert store.stats().set_aside == 1
         assert everything(store)[LOAD] == EXPECTED[LOAD][2:]
+
+
+@pytest.mark.parametrize("ask", ["names", "values", "series", "stats"])
+def test_damage_met_while_labels_are_asked_for_is_set_aside_too(written, ask):
+    with open_store(written) as store:
+        path = sorted((written / "segments").glob("1_*.seg"))[0]
+        data = path.read_bytes()
+        with path.open("r+b") as file:
+            file.seek(len(data) - 500)
+            file.write(bytes(50))
+        chosen = [[matcher("host", "=~", ".+")]]
+        if ask == "names":
+            assert store.label_names(chosen, *ALL_TIME) == ["__name__", "host"]
+        elif ask == "values":
+            assert store.label_values("host", chosen, *ALL_TIME) == ["a"]
+        elif ask == "series":
+            assert len(store.series(chosen, *ALL_TIME)) == 2
+        else:
+            store.label_names([], *ALL_TIME)
+        assert store.stats().segments <= 2

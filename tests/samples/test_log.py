@@ -1,12 +1,14 @@
 """The write-ahead log: what it gives back after a tear or a flipped bit."""
 
 import itertools
+import mmap
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidecast.samples import log
 from tidecast.samples.head import Head
 from tidecast.samples.log import LogReading, LogWriter, read_log
 from tidecast.samples.log_record import LogEntry
@@ -52,6 +54,19 @@ def test_what_was_written_is_replayed(tmp_path):
         {UP: [(1000, 1.0), (2000, 0.0)], LOAD: [(1000, 0.5), (2000, 0.25), (3000, 0.125)]},
         [],
     )
+
+
+def test_a_log_larger_than_what_stays_in_memory_is_replayed(tmp_path, monkeypatch):
+    monkeypatch.setattr(log, "_LET_GO_BYTES", mmap.PAGESIZE)
+    times = range(0, 20_000, 500)
+    path, _ = write_log(
+        tmp_path,
+        *(support.batch_of((UP, list(range(at, at + 500)), [float(at)] * 500)) for at in times),
+    )
+    assert path.stat().st_size > 10 * mmap.PAGESIZE
+    found, problems = replayed(path)
+    assert found == {UP: [(at, at // 500 * 500.0) for at in range(20_000)]}
+    assert problems == []
 
 
 def test_of_two_values_for_one_time_the_later_stays(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidecast.samples import predicted_write
@@ -101,6 +101,7 @@ def message_of(order, *, zero=(), count=1, at_ms=NOW_MS):
     )
 
 
+@settings(deadline=None)
 @given(streams())
 def test_a_stream_of_messages_is_read_as_the_strict_decoder_reads_it(stream):
     predictor = learnt(stream[0])
@@ -112,6 +113,7 @@ def test_a_stream_of_messages_is_read_as_the_strict_decoder_reads_it(stream):
             assert read(found) == strictly(message)
 
 
+@settings(deadline=None)
 @given(stream=streams(), data=st.data())
 def test_a_changed_byte_is_read_as_the_strict_decoder_reads_it_or_not_at_all(stream, data):
     predictor = learnt(*stream)
@@ -123,6 +125,7 @@ def test_a_changed_byte_is_read_as_the_strict_decoder_reads_it_or_not_at_all(str
     assert found is None or read(found) == strictly(bytes(message))
 
 
+@settings(deadline=None)
 @given(stream=streams(), data=st.data())
 def test_a_piece_cut_out_or_put_in_is_read_as_the_strict_decoder_reads_it(stream, data):
     predictor = learnt(*stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidecast.samples import known_symbols
@@ -67,6 +67,7 @@ def strictly(message):
         return None
 
 
+@settings(deadline=None)
 @given(request=requests, spare=st.sampled_from([0, 130]))
 def test_the_usual_form_is_read_quickly(request, spare):
     message = encoded(request, spare=spare)
@@ -76,6 +77,7 @@ def test_the_usual_form_is_read_quickly(request, spare):
         assert read(quick) == strictly(message)
 
 
+@settings(deadline=None)
 @given(request=requests, data=st.data())
 def test_a_changed_byte_is_read_as_the_strict_decoder_reads_it(request, data):
     message = bytearray(encoded(request))
@@ -92,6 +94,7 @@ def test_a_changed_byte_is_read_as_the_strict_decoder_reads_it(request, data):
     assert by_the_door == strictly(message)
 
 
+@settings(deadline=None)
 @given(request=requests, data=st.data())
 def test_a_piece_cut_out_is_read_as_the_strict_decoder_reads_it(request, data):
     message = encoded(request)

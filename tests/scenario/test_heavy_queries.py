@@ -91,6 +91,8 @@ def test_writes_and_rules_go_on_and_an_unwanted_query_ends(tmp_path: Path) -> No
         assert worker in workers(server)
         assert processor_seconds(worker) > 1
 
+        assert b'tidecast_queries_total{where="worker"}' in server.get("/metrics")
+
         asked.close()
         eventually(lambda: rests(server), what="nobody works for an answer that nobody wants")
 
@@ -110,7 +112,7 @@ def rests(server: Server) -> bool:
 
 
 def test_limits_are_told_as_prometheus_tells_them(tmp_path: Path) -> None:
-    options = ("--query.max-samples=20", "--query.timeout=4s", "--query.max-memory=64")
+    options = ("--query.max-samples=20", "--query.max-memory=64")
     with Server(tmp_path / "server", *options, "--query.lookback-delta=1m") as server:
         for value in range(4):
             send(server, value)
@@ -122,9 +124,10 @@ def test_limits_are_told_as_prometheus_tells_them(tmp_path: Path) -> None:
             ("count_over_time(node_load1[100s:0.1ms])", 400, "bad_data"),
             ("count_over_time(node_load1[1000s:1ms])", 422, "execution"),
             ("count_over_time(vector(1)[20s:1ms])", 200, ""),
-            (heavy("count_over_time(vector(1)[100s:1ms])", 11), 503, "timeout"),
+            (heavy("count_over_time(vector(1)[100s:1ms])", 9), 503, "timeout"),
         ):
-            connection = ask(server, query)
+            timeout = {"timeout": "300ms"} if kind == "timeout" else {}
+            connection = ask(server, query, **timeout)
             answer = connection.getresponse()
             body = json.loads(answer.read())
             connection.close()

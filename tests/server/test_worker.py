@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,20 @@ class _Odd(Exception):
 
 def fail_oddly() -> None:
     raise _Odd("very ", "odd")
+
+
+class _Here:
+    """Work that does not come back from a pickle."""
+
+    def __call__(self) -> None:
+        pass
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return refuse, ()
+
+
+def refuse() -> None:
+    raise RuntimeError("only here")
 
 
 def end_itself() -> None:
@@ -90,8 +104,13 @@ def test_a_process_that_died_is_replaced(lane: Lane) -> None:
     second = lane.run(os.getpid)
     assert second != first
     os.kill(second, 9)  # while it has nothing to do: nobody hears of it
-    assert eventually(lambda: Path(f"/proc/{second}/stat").read_text().split()[2] == "Z")
     assert lane.run(os.getpid) not in (first, second)
+
+
+def test_a_job_that_cannot_be_read_there_fails(lane: Lane) -> None:
+    with pytest.raises(RuntimeError, match="only here"):
+        lane.run(_Here())
+    assert lane.run(os.getpid) != os.getpid()
 
 
 def test_a_job_tells_and_asks(lane: Lane) -> None:

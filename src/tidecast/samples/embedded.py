@@ -42,7 +42,14 @@ from tidecast.samples.keeping import (
     retain_tiers,
 )
 from tidecast.samples.kept import BEFORE_ALL_MS, Tier
-from tidecast.samples.label_reading import Wanted, labels_of_head, texts_of_files, texts_of_head
+from tidecast.samples.label_reading import (
+    Wanted,
+    labels_of_files,
+    labels_of_heads,
+    newest_pairs,
+    texts_of_files,
+    texts_of_heads,
+)
 from tidecast.samples.log import LogWriter, log_paths
 from tidecast.samples.log_record import LogEntry
 from tidecast.samples.matchers import Matchers
@@ -62,7 +69,7 @@ from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
 from tidecast.samples.series_limit import SeriesLimit
 from tidecast.samples.stats import HeadSpan, LabelStats, StoreStats, label_stats
-from tidecast.samples.tier_reading import labels_in_tiers, plan_reading, points_of
+from tidecast.samples.tier_reading import plan_reading, points_of
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
@@ -310,12 +317,8 @@ class EmbeddedSamples(Samples):
     def _labels(self, matchers: Matchers, start_ms: int, end_ms: int) -> set[Labels]:
         wanted = Wanted(None, *self._bounds(start_ms, end_ms))
         with self._memory_lock:
-            view = self._holdings.view
-            found = {
-                each for head in self._heads() for each in labels_of_head(head, matchers, wanted)
-            }
-        found.update(locate(view, (), matchers, wanted.start_ms, wanted.end_ms))
-        return found | labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms)
+            view, recent = self._holdings.view, labels_of_heads(self._heads(), matchers, wanted)
+        return recent | labels_of_files(view, matchers, wanted)
 
     def label_names(
         self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
@@ -333,32 +336,24 @@ class EmbeddedSamples(Samples):
         self, name: str | None, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         wanted = Wanted(name, *self._bounds(start_ms, end_ms))
-        found: set[str] = set()
-        for one in matchers or [()]:
+
+        def texts(one: Matchers) -> set[str]:
             with self._memory_lock:
-                view = self._holdings.view
-                for head in self._heads():
-                    found |= texts_of_head(head, one, wanted)
-            found |= self._serving(partial(texts_of_files, view, one, wanted))
-        return sorted(found)
+                view, recent = self._holdings.view, texts_of_heads(self._heads(), one, wanted)
+            return recent | texts_of_files(view, one, wanted)
+
+        return sorted({t for one in matchers or [()] for t in self._serving(partial(texts, one))})
 
     def stats(self) -> StoreStats:
         """What the store holds now."""
         with self._memory_lock:
-            view, holdings = self._holdings.view, self._holdings
-            pieces = [piece for tier in view.tiers for piece in tier]
-            heads = self._heads()
-            return StoreStats(
-                len(self._head),
-                sum(head.samples for head in heads),
-                len(view.segments),
-                sum(segment.meta.samples for segment in view.segments),
-                sum(segment.size_bytes for segment in view.segments),
-                sum(files.set_aside for files in holdings.files),
-                (*holdings.problems, *(p for files in holdings.files for p in files.problems)),
-                sum(piece.meta.samples for piece in pieces),
-                sum(piece.size_bytes for piece in pieces),
-                self._removed_bytes,
+            head_samples = sum(head.samples for head in self._heads())
+            held = self._holdings.stats()
+            return replace(
+                held,
+                head_series=len(self._head),
+                head_samples=head_samples,
+                removed_bytes=self._removed_bytes,
             )
 
     def label_stats(self, top: int) -> tuple[LabelStats, HeadSpan]:
@@ -367,17 +362,12 @@ class EmbeddedSamples(Samples):
         These are the head's, or, where the newest segment has more (the head begins anew with each
         flush), that segment's.
         """
-        with self._memory_lock:
-            segments = self._holdings.view.segments[-1:]
-            indexes = [head.index for head in self._heads()] + [each.index for each in segments]
-            spans = [each for head in self._heads() if (each := head.span())]
-            spans = spans or [(each.meta.first_ms, each.meta.last_ms) for each in segments]
-            largest = max(indexes, key=len)
-            pairs = list(largest.pair_counts())
-            first_ms = min((first for first, _ in spans), default=0)
-            last_ms = max((last for _, last in spans), default=0)
-            chunks = sum(head.chunks for head in self._heads())
-            span = HeadSpan(len(largest), chunks, first_ms, last_ms)
+
+        def counted() -> tuple[list[tuple[str, str, int]], HeadSpan]:
+            with self._memory_lock:
+                return newest_pairs(self._heads(), self._holdings.view.segments[-1:])
+
+        pairs, span = self._serving(counted)
         return label_stats(pairs, top), span
 
     def clean(self) -> None:

@@ -22,6 +22,7 @@ from tidecast.samples.sealing import Join, JoinJob
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import Numbers, SegmentFiles
 from tidecast.samples.segment_work import SegmentWork
+from tidecast.samples.stats import StoreStats
 
 WriteJoin = Callable[[JoinJob], Path | None]
 
@@ -73,6 +74,19 @@ class Holdings:
     def segments(self, files: SegmentFiles) -> tuple[Segment, ...]:
         """The segments of raw samples or of a tier, oldest write first."""
         return (self.view.segments, *self.view.tiers)[self.files.index(files)]
+
+    def stats(self) -> StoreStats:
+        """What these files hold."""
+        pieces = [piece for tier in self.view.tiers for piece in tier]
+        return StoreStats(
+            segments=len(self.view.segments),
+            segment_samples=sum(segment.meta.samples for segment in self.view.segments),
+            segment_bytes=sum(segment.size_bytes for segment in self.view.segments),
+            set_aside=sum(files.set_aside for files in self.files),
+            problems=(*self.problems, *(p for files in self.files for p in files.problems)),
+            tier_points=sum(piece.meta.samples for piece in pieces),
+            tier_bytes=sum(piece.size_bytes for piece in pieces),
+        )
 
     def exchange(self, files: SegmentFiles, old: Sequence[Segment], new: Sequence[Segment]) -> None:
         """Takes segments out and others in, at once; what is out is removed."""

@@ -7,7 +7,7 @@ given is not enough. None of this is needed for taking samples in, so none of it
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidecast.samples.durable import DamagedFile, writing_in
@@ -20,7 +20,7 @@ from tidecast.samples.tier_building import TierJob, TierTarget, build_tiers, joi
 
 TIER_STRETCHES = 30
 """So many stretches of a tier (of a day: about a month) are joined into one segment."""
-_STRETCHES_AT_ONCE = 8
+_RUNS_AT_ONCE = 4
 
 _log = logging.getLogger(__name__)
 
@@ -54,14 +54,41 @@ def build_due(
 ) -> int:
     """Builds tiers of stretches within (after, settled] that have samples which tiers lack.
 
-    Returns how many were built: as many at once as leave others their turn.
+    Returns how many builds that took: as many at once as leave others their turn.
     """
     if not holdings.tiers:
         return 0
     due = _due(holdings, stretch_ms, max(after_ms, holdings.view.kept.gone_ms), settled_ms)
-    for up_to_ms in sorted(due)[:_STRETCHES_AT_ONCE]:
-        _build(holdings, up_to_ms - stretch_ms, up_to_ms, due[up_to_ms])
-    return min(len(due), _STRETCHES_AT_ONCE)
+    runs = list(_runs(holdings, due, stretch_ms))[:_RUNS_AT_ONCE]
+    for run in runs:
+        _build(holdings, run, stretch_ms, due[run[0]])
+    return len(runs)
+
+
+def _runs(
+    holdings: Holdings, due: Mapping[int, Sequence[Segment]], stretch_ms: int
+) -> Iterator[list[int]]:
+    """The ends of due stretches that are one behind the other and made of the same segments.
+
+    They are built together: a segment over months, as imports bring them, is then read once for
+    all its days.
+    """
+    kept = holdings.view.kept
+
+    def alike(up_to_ms: int) -> object:
+        removed = up_to_ms - stretch_ms < kept.removed_ms
+        return [segment.path for segment in due[up_to_ms]], kept.seen(up_to_ms), removed
+
+    run: list[int] = []
+    for up_to_ms in sorted(due):
+        begins_block = (up_to_ms - 1) // stretch_ms % TIER_STRETCHES == 0
+        follows = bool(run) and up_to_ms == run[-1] + stretch_ms and not begins_block
+        if run and not (follows and alike(up_to_ms) == alike(run[-1])):
+            yield run
+            run = []
+        run.append(up_to_ms)
+    if run:
+        yield run
 
 
 def _due(
@@ -86,8 +113,10 @@ def _ends(segment: Segment, stretch_ms: int) -> Iterator[int]:
     return iter(range(first, segment.meta.last_ms + stretch_ms, stretch_ms))
 
 
-def _build(holdings: Holdings, after_ms: int, up_to_ms: int, sources: list[Segment]) -> None:
-    view = holdings.view
+def _build(
+    holdings: Holdings, ends: Sequence[int], stretch_ms: int, sources: Sequence[Segment]
+) -> None:
+    view, after_ms, up_to_ms = holdings.view, ends[0] - stretch_ms, ends[-1]
     targets = []
     for place, files in enumerate(holdings.tiers):
         path, number = files.new_path(after_ms + 1, up_to_ms + 1)
@@ -120,7 +149,7 @@ def _build(holdings: Holdings, after_ms: int, up_to_ms: int, sources: list[Segme
         return
     seen = max(segment.meta.priority for segment in sources)
     built = {i: each.path for i, each in enumerate(targets) if each.path in written}
-    kept = holdings.view.kept.with_stretches([Stretch(after_ms, up_to_ms, seen)])
+    kept = holdings.view.kept.with_stretches(Stretch(e - stretch_ms, e, seen) for e in ends)
     holdings.take_in(built, kept)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,10 @@ from tidecast.samples.head import Head
 from tidecast.samples.index import LabelIndex, find
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.merge import Range
-from tidecast.samples.reading import View
+from tidecast.samples.reading import View, locate
 from tidecast.samples.segment import Segment
+from tidecast.samples.stats import HeadSpan
+from tidecast.samples.tier_reading import labels_in_tiers
 from tidecast_collector.labels import Labels
 
 
@@ -31,8 +33,12 @@ class Wanted:
         return self.start_ms <= first_ms and last_ms <= self.end_ms
 
 
-def labels_of_head(head: Head, matchers: Matchers, wanted: Wanted) -> Iterable[Labels]:
-    """The head's series that pass and have samples in the time."""
+def labels_of_heads(heads: Sequence[Head], matchers: Matchers, wanted: Wanted) -> set[Labels]:
+    """The heads' series that pass and have samples in the time."""
+    return {labels for head in heads for labels in _labels_of(head, matchers, wanted)}
+
+
+def _labels_of(head: Head, matchers: Matchers, wanted: Wanted) -> Iterable[Labels]:
     span = head.span()
     if span is None or span[0] > wanted.end_ms or span[1] < wanted.start_ms:
         return []
@@ -42,12 +48,39 @@ def labels_of_head(head: Head, matchers: Matchers, wanted: Wanted) -> Iterable[L
     return [one.labels for one in head.recent(passing, wanted.start_ms, wanted.end_ms)]
 
 
-def texts_of_head(head: Head, matchers: Matchers, wanted: Wanted) -> set[str]:
-    """What is wanted, among the head's series that pass."""
-    span = head.span()
-    if span is not None and wanted.holds(*span) and not matchers:
-        return set(_of_index(head.index, wanted.name))
-    return _of_labels(labels_of_head(head, matchers, wanted), wanted.name)
+def texts_of_heads(heads: Sequence[Head], matchers: Matchers, wanted: Wanted) -> set[str]:
+    """What is wanted, among the heads' series that pass."""
+    found: set[str] = set()
+    for head in heads:
+        span = head.span()
+        if span is not None and wanted.holds(*span) and not matchers:
+            found.update(_of_index(head.index, wanted.name))
+        else:
+            found |= _of_labels(_labels_of(head, matchers, wanted), wanted.name)
+    return found
+
+
+def labels_of_files(view: View, matchers: Matchers, wanted: Wanted) -> set[Labels]:
+    """The series in segments and tiers that pass and have samples in the time."""
+    located = locate(view, (), matchers, wanted.start_ms, wanted.end_ms)
+    return labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms).union(located)
+
+
+def newest_pairs(
+    heads: Sequence[Head], newest: Sequence[Segment]
+) -> tuple[list[tuple[str, str, int]], HeadSpan]:
+    """The label pairs of the heads (or of the segment that has more series), and what they span."""
+    indexes = [head.index for head in heads] + [segment.index for segment in newest]
+    spans = [span for head in heads if (span := head.span())]
+    spans = spans or [(segment.meta.first_ms, segment.meta.last_ms) for segment in newest]
+    largest = max(indexes, key=len)
+    about = HeadSpan(
+        len(largest),
+        sum(head.chunks for head in heads),
+        min((first for first, _ in spans), default=0),
+        max((last for _, last in spans), default=0),
+    )
+    return list(largest.pair_counts()), about
 
 
 def texts_of_files(view: View, matchers: Matchers, wanted: Wanted) -> set[str]:

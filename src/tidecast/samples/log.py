@@ -33,6 +33,8 @@ MAGIC = b"TCLOG\x00\x00\x01"
 _MARKER = b"TCr1"
 _HEADER = struct.Struct("<4sII")
 _HEADER_SIZE = _HEADER.size + 4
+_LET_GO_BYTES = 64 << 20
+"""So much of a log that is being read stays in memory: it may be larger than all that is left."""
 
 
 @dataclass(slots=True)
@@ -174,6 +176,8 @@ def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
             at = following
             continue
         yield decode_record(memoryview(data)[at + _HEADER_SIZE : end])
+        if at // _LET_GO_BYTES != end // _LET_GO_BYTES:
+            _let_go(data, end // _LET_GO_BYTES * _LET_GO_BYTES)
         reading.good_end = at = end
 
 
@@ -182,6 +186,12 @@ def _content(path: Path) -> bytes | mmap.mmap:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if size else b""
+
+
+def _let_go(data: bytes | mmap.mmap, end: int) -> None:
+    """Takes what was read out of this process' memory; it is in the file."""
+    if isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED, 0, end)
 
 
 def _frame(payload: bytes) -> bytes:

@@ -16,15 +16,15 @@ class StoreStats:
     `removed_bytes` went since then because there was not enough room.
     """
 
-    head_series: int
-    head_samples: int
     segments: int
     segment_samples: int
     segment_bytes: int
     set_aside: int
     problems: tuple[str, ...]
-    tier_points: int = 0
-    tier_bytes: int = 0
+    tier_points: int
+    tier_bytes: int
+    head_series: int = 0
+    head_samples: int = 0
     removed_bytes: int = 0
 
 

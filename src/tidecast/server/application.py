@@ -19,7 +19,6 @@ from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
 from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
-from tidecast.policy.events import load_events
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -85,6 +84,25 @@ def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prome
     return PrometheusSamples(address, directory / "engine-metadata.json")
 
 
+def open_engine(
+    settings: ServerSettings,
+    samples: RoutedSamples,
+    own: EmbeddedSamples,
+    raw: EmbeddedSamples | PrometheusSamples,
+) -> QueryEngine:
+    """What answers PromQL over these samples, within the limits of the settings."""
+    local = Engine(
+        samples,
+        lookback_ms=settings.query_lookback_ms,
+        limits=QueryLimits(
+            select=SelectLimits(samples=settings.query_max_samples),
+            memory_bytes=settings.query_max_memory_mib << 20,
+            timeout_seconds=settings.query_timeout_ms / 1000,
+        ),
+    )
+    return PushDownEngine(local, raw, own) if isinstance(raw, PrometheusSamples) else local
+
+
 class Application:
     """Opens the rooms and joins them; `Upkeep` is what keeps them going."""
 
@@ -106,19 +124,17 @@ class Application:
             flush_samples=OWN_FLUSH_SAMPLES,
             apart=apart,
         )
-        self.embedded = {"own": self.own}
-        if isinstance(self.raw, EmbeddedSamples):
-            self.embedded["raw"] = self.raw
+        stores = {"own": self.own, "raw": self.raw}
+        self.embedded = {n: each for n, each in stores.items() if isinstance(each, EmbeddedSamples)}
         self.samples = RoutedSamples(self.own, self.raw)
         self.records = Records.open(settings.records_url)
-        self.engine = self._query_engine()
+        self.engine = open_engine(settings, self.samples, self.own, self.raw)
         promql = AlertingPromQL(self.engine)
         self._follower = Follower(
             promql,
             load_resources(promql.check, settings.resources_file),
             read_all_rules(settings.rules_files, promql),
         )
-        self.planned = load_events(settings.events_file) if settings.events_file else ()
         self.metrics = ServerMetrics()
         self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
@@ -146,20 +162,6 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
-
-    def _query_engine(self) -> QueryEngine:
-        local = Engine(
-            self.samples,
-            lookback_ms=self.settings.query_lookback_ms,
-            limits=QueryLimits(
-                select=SelectLimits(samples=self.settings.query_max_samples),
-                memory_bytes=self.settings.query_max_memory_mib << 20,
-                timeout_seconds=self.settings.query_timeout_ms / 1000,
-            ),
-        )
-        if isinstance(self.raw, PrometheusSamples):
-            return PushDownEngine(local, self.raw, self.own)
-        return local
 
     def _tell_of_damage(self) -> None:
         for name, store in self.embedded.items():

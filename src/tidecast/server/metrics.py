@@ -64,6 +64,12 @@ class ServerMetrics:
             registry=registry,
         )
         self._exemplars, self._histograms = skipped.labels("exemplar"), skipped.labels("histogram")
+        self._queries = counter(
+            "tidecast_queries",
+            "Queries of the HTTP API by where they were answered, or refused for want of a turn.",
+            ["where"],
+            registry=registry,
+        )
         self._task_failures = counter(
             "tidecast_task_failures",
             "Background tasks that ended with an error.",
@@ -95,6 +101,10 @@ class ServerMetrics:
     def count_refused_write(self, status: int) -> None:
         """Counts a remote-write that was answered so."""
         self._refused_writes.labels(str(status)).inc()
+
+    def count_query(self, where: str) -> None:
+        """Counts one query of the HTTP API: answered in the server, in the worker, or refused."""
+        self._queries.labels(where).inc()
 
     def count_task(self, task: str, seconds: float, failed: bool) -> None:
         """Counts one run of a background task."""

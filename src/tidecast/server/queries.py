@@ -31,13 +31,18 @@ class Queries:
     """The door of all queries that come over HTTP.
 
     At most `concurrent` are answered at once; others wait for their turn, and where very many wait
-    already they are refused. Without `heavy` all are answered here.
+    already they are refused. Without `heavy` all are answered here. `count` is told of each query
+    where it went: "server", "worker" or "refused".
     """
 
     def __init__(
-        self, engine: QueryEngine, heavy: HeavyQueries | None = None, concurrent: int = 20
+        self,
+        engine: QueryEngine,
+        heavy: HeavyQueries | None = None,
+        concurrent: int = 20,
+        count: Callable[[str], None] = lambda where: None,
     ) -> None:
-        self._engine, self._heavy = engine, heavy
+        self._engine, self._heavy, self._count = engine, heavy, count
         self._turns = asyncio.Semaphore(concurrent)
         self._waiting, self._most_waiting = 0, concurrent * WAITING_FOR_EACH
 
@@ -66,6 +71,7 @@ class Queries:
 
     async def _wait(self, seconds: float, gone: asyncio.Task[None]) -> None:
         if self._waiting >= self._most_waiting:
+            self._count("refused")
             raise SamplesUnavailable(
                 f"{self._waiting} queries wait for their turn already; ask again later"
             )
@@ -92,9 +98,11 @@ class Queries:
             result = request.ask(self._engine, QueryOptions(None, None, cancelled, here_bytes))
         except TooCostlyHere:
             assert self._heavy is not None
+            self._count("worker")
             seconds = max(deadline - time.monotonic(), 0.0)
             pieces = self._heavy.answer(request, seconds, cancelled)
             return _response(pieces, gzip=request.gzip, held_bytes=HELD_BYTES)
+        self._count("server")
         pieces = answer_pieces(result, time.perf_counter() - began if request.stats else None)
         first = next(pieces)
         if not request.gzip or len(first) < SMALL_BYTES:

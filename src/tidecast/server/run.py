@@ -123,7 +123,12 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
         application.samples,
         application.alerts,
         application.clock,
-        Queries(application.engine, heavy, application.settings.query_max_concurrency),
+        Queries(
+            application.engine,
+            heavy,
+            application.settings.query_max_concurrency,
+            application.metrics.count_query,
+        ),
     )
     write = WriteApi(
         application.ingest, application.samples, application.metrics, application.clock

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import multiprocessing
 import os
 import threading
@@ -22,6 +23,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from tidecast.server.worker_process import (
     Answer,
+    Begun,
     Cancel,
     Control,
     Done,
@@ -52,6 +54,10 @@ class WorkerUnavailable(TidecastError):
 
 class WorkerDied(TidecastError):
     """A worker process ended before its job; nothing is known of how far it came."""
+
+
+class _NotBegun(WorkerDied):
+    """The same, before it had received the job."""
 
 
 class JobCancelled(TidecastError):
@@ -89,6 +95,7 @@ class _Process:
         ours, theirs = context.Pipe()
         self.connection: Connection = ours
         self.idle_since = time.monotonic()
+        self.begun = False
         self._process: SpawnProcess = context.Process(
             target=serve_jobs, args=(theirs, niceness), name=f"tidecast-{name}", daemon=True
         )
@@ -169,18 +176,28 @@ class Lane:
         The process is held until the generator ends or is closed. Raises as `attend` does.
         """
         deadline = None if attendance.seconds is None else time.monotonic() + attendance.seconds
+        try:
+            result = yield from self._once(job, attendance, deadline)
+        except _NotBegun:
+            # A process that is about to end looks alive for a moment.
+            result = yield from self._once(job, attendance, deadline)
+        if isinstance(result, Failed):
+            raise result.error
+        returned: R = result.result
+        return returned
+
+    def _once(
+        self, job: Callable[[Control], R], attendance: Attendance, deadline: float | None
+    ) -> Generator[Any, None, Done | Failed]:
         process = self._take(attendance, deadline)
-        reusable = False
+        process.begun = reusable = False
         try:
             self._send(process, job)
             result = yield from self._messages(process, attendance, deadline)
             reusable = True
         finally:
             self._give_back(process, reusable)
-        if isinstance(result, Failed):
-            raise result.error
-        returned: R = result.result
-        return returned
+        return result
 
     def end_idle(self, seconds: float = IDLE_SECONDS) -> None:
         """Ends the processes that had nothing to do for so long; their memory is free again."""
@@ -247,34 +264,36 @@ class Lane:
     def _died(self, process: _Process) -> WorkerDied:
         how = process.exit_code()
         ended = f"by signal {-how}" if how is not None and how < 0 else f"with status {how}"
-        return WorkerDied(f"the worker for {self.name} (process {process.pid}) ended {ended}")
+        kind = WorkerDied if process.begun else _NotBegun
+        return kind(f"the worker for {self.name} (process {process.pid}) ended {ended}")
 
     def _messages(
         self, process: _Process, attendance: Attendance, deadline: float | None
     ) -> Generator[Any, None, Done | Failed]:
         """What comes from the running job up to its end."""
-        kill_at = None
+        kill_at = math.inf
         while True:
             while not process.connection.poll(POLL_SECONDS):
-                if kill_at is None:
-                    try:
-                        _check_wanted(attendance, deadline)
-                    except JobCancelled:
-                        self._send(process, Cancel())
-                        kill_at = time.monotonic() + PATIENCE_SECONDS
-                elif time.monotonic() > kill_at:
+                if time.monotonic() > kill_at:
                     raise JobCancelled(f"a job of the worker for {self.name} was stopped")
-            try:
-                message = process.connection.recv()
-            except (EOFError, OSError) as error:
-                raise self._died(process) from error
-            match message:
+                if kill_at == math.inf and not _is_wanted(attendance, deadline):
+                    self._send(process, Cancel())
+                    kill_at = time.monotonic() + PATIENCE_SECONDS
+            match message := self._receive(process):
+                case Begun():
+                    process.begun = True
                 case Told():
                     yield message.what
                 case Question():
                     self._send(process, _answer(attendance, message))
                 case Done() | Failed():
                     return message
+
+    def _receive(self, process: _Process) -> Any:
+        try:
+            return process.connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._died(process) from error
 
 
 class Worker:
@@ -304,6 +323,10 @@ class Worker:
 
 def _unattended(work: Callable[[], R], _control: Control) -> R:
     return work()
+
+
+def _is_wanted(attendance: Attendance, deadline: float | None) -> bool:
+    return not attendance.cancelled() and (deadline is None or time.monotonic() <= deadline)
 
 
 def _check_wanted(attendance: Attendance, deadline: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import queue
@@ -20,6 +21,11 @@ ENDED_BY_ITS_SERVER = 0
 
 class JobFailed(TidecastError):
     """A job ended with an error that cannot be sent as it is; the message repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job was received; it may have done anything from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +119,29 @@ def _listen(connection: Connection, jobs: queue.SimpleQueue[tuple[Job, Control]]
     control = Control(connection, answers)
     while True:
         try:
-            message = connection.recv()
+            data = connection.recv_bytes()
         except (EOFError, OSError):
             os._exit(ENDED_BY_ITS_SERVER)
-        match message:
+        match message := _loaded(data):
             case Cancel():
                 control.cancel()
             case Answer() | Failed():
                 answers.put(message)
             case _:
                 control = Control(connection, answers)
+                connection.send(Begun())
                 jobs.put((message, control))
+
+
+def _loaded(data: bytes) -> Any:
+    try:
+        return pickle.loads(data)  # noqa: S301 (of our own server)
+    except Exception as error:  # noqa: BLE001 (whatever a job's module raises while it is imported)
+        return functools.partial(_fail, error)
+
+
+def _fail(error: Exception, _control: Control) -> None:
+    raise error
 
 
 def _outcome(job: Job, control: Control) -> Done | Failed:
