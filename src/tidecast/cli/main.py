@@ -21,7 +21,12 @@ COMMANDS = {
     "backtest": ("tidecast.cli.backtest:backtest", "Forecasts of the past against what came."),
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
+    "availability": (
+        "tidecast.cli.availability:availability",
+        "How available services and hosts were, and why.",
+    ),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
+    "slo": ("tidecast.cli.slo:slo", "Check SLOs, write their alerts, list their budgets."),
     "policy": ("tidecast.cli.policy:policy", "Check, apply and explain the policy files."),
     "service": (
         "tidecast.cli.service:service",

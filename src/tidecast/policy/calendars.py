@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
 from tidecast_alerts.yaml_nodes import Field
-from tidecast_analytics.calendars import Calendar, Event, WeeklyHours
+from tidecast_analytics.calendars import Calendar, Event, WeeklyHours, time_zone
 from tidecast_collector.durations import parse_duration_ms
 
 if TYPE_CHECKING:
@@ -54,16 +54,6 @@ def read_calendar(body: Field, read_file: ReadFile) -> Calendar:
     weekly = [hours for item in _items(fields.get("weekly")) for hours in _weekly(item)]
     holidays = [item.read(date.fromisoformat, date.min) for item in _items(fields.get("holidays"))]
     return Calendar(zone, tuple(weekly), tuple(events), frozenset(holidays), tuple(without))
-
-
-def time_zone(name: str) -> ZoneInfo:
-    """The IANA time zone of this name; raises `ValueError`."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{name!r} is no IANA time zone; write it as in Europe/Berlin or UTC"
-        ) from error
 
 
 def from_icalendar(text: str, zone: ZoneInfo) -> list[Event]:

@@ -16,9 +16,11 @@ from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
+from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -141,13 +143,14 @@ class Application:
         self.hosts = HostsSeen(self._saved_hosts())
         self.policy = PolicyInForce(self.records, self._follower.checks)
         self.definitions = self._follower.resources(self.policy.policy)
+        self.slos = WatchedSlos(self.records, self.policy)
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
         self.receivers = receivers_by_name(settings.webhook_urls)
         self.alerts = AlertEngine(
             self._follower.rules(self.policy.policy),
             promql,
-            self.records.alerting_unit,
+            AlertsObserved(self.records, self.clock).unit,
             self.clock,
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",

@@ -25,6 +25,7 @@ from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.assess_api import AssessApi
+from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
@@ -33,6 +34,8 @@ from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.sla_api import SlaApi
+from tidecast.server.slo_api import SloApi
 from tidecast.server.tidecast_api import TidecastApi
 from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
@@ -144,6 +147,9 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
+            *AvailabilityApi(application).routes(),
+            *SloApi(application).routes(),
+            *SlaApi(application).routes(),
             *PolicyApi(application).routes(),
             *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),

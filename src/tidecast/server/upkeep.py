@@ -10,6 +10,7 @@ from tidecast.clock import SystemClock
 from tidecast.journeys.fast_path import FullIn, watch_fast_path
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
+from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.own_series import (
     Point,
     batch_at,
@@ -39,6 +40,7 @@ OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
+SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
 
@@ -87,6 +89,9 @@ class Upkeep:
         heavy = HeavyQueries(application.worker.analysis, application.engine)
         self._engine = OffloadingEngine(application.engine, heavy)
         self._due = Due()
+        self._silence = HostSilence(
+            application.records, application.hosts.all(), self._clock.now_ms()
+        )
         self._webhooks = Webhooks(application.receivers)
         self._late_ms = 0
         self._busy = False
@@ -104,9 +109,11 @@ class Upkeep:
         if self._app.tokens is not None:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
+        every(15, "host-silence", self._observe_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(5, "usage", self._measure)
+        every(SLO_SECONDS, "slos", self._measure_slos)
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
@@ -135,11 +142,20 @@ class Upkeep:
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
         hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
-        return batch_at([*hosts, *full_in, *self._own_points()], self._clock.now_ms())
+        slos = self._app.slos.points()
+        return batch_at([*hosts, *full_in, *slos, *self._own_points()], self._clock.now_ms())
 
     def _write_hosts(self) -> None:
         hosts = host_points(self._app.hosts.all())
         self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+
+    def _measure_slos(self) -> None:
+        now_ms = self._clock.now_ms()
+        self._app.slos.refresh(self._engine, now_ms)
+        self._app.own.append(batch_at(self._app.slos.points(), now_ms))
+
+    def _observe_hosts(self) -> None:
+        self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
 
     def _write_own_series(self) -> None:
         self._app.own.append(batch_at(self._own_points(), self._clock.now_ms()))
