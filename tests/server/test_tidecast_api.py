@@ -84,7 +84,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *TidecastApi(nothing, nothing, nothing).routes(),
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
-            *AvailabilityApi(nothing).routes(),
+            *AvailabilityApi(nothing, nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }
