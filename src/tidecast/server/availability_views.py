@@ -25,6 +25,7 @@ from tidecast.policy.model import Policy
 from tidecast.records.availability import Classification
 from tidecast.server.application import Application
 from tidecast.server.problems import Problem
+from tidecast_analytics.availability import Assessment
 
 DAY_MS = 86_400_000
 DEFAULT_SPAN_MS = 30 * DAY_MS
@@ -95,6 +96,15 @@ class AvailabilityViews:
             "known_on": iso(time.known_on_ms),
             "services": [summary_document(policy, each) for each in found],
         }
+
+    def figures(self) -> dict[str, Assessment]:
+        """The figures of every service over the last 30 days."""
+        policy = self._app.policy.policy
+        if not policy.services:
+            return {}
+        with self._app.records.reading() as unit:
+            found = answers(policy, unit, self.asked({}), policy.services)
+        return {each.service.name: each.assessment for each in found}
 
     def planned(self, service: str | None, time: Asked) -> Document:
         """The availability plan of one service, or of all; raises `Problem` 404."""
