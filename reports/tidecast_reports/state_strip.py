@@ -52,8 +52,8 @@ def _phase(phase: Mapping[str, Any], first: float, scale: float) -> Markup:
     lasted = downtime((phase["end_ms"] - phase["start_ms"]) / 1000)
     told = f"{category.replace('_', ' ')} from {phase['start']}, {lasted}"
     return Markup(
-        '<rect class="{category}" x="{x}" y="0" width="{width}" height="{h}" fill="{fill}">'
-        "<title>{told}</title></rect>"
+        '<g><title>{told}</title><rect class="{category}" x="{x}" y="0" width="{width}" '
+        'height="{h}" fill="{fill}"/></g>'
     ).format(
         category=category,
         x=f"{x:.2f}",
