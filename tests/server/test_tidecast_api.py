@@ -89,12 +89,12 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *TidecastApi(nothing, nothing, nothing).routes(),
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
-            *AvailabilityApi(nothing).routes(),
             *SlaApi(nothing).routes(),
             *SloApi(nothing).routes(),
             *PolicyApi(nothing).routes(),
             *AssessApi(nothing, nothing).routes(),
             *ConfigurationApi(nothing).routes(),
+            *AvailabilityApi(nothing, nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

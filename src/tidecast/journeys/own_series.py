@@ -14,6 +14,7 @@ from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import ResourceKey
 from tidecast.records import PublishedForecast
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast_analytics.availability import Assessment
 from tidecast_collector.labels import Labels, make_labels
 
 HELP: Mapping[str, str] = {
@@ -40,6 +41,13 @@ HELP: Mapping[str, str] = {
     "tidecast_full_in_seconds": "Seconds until the resource is full if the last hours go on, by "
     "quantile; infinite when it does not fill.",
     "tidecast_incidents": "Incidents by state.",
+    "tidecast_availability_ratio": "Availability of the service over the last 30 days.",
+    "tidecast_availability_lowest_ratio": "The same, if all unknown time was downtime.",
+    "tidecast_availability_highest_ratio": "The same, if all unknown time was not.",
+    "tidecast_availability_agreed_seconds": "Agreed service time of the last 30 days.",
+    "tidecast_availability_down_seconds": "Downtime within it.",
+    "tidecast_availability_unknown_seconds": "Time within it of which nobody knows.",
+    "tidecast_availability_breaks": "How often the service broke in it.",
 }
 
 Point = tuple[str, Mapping[str, str], float]
@@ -134,3 +142,20 @@ def incident_points(count_by_state: Mapping[str, int]) -> Iterator[Point]:
     """How many incidents are in each state."""
     for state, count in count_by_state.items():
         yield "tidecast_incidents", {"state": state}, float(count)
+
+
+def availability_points(services: Mapping[str, Assessment]) -> Iterator[Point]:
+    """The availability of each service; what is undefined is absent."""
+    for service, assessment in services.items():
+        chosen = assessment.chosen
+        for name, value in (
+            ("ratio", chosen.ratio),
+            ("lowest_ratio", assessment.lowest),
+            ("highest_ratio", assessment.highest),
+            ("agreed_seconds", chosen.agreed_ms / 1000),
+            ("down_seconds", chosen.down_ms / 1000),
+            ("unknown_seconds", chosen.unknown_ms / 1000),
+            ("breaks", float(chosen.breaks)),
+        ):
+            if value is not None:
+                yield f"tidecast_availability_{name}", {"service": service}, value

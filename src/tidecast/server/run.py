@@ -26,6 +26,7 @@ from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
 from tidecast.server.application import Application
 from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
+from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
@@ -43,6 +44,7 @@ from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.routes import page_routes
+from tidecast.web.services import ServicePages
 from tidecast_collector.errors import TidecastError
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
     views = Views(application, forecasts.explained)
+    availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
         application.engine,
@@ -147,13 +150,14 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
-            *AvailabilityApi(application).routes(),
             *SloApi(application).routes(),
             *SlaApi(application).routes(),
             *PolicyApi(application).routes(),
             *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),
+            *AvailabilityApi(application, availability).routes(),
             *page_routes(views),
+            *ServicePages(views, availability).routes(),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
@@ -13,6 +14,7 @@ from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.own_series import (
     Point,
+    availability_points,
     batch_at,
     fast_path_points,
     forecast_points,
@@ -26,6 +28,7 @@ from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
 from tidecast.server.application import Application
+from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.forecasting import Forecasting
 from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.notify import Webhooks
@@ -93,6 +96,8 @@ class Upkeep:
             application.records, application.hosts.all(), self._clock.now_ms()
         )
         self._webhooks = Webhooks(application.receivers)
+        self._availabilities = AvailabilityViews(application)
+        self._availability: list[Point] = []
         self._late_ms = 0
         self._busy = False
         application.usage_imported = self._usage_imported
@@ -112,6 +117,7 @@ class Upkeep:
         every(15, "host-silence", self._observe_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
+        every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
         every(5, "usage", self._measure)
         every(SLO_SECONDS, "slos", self._measure_slos)
         every(2, "forecasts", self._forecast)
@@ -182,7 +188,16 @@ class Upkeep:
             *track_points(self._app.track, living),
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
+            *self._availability,
         ]
+
+    def _judge_availability(self) -> None:
+        """Works out the availability of every service; with a thousand it takes some seconds."""
+        began = time.perf_counter()
+        self._availability = list(availability_points(self._availabilities.figures()))
+        self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
+        # At most a fiftieth of one core.
+        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
