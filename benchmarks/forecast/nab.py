@@ -33,6 +33,7 @@ from benchmarks.forecast.nab_scoring import (  # noqa: E402
     detections,
     read_corpus,
 )
+
 from tidecast_analytics.anomalies import (  # noqa: E402
     WEEK_MS,
     anomaly_scores,
