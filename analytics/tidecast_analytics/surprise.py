@@ -151,7 +151,7 @@ def _tails(view: Float64s, starts: Ints, steps: Steps) -> tuple[Float64s, Float6
     back = np.floor(share * span[:, None]).astype(np.int64)
     past = np.sort(view[:, starts[:, None] - 1 - back], axis=2)
     count = np.isfinite(past).sum(axis=2)
-    centre = _at(past, count // 2)
+    centre = _at(past, np.maximum(count - 1, 0) // 2) / 2 + _at(past, count // 2) / 2
     deviation = np.sort(np.abs(past - centre[..., None]), axis=2)
     place = ((1 - _TAIL_SHARE) * count).astype(np.int64)
     begin = _at(deviation, place)
