@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.tidecast_api import TidecastApi
@@ -83,6 +84,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *TidecastApi(nothing, nothing, nothing).routes(),
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
+            *AnomalyApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
+from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.application import Application
 from tidecast.server.backup_api import BackupApi
 from tidecast.server.forecast_api import ForecastApi
@@ -141,6 +142,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
+            *AnomalyApi(application).routes(),
             *page_routes(views),
         ],
         middleware=[

@@ -1,0 +1,138 @@
+"""`tidecast anomalies`: what is strange in the usage of a fleet, or in a CSV file."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+from tidecast.cli.client import TidecastServer, server_options
+from tidecast.cli.output import format_option, print_rows, printable
+
+Row = dict[str, Any]
+
+NAMES = ("host", "resource", "item")
+ANOMALY = ("peak", "value", "usual", "once_in_weeks", "why", "first", "last")
+SHIFT = ("at", "size")
+LEAK = ("rate_per_day", "error_per_day", "days", "restarts")
+PREFIX = "/api/tidecast/v1"
+_AT_ONCE = 512
+
+
+@click.command()
+@click.argument("selector", default="")
+@click.option(
+    "--input",
+    "source",
+    metavar="IN.csv",
+    help="Histories as series,timestamp,value (- reads standard input): needs no server.",
+)
+@click.option(
+    "--expected-per-week",
+    type=click.FloatRange(0, 5, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How many false anomalies of each resource a week are put up with; at most 1 of a server.",
+)
+@click.option("--shifts", "wanted", flag_value="shifts", help="Print lasting shifts instead.")
+@click.option("--leaks", "wanted", flag_value="leaks", help="Print slow leaks instead.")
+@format_option
+@server_options
+def anomalies(
+    selector: str,
+    source: str | None,
+    expected_per_week: float,
+    wanted: str | None,
+    output_format: str,
+    server: TidecastServer,
+) -> None:
+    """Tell what was strange when it came, by what came before it alone, the newest first.
+
+    SELECTOR narrows to some resources, as {resource="cpu"} or {instance=~"web-.*"}. A server
+    tells of the last four weeks. The first two days of a history are for learning.
+
+    \b
+    usual          the median of this hour on the days before
+    once_in_weeks  in so many weeks ordinary usage looks as strange once
+    --shifts       steps up after which a resource goes on as before, on another level
+    --leaks        rises between restarts that reset them, each time at one rate
+
+    \b
+    Examples:
+      tidecast anomalies
+      tidecast anomalies '{resource="memory"}' --leaks
+      tidecast anomalies --input usage.csv --expected-per-week 0.1 --format csv
+    """
+    kind = wanted or "anomalies"
+    names: tuple[str, ...]
+    if source is None:
+        names = NAMES
+        rows = _from_server(server, selector, expected_per_week, kind)
+    elif selector:
+        raise click.UsageError("SELECTOR chooses resources of a server, not series of --input")
+    else:
+        names = ("series",)
+        rows = _from_file(source, expected_per_week, kind)
+    columns = (*names, *{"anomalies": ANOMALY, "shifts": SHIFT, "leaks": LEAK}[kind])
+    if output_format != "json":
+        rows = [{name: _cell(row[name]) for name in columns} for row in rows]
+    if rows or output_format != "table":
+        print_rows(rows, columns, output_format)
+    else:
+        click.echo(f"no {kind}")
+
+
+def _from_server(
+    server: TidecastServer, selector: str, expected_per_week: float, kind: str
+) -> list[Row]:
+    if expected_per_week > 1:
+        raise click.UsageError(
+            "a server keeps the anomalies that are expected once a week or less often: "
+            "give at most --expected-per-week 1, or --input"
+        )
+    score = min(-math.log10(expected_per_week), 6.0) + 0.0
+    found = server.get_json(
+        f"{PREFIX}/anomalies", [("match", selector), ("min_score", f"{score:.6f}")]
+    )
+    if not found["resources"]:
+        raise click.ClickException(
+            f"no resource matches {printable(selector) or 'at all'}, or none was looked at yet: "
+            "that happens within a minute of its first usage records"
+        )
+    rows: list[Row] = found[kind]
+    return rows
+
+
+def _from_file(source: str, expected_per_week: float, kind: str) -> list[Row]:
+    from tidecast.cli.forecast_csv import read_source
+    from tidecast.journeys.examine_usage import (
+        event_document,
+        examine,
+        leak_document,
+        step_document,
+    )
+
+    histories = read_source(source)
+    names = list(histories)
+    rows: list[Row] = []
+    for first in range(0, len(names), _AT_ONCE):
+        some = names[first : first + _AT_ONCE]
+        values = [(histories[name].times_ms, histories[name].values) for name in some]
+        for name, each in zip(some, examine(values, expected_per_week), strict=True):
+            of = {"series": name}
+            if kind == "anomalies":
+                rows += [event_document(of, event) for event in each.events]
+            elif kind == "shifts":
+                rows += [step_document(of, step) for step in each.steps]
+            elif each.leak is not None:
+                rows.append(leak_document(of, each.leak))
+    when = {"anomalies": "peak", "shifts": "at"}.get(kind)
+    return sorted(rows, key=lambda row: str(row[when]), reverse=True) if when else rows
+
+
+def _cell(value: object) -> object:
+    """Restarts are counted; numbers are told to four digits."""
+    if isinstance(value, list):
+        return len(value)
+    return f"{value:.4g}" if isinstance(value, float) else value
