@@ -8,6 +8,7 @@ random walk with daily steps as large as the changes are: noise that wanders can
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,7 +61,7 @@ def find_leak(grid: Grid) -> Leak | None:
     late = np.concatenate([change[change.size // 2 :] for change in changes])
     days = every.size / DAY
     rate = float(every.mean())
-    error = float(every.std()) / np.sqrt(days)
+    error = float(every.std()) / math.sqrt(days)
     certain = days >= _LEAST_DAYS and rate > (_LEAST_T + _MORE_T / days) * error
     if not certain or rate <= 0 or late.mean() < _LATE_SHARE * rate:
         return None

@@ -64,6 +64,8 @@ def anomalies(
       tidecast anomalies '{resource="memory"}' --leaks
       tidecast anomalies --input usage.csv --expected-per-week 0.1 --format csv
     """
+    if math.isnan(expected_per_week):
+        raise click.BadParameter("give a number over 0", param_hint="--expected-per-week")
     kind = wanted or "anomalies"
     names: tuple[str, ...]
     if source is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -37,13 +39,16 @@ class AnomalyApi:
 
     async def anomalies(self, request: Request) -> object:
         """The newest anomalies first, the lasting shifts, and the leaks; `match` narrows."""
+        return await run_in_threadpool(self._told, request.query_params)
+
+    def _told(self, query: Mapping[str, str]) -> Document:
         now = self._app.clock.now_ms()
         since_ms = now - TOLD_MS
-        if text := request.query_params.get("since"):
+        if text := query.get("since"):
             since_ms = max(since_ms, time_ms(text, "since"))
-        least = _score(request.query_params.get("min_score", "0"))
+        least = _score(query.get("min_score", "0"))
         told = self._app.anomalies
-        keys = selected(told.found, matchers_of(request.query_params.get("match", "")))
+        keys = selected(told.found, matchers_of(query.get("match", "")))
         events: list[Document] = []
         steps: list[Document] = []
         leaks: list[Document] = []
