@@ -168,8 +168,9 @@ def reasons_of(strange: Strange, unit_of: Callable[[float], str]) -> tuple[str, 
     if strange.events and strange.events[-1].last_ms >= strange.until_ms - DAY_MS:
         event = strange.events[-1]
         usual = "" if event.usual is None else f" where {unit_of(event.usual)} is usual"
+        when = str(iso(event.peak_ms))[:16].replace("T", " ")
         told.append(
-            f"Strange in the last day: {unit_of(event.value)}{usual} at {iso(event.peak_ms)} "
+            f"Strange in the last day: {unit_of(event.value)}{usual} at {when} UTC "
             f"({WHY[event.view]})."
         )
     return tuple(told)

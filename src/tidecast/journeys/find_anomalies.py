@@ -21,7 +21,7 @@ READ_MS, TOLD_MS = 56 * DAY_MS, 28 * DAY_MS
 """So much history is read, for so much of it to be told of: what is usual has to be learned."""
 EXPECTED_PER_WEEK = 1.0
 """What a server keeps: fewer can be asked of it, more cannot."""
-CLEANED = ("filesystem", "filesystem_inodes", "inodes")
+CLEANED = ("filesystem", "inodes")
 """Kinds that fall because somebody tidies up: what they do in between is growth, not a leak."""
 
 

@@ -169,6 +169,8 @@ class Views:
             possible_ms=first + (MINIMUM_STEPS[HOUR_MS] - 1) * HOUR_MS if waits else None,
             track=track_record(self._app.track.of(key)),
             findings=forecast.basis.findings if forecast and forecast.basis else (),
+            anomalies_ms=[event.peak_ms for event in strange.events],
+            shifts_ms=[step.at_ms for step in strange.steps],
         )
 
     def _full_in(self, key: ResourceKey) -> FullIn | None:
