@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrulestr
-from icalendar import Calendar as ICalendar
-from icalendar import Event as IEvent
 
 from tidecast_alerts.yaml_nodes import Field
 from tidecast_analytics.calendars import Calendar, Event, WeeklyHours
 from tidecast_collector.durations import parse_duration_ms
+
+if TYPE_CHECKING:
+    from icalendar import Event as IEvent
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY = frozenset(range(7))
@@ -67,6 +69,10 @@ def from_icalendar(text: str, zone: ZoneInfo) -> list[Event]:
     Raises `ValueError` for what is no iCalendar, for a rule that is none, and for more than
     `MAX_EVENTS` events.
     """
+    # It takes a fifth of a second to import, and few policies have such files.
+    from icalendar import Calendar as ICalendar  # noqa: PLC0415
+    from icalendar import Event as IEvent  # noqa: PLC0415
+
     try:
         components = ICalendar.from_ical(text).walk("VEVENT")
     except (ValueError, IndexError, KeyError) as error:

@@ -19,7 +19,6 @@ from tidecast.journeys.import_history import UsageImport, keep_usage, with_defau
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
-from tidecast.policy.events import load_events
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -131,7 +130,6 @@ class Application:
         self.engine = open_engine(settings, self.samples, self.own, self.raw)
         promql = AlertingPromQL(self.engine)
         self.definitions = load_resources(promql.check, settings.resources_file)
-        self.planned = load_events(settings.events_file) if settings.events_file else ()
         self.metrics = ServerMetrics()
         self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
