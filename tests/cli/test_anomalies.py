@@ -101,3 +101,38 @@ def test_a_fleet_that_was_not_looked_at_is_said_so() -> None:
         done = run("anomalies", TIDECAST_SERVER=server.url)
     assert done.exit_code == 1
     assert "none was looked at yet" in done.output
+
+
+def test_an_expression_is_scored_at_its_steps() -> None:
+    random = np.random.default_rng(2)
+    values = 5 + random.normal(0, 1, 2016)
+    values[1500] = 60
+    start = 1_760_000_400
+    result = [
+        {
+            "metric": {"instance": "web-3"},
+            "values": [[start + 300 * i, str(value)] for i, value in enumerate(values)],
+        }
+    ]
+    answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    with answering({"/api/v1/query_range": answer}) as server:
+        asked = ["anomalies", "--query", "sum(x)", "--expected-per-week", "0.001"]
+        done = run(*asked, "--format", "json", TIDECAST_SERVER=server.url)
+        refused = run(*asked, "--step", "7m", TIDECAST_SERVER=server.url)
+        long = run(*asked, "--step", "1m", "--span", "30d", TIDECAST_SERVER=server.url)
+    (spike,) = json.loads(done.output)
+    assert spike["series"] == '{instance="web-3"}'
+    assert spike["first"] == "2025-10-14T14:00:00Z"  # start + 1500 x 5 minutes
+    assert b"step=300.0" in server.asked[0][2]
+    assert refused.exit_code == long.exit_code == 2
+
+
+def test_finer_values_of_a_file_are_scored_at_their_steps(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    values = 5 + random.normal(0, 1, 2016)
+    values[1500] = 60
+    rows = [f"x,{FIRST + 300 * i},{value:.3f}" for i, value in enumerate(values)]
+    file = tmp_path / "fine.csv"
+    file.write_text("\n".join(["series,timestamp,value", *rows]))
+    (spike,) = rows_of(file, "--step", "5m", "--expected-per-week", "0.001")
+    assert spike["first"] == "2025-10-14T14:00:00Z"

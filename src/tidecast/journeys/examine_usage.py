@@ -23,6 +23,8 @@ Document = dict[str, Any]
 Values = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 """Times in milliseconds UTC and the values at them."""
 
+MOST_STEPS = 110_000
+"""Of longer histories on given steps only the newest part is examined: a year of five minutes."""
 ORDINARY = -1.0
 """The score that is shown of what is not in the tail at all: oftener than ten times a week."""
 
@@ -64,29 +66,33 @@ class Strange:
     leak: Leak | None = None
 
 
-def examine(histories: Sequence[Values], expected_per_week: float) -> list[Strange]:
+def examine(
+    histories: Sequence[Values], expected_per_week: float, step_ms: int | None = None
+) -> list[Strange]:
     """What is strange in each history, in the order given, at so many false ones a week.
 
-    Histories are put on hours, or days where they are daily.
+    Histories are put on hours, or days where they are daily; or on steps of `step_ms`, of which a
+    day must have a whole number.
     """
-    grids = [_whole_days(regular(*each)) for each in histories]
+    if step_ms is None:
+        grids = [_whole_days(regular(*each)) for each in histories]
+    else:
+        grids = [on_steps(*each, step_ms) for each in histories]
     found = [Strange()] * len(grids)
-    for step_ms in {grid.step_ms for grid in grids if grid.values.size}:
-        places = [i for i, grid in enumerate(grids) if grid.step_ms == step_ms and grid.values.size]
+    for each_ms in {grid.step_ms for grid in grids if grid.values.size}:
+        places = [i for i, grid in enumerate(grids) if grid.step_ms == each_ms and grid.values.size]
         # What is later changes no score, so shorter ones may end in nothing.
         rows = np.full((len(places), max(grids[place].values.size for place in places)), np.nan)
         for row, place in zip(rows, places, strict=True):
             row[: grids[place].values.size] = grids[place].values
-        scored = anomaly_scores(rows, step_ms)
-        anomalies = find_anomalies(rows, scored, step_ms, expected_per_week)
+        scored = anomaly_scores(rows, each_ms)
+        anomalies = find_anomalies(rows, scored, each_ms, expected_per_week)
         for place, scores, each in zip(places, scored.scores, anomalies, strict=True):
             found[place] = _strange(grids[place], scores, each)
     return found
 
 
-def _strange(
-    grid: Grid, scores: npt.NDArray[np.float64], anomalies: Sequence[Anomaly]
-) -> Strange:  # fmt: skip
+def _strange(grid: Grid, scores: npt.NDArray[np.float64], anomalies: Sequence[Anomaly]) -> Strange:
     def at_ms(position: int) -> int:
         return grid.start_ms + position * grid.step_ms
 
@@ -110,6 +116,25 @@ def _strange(
         steps=[Step(at_ms(each.position), each.size) for each in shifts],
         leak=find_leak(grid),
     )
+
+
+def on_steps(
+    times_ms: npt.NDArray[np.int64], values: npt.NDArray[np.float64], step_ms: int
+) -> Grid:
+    """The newest values, each at the multiple of the step that is next to its time.
+
+    Of two at one step the one given later holds; steps without a finite value are NaN.
+    """
+    seen = np.isfinite(values)
+    step = (times_ms[seen] + step_ms // 2) // step_ms
+    if not step.size:
+        return Grid(0, step_ms, np.empty(0))
+    first = max(int(step.min()), int(step.max()) + 1 - MOST_STEPS)
+    kept = step >= first
+    first = int(step[kept].min())
+    grid = np.full(int(step.max()) + 1 - first, np.nan)
+    grid[step[kept] - first] = values[seen][kept]
+    return Grid(first * step_ms, step_ms, grid)
 
 
 def _whole_days(grid: Grid) -> Grid:
