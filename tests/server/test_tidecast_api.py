@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
@@ -95,6 +96,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *AssessApi(nothing, nothing).routes(),
             *ConfigurationApi(nothing).routes(),
             *AvailabilityApi(nothing, nothing).routes(),
+            *AnomalyApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

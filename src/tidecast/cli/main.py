@@ -19,6 +19,10 @@ COMMANDS = {
         "Forecasts and their reasons, of a server or a CSV file.",
     ),
     "backtest": ("tidecast.cli.backtest:backtest", "Forecasts of the past against what came."),
+    "anomalies": (
+        "tidecast.cli.anomalies:anomalies",
+        "What was strange: anomalies, shifts and leaks.",
+    ),
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
     "availability": (

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.track_records import FleetTrack
-from tidecast.journeys.usage_records import ResourceKey
+from tidecast.journeys.usage_records import HOUR_MS, ResourceKey
 from tidecast.records import PublishedForecast
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
 from tidecast_analytics.availability import Assessment
@@ -40,6 +41,8 @@ HELP: Mapping[str, str] = {
     "tidecast_headroom_ratio": "Share of the mark that is still free; negative when over it.",
     "tidecast_full_in_seconds": "Seconds until the resource is full if the last hours go on, by "
     "quantile; infinite when it does not fill.",
+    "tidecast_anomaly_score": "How strange the newest hour is: log10 of the weeks in which "
+    "ordinary usage looks as strange once; -1 for oftener than ten times a week.",
     "tidecast_incidents": "Incidents by state.",
     "tidecast_availability_ratio": "Availability of the service over the last 30 days.",
     "tidecast_availability_lowest_ratio": "The same, if all unknown time was downtime.",
@@ -49,6 +52,9 @@ HELP: Mapping[str, str] = {
     "tidecast_availability_unknown_seconds": "Time within it of which nobody knows.",
     "tidecast_availability_breaks": "How often the service broke in it.",
 }
+
+NEWEST_MS = 3 * HOUR_MS
+"""An hour that ended longer ago is not the newest: nothing is said of now."""
 
 Point = tuple[str, Mapping[str, str], float]
 """A metric name, its labels and its value."""
@@ -136,6 +142,16 @@ def fast_path_points(
         for quantile, value in zip(("0.1", "0.5", "0.9"), seconds or (np.inf,) * 3, strict=True):
             labels = {**key.labels(), "quantile": quantile}
             yield "tidecast_full_in_seconds", labels, float(value)
+
+
+def anomaly_points(told: FleetAnomalies, living: Iterable[ResourceKey]) -> Iterator[Point]:
+    """How strange the newest hour of these resources is; nothing while that is being learned."""
+    for key in living:
+        strange = told.found.get(key)
+        if strange is None or strange.score is None or told.made_ms is None:
+            continue
+        if strange.until_ms >= told.made_ms - NEWEST_MS:
+            yield "tidecast_anomaly_score", key.labels(), strange.score
 
 
 def incident_points(count_by_state: Mapping[str, int]) -> Iterator[Point]:

@@ -13,6 +13,7 @@ from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.fast_path import FullIn
+from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
@@ -158,6 +159,8 @@ class Application:
             show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.anomalies = FleetAnomalies()
+        """What is strange in the newest usage records."""
         self.track = FleetTrack()
         """How past forecasts fared."""
         self.progress = RunProgress()

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
+from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.application import Application
 from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
@@ -156,6 +157,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),
+            *AnomalyApi(application).routes(),
             *page_routes(views),
             *ServicePages(views, availability).routes(),
         ],

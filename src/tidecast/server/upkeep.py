@@ -14,6 +14,7 @@ from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.own_series import (
     Point,
+    anomaly_points,
     availability_points,
     batch_at,
     fast_path_points,
@@ -27,6 +28,7 @@ from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
+from tidecast.server.anomaly_watch import AnomalyWatch
 from tidecast.server.application import Application
 from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.forecasting import Forecasting
@@ -88,6 +90,7 @@ class Upkeep:
         self._app = application
         self._clock: SystemClock = application.clock
         self.forecasting = Forecasting(application)
+        self._anomalies = AnomalyWatch(application)
         self._tasks = Tasks(application.metrics)
         heavy = HeavyQueries(application.worker.analysis, application.engine)
         self._engine = OffloadingEngine(application.engine, heavy)
@@ -123,6 +126,7 @@ class Upkeep:
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
+        every(5, "anomalies", self._anomalies.look)
         every(2, "notifications", self._notify)
         every(60, "keeping", self._keep)
         every(30, "worker", self._app.worker.end_idle)
@@ -130,6 +134,7 @@ class Upkeep:
     def stop(self) -> None:
         """Lets what runs finish."""
         self.forecasting.stop()
+        self._anomalies.stop()
         self._tasks.stop()
         self._app.save_hosts()
 
@@ -186,6 +191,7 @@ class Upkeep:
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
             *track_points(self._app.track, living),
+            *anomaly_points(self._app.anomalies, living),
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
             *self._availability,
