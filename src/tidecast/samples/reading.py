@@ -106,6 +106,9 @@ def _unpacked(view: View, recent: SampleBatch, heads: int) -> Snapshot:
     return Snapshot(view, series, heads)
 
 
+_NOTHING: Run = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+
+
 class _Columns:
     """The timestamp columns of one segment that a selection has read already."""
 
@@ -114,15 +117,14 @@ class _Columns:
         self._read: dict[int, tuple[Int64s, int, int]] = {}
 
     def within(self, column: int, start_ms: int, end_ms: int) -> tuple[Int64s, int, int]:
-        """Its timestamps, and which of them (from, up to) are in [start, end].
+        """Its timestamps in [start, end], and which of all (from, up to) these are.
 
         A selection asks for one range only.
         """
         found = self._read.get(column)
         if found is None:
-            timestamps = self._segment.timestamps(column)
-            low, high = np.searchsorted(timestamps, [start_ms, end_ms + 1]).tolist()
-            found = self._read[column] = (timestamps, low, high)
+            low, timestamps = self._segment.times_within(column, start_ms, end_ms)
+            found = self._read[column] = (timestamps, low, low + len(timestamps))
         return found
 
 
@@ -142,8 +144,10 @@ class _Stored:
     def run(self, start_ms: int, end_ms: int) -> Run:
         column = self.segment.column(self.number)
         timestamps, low, high = self.columns.within(column, start_ms, end_ms)
-        values = self.segment.values(self.number)
-        return without((timestamps[low:high], values[low:high]), self.hidden_ms)
+        if low == high:
+            return _NOTHING
+        values = self.segment.values(self.number, slice(low, high))
+        return without((timestamps, values), self.hidden_ms)
 
 
 @dataclass(frozen=True, slots=True)
