@@ -179,11 +179,12 @@ class Head:
     """Samples in memory by series. Not safe for several threads: its owner holds a lock.
 
     What is handed out is a copy, which stays as it was. Memory is reserved for `room` samples;
-    there may be more.
+    there may be more. One that is only to be written out needs no series `findable` by labels.
     """
 
-    def __init__(self, room: int = 0) -> None:
+    def __init__(self, room: int = 0, *, findable: bool = True) -> None:
         self.index = GrowingIndex()
+        self._findable = findable
         self.samples = 0
         self._labels: list[Labels] = []
         self._numbers: dict[Labels, int] = {}
@@ -216,8 +217,9 @@ class Head:
         """The number of this series, which is added if it is new."""
         number = self._numbers.get(labels)
         if number is None:
-            number = self.index.add(labels)
-            self._numbers[labels] = number
+            number = self._numbers[labels] = len(self._labels)
+            if self._findable:
+                self.index.add(labels)
             self._labels.append(labels)
         return number
 
