@@ -29,6 +29,9 @@ from tidecast_collector.labels import Labels
 
 BLOCK_WINDOWS = 12
 """So many windows make a block (12 of 2 h: a day), into which they are joined once it is over."""
+_PARTS = (10_800, 2160, 360, 72, 12, 3, 1)
+"""So many windows each: history that arrives at once is cut no finer than it must be before now."""
+_FAR_MS = 2**62
 _JOIN_AT = 4
 """So many overlapping segments are worth being written anew."""
 _WIDEN = 30
@@ -44,8 +47,8 @@ NewPath = Callable[[int, int], tuple[Path, int]]
 def write_head(head: Head, window_ms: int, now_ms: int, new_path: NewPath) -> list[Segment]:
     """Segments with all samples of the head, which must not change meanwhile.
 
-    Samples of blocks that are over go into block-wide segments, later ones into windows. On any
-    error no segment remains.
+    Samples of blocks that are over go into block-wide segments, later ones into parts of a block
+    and then into windows. On any error no segment remains.
     """
     order = head.ordered(series_order)
     windows = _windows(head, window_ms, now_ms)
@@ -77,8 +80,13 @@ def _windows(head: Head, window_ms: int, now_ms: int) -> list[Window]:
         blocks = distinct(blocks // _WIDEN)
     open_from = now_ms // width * width
     starts = [(start, width) for start in (blocks * width).tolist() if start < open_from]
-    fresh = (head.periods(window_ms, 1) * window_ms).tolist()
-    starts += [(start, window_ms) for start in fresh if start >= open_from]
+    for length in (window_ms * part for part in _PARTS):
+        if length >= width:
+            continue
+        fresh = (head.periods(length, 1) * length).tolist()
+        until = now_ms // length * length if length > window_ms else _FAR_MS
+        starts += [(start, length) for start in fresh if open_from <= start < until]
+        open_from = max(open_from, until)
     return [(start + 1, start + 1 + length) for start, length in starts]
 
 
