@@ -63,7 +63,7 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Located, Snapshot, locate, recent_series
+from tidecast.samples.reading import Snapshot, recent_series
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
@@ -378,11 +378,6 @@ class EmbeddedSamples(Samples):
     def _bounds(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The range within what arrays can compare."""
         return max(start_ms, -_FAR_MS), max(min(end_ms, _FAR_MS), -_FAR_MS)
-
-    def _locate(self, matchers: Matchers, start_ms: int, end_ms: int) -> Located:
-        bounds = self._bounds(start_ms, end_ms)
-        found = self._snapshot(matchers, *bounds)
-        return locate(found.view, found.recent, matchers, *bounds)
 
     def _snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         with self._memory_lock:

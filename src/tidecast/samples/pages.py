@@ -26,6 +26,8 @@ VALUE_LEVEL, TIME_LEVEL = 4, 8
 _WHOLE = b"\xff\xff"
 _MOST_PAGES = 1 << 10
 _LONGEST_PAGE = 0xFFFF
+_GRAIN = 256
+"""Pcodec decodes so many numbers at a time."""
 
 _compressor = wrapped.FileCompressor()
 _FORMAT: bytes = bytes(_compressor.write_header())
@@ -65,22 +67,21 @@ def decode_pages(
     body = data[at + 2 + 2 * others :]
     chunk, place = _decompressor(form).chunk_decompressor(body, _NAMES[kind])
     if not others:
-        found = np.empty(high, dtype=kind)
+        found = np.empty(min(-(-high // _GRAIN) * _GRAIN, count), dtype=kind)
         chunk.read_page_into(body[place:], count, found)
-        return found[low:] if low else found
+        return found[low:high]
     ends = [*struct.unpack_from(f"<{others}H", data, at + 2), len(body)]
     first, last = low // PAGE_NUMBERS, (high - 1) // PAGE_NUMBERS
     begin = first * PAGE_NUMBERS
-    found = np.empty(high - begin, dtype=kind)
+    found = np.empty(min(-(-high // _GRAIN) * _GRAIN, count) - begin, dtype=kind)
     place += sum(ends[:first])
     for page in range(first, last + 1):
         held = min(PAGE_NUMBERS, count - page * PAGE_NUMBERS)
         into = (page - first) * PAGE_NUMBERS
-        chunk.read_page_into(
-            body[place : place + ends[page]], held, found[into : into + PAGE_NUMBERS]
-        )
+        part = found[into : into + PAGE_NUMBERS]
+        chunk.read_page_into(body[place : place + ends[page]], held, part)
         place += ends[page]
-    return found[low - begin :]
+    return found[low - begin : high - begin]
 
 
 _NAMES: dict[type[np.generic], str] = {np.int64: "i64", np.uint64: "u64", np.float64: "f64"}

@@ -41,7 +41,12 @@ from tidecast.samples.label_table import (
     read_label_table,
 )
 from tidecast.samples.merge import Run
-from tidecast.samples.value_codec import decode_times_within, decode_timestamps, decode_values
+from tidecast.samples.value_codec import (
+    decode_times_within,
+    decode_timestamps,
+    decode_values,
+    read_values,
+)
 from tidecast_collector.labels import NAME, Labels, label_value
 
 MAGIC = b"TCSEG\x00\x00\x03"
@@ -239,6 +244,27 @@ class Segment:
         """
         blob = self.blob(series, field)
         return decode_values(blob, self.count(series), wanted) if blob else _NO_VALUES
+
+    def read_values(
+        self, series: Int64s, lows: Int64s, counts: Int64s, into: Float64s, places: Int64s
+    ) -> None:
+        """Puts so many values of each series, from the low on, into the array at the places."""
+        catalogue = self._catalogue
+        data, path = self._data, self.path
+        columns = catalogue.column[0, series]
+        for begin, length, crc, count, low, wanted, place in zip(
+            catalogue.begins[series].tolist(),
+            catalogue.lengths[0, series].tolist(),
+            catalogue.crcs[0, series].tolist(),
+            catalogue.columns[_COUNT, columns].tolist(),
+            lows.tolist(),
+            counts.tolist(),
+            places.tolist(),
+            strict=True,
+        ):
+            blob = data[begin : begin + length]
+            _check(path, "values", blob, crc)
+            read_values(blob, count, slice(low, low + wanted), into[place : place + wanted])
 
     def blob(self, series: int, field: int = 0) -> bytes:
         """The encoded values of one field of a series."""

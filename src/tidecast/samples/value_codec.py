@@ -24,8 +24,10 @@ from tidecast.samples.pages import (
 
 _CONSTANT, _DECIMAL, _EXCEPTIONS, _FLOATS, _BITS = range(5)
 _COUNT = struct.Struct("<I")
+_BITS_OF = struct.Struct("<Q")
 
 _MAX_DECIMALS = 12
+_POWERS = [10.0**decimals for decimals in range(_MAX_DECIMALS + 1)]
 _EXACT_INTEGER = float(2**53)
 _PROBES = 8
 _PROBES_EXACT = 6
@@ -110,6 +112,18 @@ def decode_values(data: bytes, count: int, wanted: slice | None = None) -> Float
     if form == _BITS:
         return decode_pages(data, 1, count, wanted, np.uint64).view(np.float64)
     return _decode_exceptions(data, count, wanted)
+
+
+def read_values(data: bytes, count: int, wanted: slice, into: Float64s) -> None:
+    """The same into an array that has as many places as are wanted."""
+    form = data[0]
+    if form == _DECIMAL:
+        whole = decode_pages(data, 2, count, wanted, np.int64)
+        np.divide(whole, _POWERS[data[1]], out=into)
+    elif form == _CONSTANT:
+        into.view(np.uint64)[:] = _BITS_OF.unpack_from(data, 1)[0]
+    else:
+        into[:] = decode_values(data, count, wanted)
 
 
 def _decode_exceptions(data: bytes, count: int, wanted: slice) -> Float64s:
