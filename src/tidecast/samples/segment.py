@@ -5,7 +5,7 @@
     blobs of timestamps, one a column; series with the same timestamps share one
     index    label sets; for each series where its blobs begin, the `times` columns it uses, then
              length and CRC of each blob; place, length, CRC, count, first and last timestamp of
-             each column: arrays that are used where they lie
+             each column: arrays that are used where they lie (compressed, where that pays)
     meta     JSON: `SegmentMeta`
     footer   index length u64, index CRC u32, meta length u32, meta CRC u32, CRC of these u32, magic
 
@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.codec import decompress
 from tidecast.samples.durable import DamagedFile
 from tidecast.samples.index import FixedIndex
 from tidecast.samples.label_table import (
@@ -62,7 +63,7 @@ class SegmentMeta:
     samples. Where segments hold the same sample, the one of higher `priority` was written later.
     `deletions` is the number of the newest deletion already carried out in it; `replaces` names
     the files of which it is made. Each series has so many `fields` of values and `times` columns.
-    Points of a tier have buckets of `width_ms`.
+    Points of a tier have buckets of `width_ms`. A `packed` index is compressed.
     """
 
     start_ms: int
@@ -76,6 +77,7 @@ class SegmentMeta:
     fields: int = 1
     times: int = 1
     width_ms: int = 0
+    packed: bool = False
 
     @staticmethod
     def from_json(body: dict[str, Any]) -> SegmentMeta:
@@ -158,6 +160,8 @@ class Segment:
     def _catalogue(self) -> _Catalogue:
         raw = memoryview(self._data)[self._index]
         _check(self.path, "index", raw, self._index_crc)
+        if self.meta.packed:
+            raw = memoryview(decompress(bytes(raw)))
         labels, begins, series, columns = aligned_sections(raw)
         times, fields = self.meta.times, self.meta.fields
         table = read_array(series, "<u4").reshape(times + 2 * fields, -1)

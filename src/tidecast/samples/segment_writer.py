@@ -15,11 +15,17 @@ from typing import BinaryIO
 import numpy as np
 
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast.samples.codec import compress
 from tidecast.samples.durable import sync_directory
 from tidecast.samples.label_table import align_sections, encode_label_table, padding
 from tidecast.samples.segment import FOOTER, MAGIC, SegmentMeta
 from tidecast.samples.value_codec import encode_many, encode_timestamps
 from tidecast_collector.labels import Labels
+
+_PACKED_SHARE = 25
+"""An index that is more than this part of the blobs, as in short windows, is compressed."""
+_MOST_PACKED_BYTES = 4 << 20
+"""Unpacked it takes memory."""
 
 
 class SegmentWriter:
@@ -133,6 +139,8 @@ class SegmentWriter:
                 np.ascontiguousarray(columns.T).tobytes(),
             ]
         )
+        if len(index) <= _MOST_PACKED_BYTES and len(index) * _PACKED_SHARE > self._at:
+            index, filled["packed"] = compress(index), True
         self._write(padding(self._at))
         about = json.dumps(filled, separators=(",", ":")).encode()
         footer = FOOTER.pack(len(index), zlib.crc32(index), len(about), zlib.crc32(about))
