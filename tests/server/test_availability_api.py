@@ -127,3 +127,56 @@ def test_a_wrong_word_is_refused(shared: Server, change: dict[str, Any], why: st
     )
     assert status == 400
     assert why in problem["detail"]
+
+
+# --- figures ---
+
+
+def test_a_component_is_told_as_known_on_a_day(shared: Server) -> None:
+    body = seen("obs-4", ("up", 0), ("down", 5), ("up", 6), ("unknown", 10), ("up", 12))
+    post(shared, "/observations", body)
+    word = {"component": "obs-4", "kind": "maintenance", "start": NOV + 5 * HOUR}
+    word |= {"end": NOV + 6 * HOUR, "reason": "new disks", "author": "ann"}
+    day = {"start": NOV, "end": NOV + 24 * HOUR}
+    before = ask(shared, "/availability", component="obs-4", **day)
+    kept = post(shared, "/classifications", word)[1]
+    after = ask(shared, "/availability", component="obs-4", **day)
+    # Down 1 of 22 known hours; at worst 3 of 24. Then nothing of 23, of which 2 are unknown.
+    assert before["availability"] == pytest.approx(21 / 22)
+    assert before["availability_lowest"] == pytest.approx(21 / 24)
+    assert before["availability_highest"] == pytest.approx(23 / 24)
+    assert (after["availability"], after["availability_lowest"]) == (1, pytest.approx(21 / 23))
+    assert after["unknown_seconds"] == 2 * 3600
+    then = ask(shared, "/availability", component="obs-4", **day, known_on=NOV + 48 * HOUR)
+    assert (then["availability"], then["words"]) == (before["availability"], [])
+    assert after["words"][0]["id"] == kept["id"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "why"),
+    [
+        ("component=nobody", 404, "nothing was observed of a component"),
+        ("service=nobody", 404, "there is no service 'nobody'"),
+        ("service=a&component=b", 400, "give one of them"),
+        ("month=2026-13", 400, "'2026-13' is no month"),
+        ("month=2026-10&time_zone=Mars/Phobos", 400, "no IANA time zone"),
+        ("month=2026-10&start=0", 400, "give a month, or start and end"),
+        ("month=2090-01", 400, "had not begun"),
+        ("start=2026-10-05", 400, "start: '2026-10-05' is no time"),
+        ("start=5&end=5", 400, "end must lie after start"),
+        ("start=0&end=2026-10-05T00:00:00Z", 400, "at most three years"),
+        ("known_on=yesterday", 400, "known_on: 'yesterday' is no time"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(
+    shared: Server, query: str, status: int, why: str
+) -> None:
+    got, problem = shared.request("GET", f"{PREFIX}/availability?{query}")
+    assert got == status
+    assert why in json.loads(problem)["detail"]
+
+
+def test_without_a_policy_there_are_no_services(shared: Server) -> None:
+    assert ask(shared, "/availability")["services"] == []
+    assert ask(shared, "/availability/plan")["parts"] == []
+    assert b"No service is known yet" in shared.get("/services")

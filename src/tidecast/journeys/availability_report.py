@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from tidecast.policy.model import Place, Policy, Service
 from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment
 from tidecast_analytics.calendars import TooManyOccurrences, utc_ms
-from tidecast_analytics.structure import TooComplex, cut_sets
+from tidecast_analytics.structure import Block, Group, TooComplex, cut_sets
 from tidecast_collector.errors import InvalidInput
 from tidecast_reports.availability import downtime, percent
 
@@ -86,24 +86,15 @@ def answers(
 ) -> list[ServiceAvailability]:
     """The availability of each service or component of these names, from one reading.
 
-    What is no service is judged round the clock by the default rules. Raises `InvalidInput` for a
-    name of which nothing was ever observed, and for what cannot be worked out.
+    What is no service is judged round the clock by the default rules. Raises `InvalidInput` for
+    what cannot be worked out.
     """
     wanted = list(dict.fromkeys(names))
-    alone = [name for name in wanted if name not in policy.services]
-    if alone:
-        known = set(unit.outages.components())
-        for name in alone:
-            if name not in known:
-                raise InvalidInput(
-                    f"there is no service {name[:100]!r}, and nothing was observed of a "
-                    "component of that name"
-                )
-        nowhere = Place("", 0, 0)
-        more = {name: Service(name, nowhere, title=name) for name in alone}
-        policy = replace(policy, services={**policy.services, **more})
+    nowhere = Place("", 0, 0)
+    alone = {n: Service(n, nowhere, title=n) for n in wanted if n not in policy.services}
+    judged = replace(policy, services={**policy.services, **alone}) if alone else policy
     try:
-        found = Availabilities(policy, unit, time.question, wanted)
+        found = Availabilities(judged, unit, time.question, wanted)
         return [found.of(name) for name in wanted]
     except (TooManyOccurrences, TooComplex) as error:
         raise InvalidInput(f"availability cannot be worked out: {error}") from error
@@ -115,7 +106,7 @@ def availability_document(policy: Policy, time: Asked, found: ServiceAvailabilit
     whole = found.assessment.chosen
     bounds = whole.mtbf_bounds(CONFIDENCE)
     return {
-        **summary_document(policy, time, found),
+        **summary_document(policy, found),
         "start": iso(time.start_ms),
         "end": iso(time.end_ms),
         "until": iso(time.until_ms),
@@ -145,13 +136,14 @@ def availability_document(policy: Policy, time: Asked, found: ServiceAvailabilit
         "components": [
             {"name": part, **_figures(assessment)} for part, assessment in found.components.items()
         ],
+        "tree": tree_document(policy, name, found.components),
         **_structure(policy, name),
         "words": [classification_document(word) for word in found.words],
         "conventions": list(CONVENTIONS),
     }
 
 
-def summary_document(policy: Policy, time: Asked, found: ServiceAvailability) -> Document:
+def summary_document(policy: Policy, found: ServiceAvailability) -> Document:
     """The figures of one service or component in short."""
     name = found.service.name
     return {
@@ -193,6 +185,35 @@ def sentence(assessment: Assessment) -> str:
         range_ = f"{percent(assessment.lowest)} to {percent(assessment.highest)}"
         told += f"; {blind}, so it lies within {range_}"
     return told
+
+
+def tree_document(policy: Policy, name: str, parts: Mapping[str, Assessment]) -> Document | None:
+    """What the service rests on, as a tree of groups, services and components; None: on nothing."""
+    service = policy.services.get(name)
+    return _branch(policy, service.rests_on, parts) if service and service.rests_on else None
+
+
+def _branch(policy: Policy, block: Block, parts: Mapping[str, Assessment]) -> Document:
+    if isinstance(block, Group):
+        below = [_branch(policy, part, parts) for part in block.parts]
+        return {"kind": _kind(block), "name": None, "availability": None, "parts": below}
+    inner = tree_document(policy, block.name, parts)
+    known = parts[block.name].chosen.ratio if block.name in parts else None
+    return {
+        "kind": "service" if block.name in policy.services else "component",
+        "name": block.name,
+        "availability": known,
+        "parts": [inner] if inner else [],
+    }
+
+
+def _kind(group: Group) -> str:
+    count = len(group.parts)
+    if any(weight != 1 for weight in group.weights):
+        return f"parts that weigh {group.needed:g} of {sum(group.weights):g}"
+    if group.needed == count:
+        return "all of"
+    return "any of" if group.needed == 1 else f"{group.needed:g} of {count}"
 
 
 def _figures(assessment: Assessment) -> Document:

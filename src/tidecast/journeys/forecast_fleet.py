@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from tidecast.samples.protocol import Samples
 from tidecast_analytics.calibration import UNWIDENED, Widening
 from tidecast_analytics.events import Event
 from tidecast_analytics.outlook import History, OutlookState
+from tidecast_analytics.series import MAX_STEPS
 
 DAY_MS = 86_400_000
 AGAIN_MS = 6 * 3_600_000
@@ -31,6 +32,7 @@ AGAIN_MS = 6 * 3_600_000
 HISTORY_MS = 2 * 365 * 86_400_000
 BATCH = 250
 """So many series are read, analysed and published at a time."""
+_MODELLED_STEPS = max(MAX_STEPS.values())
 NO_MARK = "no_mark"
 """State of a resource that nobody has set a mark for: it is forecast, but nothing is crossed."""
 
@@ -82,7 +84,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Resources that are analysed together; `asked` counts those without a history too."""
+    """Resources that are analysed together; `asked` counts those without a history too.
+
+    The `histories` are without their usage: what is analysed of it is in the cases.
+    """
 
     asked: int
     resources: Sequence[KnownResource]
@@ -148,7 +153,7 @@ def _batches(
         yield _Batch(
             len(some),
             [some[key] for key in found],
-            [histories[key] for key in found],
+            [replace(histories[key], usage={}) for key in found],
             [_case(fleet, some[key], histories[key], now_ms + horizon_ms) for key in found],
         )
 
@@ -188,6 +193,8 @@ def _key(resource: KnownResource) -> ResourceKey:
 def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory, horizon_ms: int) -> Case:
     key = _key(resource)
     times, values = history.of(fleet.definitions.fitting(*key).statistic)
+    # No more than is modelled: the rest would only be sent about.
+    times, values = times[-_MODELLED_STEPS:].copy(), values[-_MODELLED_STEPS:].copy()
     lead_ms = fleet.definitions.lead_time_seconds(*key) * 1000
     events = fleet.events(key, int(times[0]), horizon_ms) if len(times) else ()
     mark = fleet.definitions.mark(*key, limit=history.limit, recorded=history.mark)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
-from icalendar import Calendar as ICalendar
-from icalendar import Event as IEvent
 
 from tidecast_alerts.yaml_nodes import Field
 from tidecast_analytics.calendars import Calendar, Event, WeeklyHours, time_zone
 from tidecast_collector.durations import parse_duration_ms
+
+if TYPE_CHECKING:
+    from icalendar import Event as IEvent
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY = frozenset(range(7))
@@ -60,8 +62,11 @@ def from_icalendar(text: str, zone: ZoneInfo) -> list[Event]:
     Raises `ValueError` for what is no iCalendar, for a rule that is none, and for more than
     `MAX_EVENTS` events.
     """
+    # Few have such files, and loading this is a tenth of the server's start.
+    import icalendar  # noqa: PLC0415
+
     try:
-        components = ICalendar.from_ical(text).walk("VEVENT")
+        components = icalendar.Calendar.from_ical(text).walk("VEVENT")
     except (ValueError, IndexError, KeyError) as error:
         raise ValueError(f"not iCalendar: {error}") from error
     if len(components) > MAX_EVENTS:
@@ -69,7 +74,7 @@ def from_icalendar(text: str, zone: ZoneInfo) -> list[Event]:
     return [
         _icalendar_event(each, zone)
         for each in components
-        if isinstance(each, IEvent) and str(each.get("STATUS", "")).upper() != "CANCELLED"
+        if isinstance(each, icalendar.Event) and str(each.get("STATUS", "")).upper() != "CANCELLED"
     ]
 
 

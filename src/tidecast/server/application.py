@@ -13,6 +13,7 @@ from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.fast_path import FullIn
+from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
@@ -21,7 +22,6 @@ from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.journeys.watched_slos import WatchedSlos
-from tidecast.policy.events import load_events
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -138,7 +138,6 @@ class Application:
             load_resources(promql.check, settings.resources_file),
             read_all_rules(settings.rules_files, promql),
         )
-        self.planned = load_events(settings.events_file) if settings.events_file else ()
         self.metrics = ServerMetrics()
         self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
@@ -160,6 +159,8 @@ class Application:
             show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.anomalies = FleetAnomalies()
+        """What is strange in the newest usage records."""
         self.track = FleetTrack()
         """How past forecasts fared."""
         self.progress = RunProgress()

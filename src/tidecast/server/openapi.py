@@ -82,6 +82,15 @@ SCHEMAS: dict[str, Schema] = {
         date_pinball_days=NUMBER, date_error_days=NUMBER, alarms_right=COUNT, alarms_wrong=COUNT,
         alarms_missed=COUNT,
     ),
+    "Anomaly": _object(
+        host=TEXT, resource=TEXT, item=TEXT, first=TIME, last=TIME, peak=TIME, score=NUMBER,
+        once_in_weeks=NUMBER, value=NUMBER, usual=NUMBER, why=TEXT,
+    ),
+    "Shift": _object(host=TEXT, resource=TEXT, item=TEXT, at=TIME, size=NUMBER),
+    "Leak": _object(
+        host=TEXT, resource=TEXT, item=TEXT, rate_per_day=NUMBER, error_per_day=NUMBER,
+        days=NUMBER, restarts=_list(TIME),
+    ),
     "Incident": _object(
         id={"type": "integer"}, name=TEXT, title=TEXT,
         state={"type": "string", "enum": ["open", "acknowledged", "resolved"]},
@@ -188,6 +197,21 @@ def _paths() -> dict[str, Schema]:
                 "Forecasts of the past made again, beside other methods",
                 _object(total=COUNT, offset=COUNT, series=COUNT, scores=_list(_ref("MethodScore"))),
                 [_query(name) for name in ("match", "horizon", "origins", "offset", "limit")],
+            )
+        },
+        "/anomalies": {
+            "get": _operation(
+                "What is strange in the usage of the last four weeks, newest first",
+                _object(
+                    made=TIME,
+                    since=TIME,
+                    resources=COUNT,
+                    total=COUNT,
+                    anomalies=_list(_ref("Anomaly")),
+                    shifts=_list(_ref("Shift")),
+                    leaks=_list(_ref("Leak")),
+                ),
+                [_query(name) for name in ("since", "min_score", "match")],
             )
         },
         "/hosts": {"get": _operation("Hosts", _object(hosts=_list(_ref("Host"))))},

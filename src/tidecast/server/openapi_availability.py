@@ -65,6 +65,10 @@ AVAILABILITY_SCHEMAS: dict[str, Schema] = {
         ),
         "required": ["component", "kind", "start", "end", "reason", "author"],
     },
+    "Branch": object_of(
+        kind=TEXT, name={"type": ["string", "null"]}, availability=NUMBER,
+        parts=list_of(ref("Branch")),
+    ),
     "AvailabilitySummary": object_of(**SUMMARY),
     "Availability": object_of(
         **SUMMARY, start=TIME, end=TIME, until=TIME, complete=YES_OR_NO, known_on=TIME,
@@ -79,6 +83,7 @@ AVAILABILITY_SCHEMAS: dict[str, Schema] = {
             start=TIME, end=TIME, start_ms=COUNT, end_ms=COUNT, category=TEXT,
         )),
         components=list_of(object_of(name=TEXT, **FIGURES)),
+        tree={"oneOf": [{"type": "null"}, ref("Branch")]},
         single_points_of_failure=list_of(TEXT), cut_sets=list_of(list_of(TEXT)),
         too_complex={"type": ["string", "null"]}, words=list_of(ref("Classification")),
         conventions=list_of(TEXT),

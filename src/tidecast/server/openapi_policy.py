@@ -1,4 +1,4 @@
-"""The policy and configuration items in OpenAPI; `openapi.py` joins them with the rest."""
+"""The policy, configuration items and the assessment in OpenAPI, beside `openapi.py`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,28 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 
+_PARTS = ("here_and_now", "future", "gap", "roadmap")
+SCHEMAS["Statement"] = _object(
+    what=TEXT, by={"type": ["string", "null"], "format": "date"}, place=TEXT
+)
+_FACT = {"ci": TEXT, "attribute": TEXT, "value": {}, "confidence": {"type": "number"}}
+_RELATION = {"subject": TEXT, "kind": TEXT, "object": TEXT, "confidence": {"type": "number"}}
+_HELD = {"source": TEXT, "from": TIME, "until": TIME}
+SCHEMAS |= {
+    "Fact": _object(**_FACT, **_HELD),
+    "Relation": _object(**_RELATION, **_HELD),
+    "FactsRequest": {
+        **_object(
+            source=TEXT,
+            by=TEXT,
+            facts=_list(_object(**_FACT, **{"from": TIME, "until": TIME})),
+            relations=_list(_object(**_RELATION)),
+        ),
+        "required": ["source"],
+    },
+}
+
+
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -79,7 +101,15 @@ def _operation(
 
 
 def policy_paths() -> dict[str, Schema]:
-    """The paths of the policy."""
+    """The paths of the policy and of configuration items."""
+    at = _query("at")
+    facts, relations = _list(_ref("Fact")), _list(_ref("Relation"))
+    export = _operation(
+        "Everything known of configuration items at a time",
+        _object(at=TIME, facts=facts, relations=relations),
+        [at, _query("format", {"type": "string", "enum": ["json", "csv"]})],
+    )
+    export["responses"]["200"]["content"]["text/csv"] = {"schema": TEXT}
     dry_run = _query("dry_run", {"type": "boolean"})
     return {
         "/policy": {
@@ -91,6 +121,28 @@ def policy_paths() -> dict[str, Schema]:
                 "PolicyRequest",
             ),
         },
+        "/assess": {
+            "get": _operation(
+                "Where we are, where it goes, what is missing and what to do",
+                _object(made=TIME, **{part: _list(_ref("Statement")) for part in _PARTS}),
+            )
+        },
+        "/facts": {
+            "get": _operation(
+                "Facts that held at a time", _object(at=TIME, facts=facts), [at, _query("ci")]
+            ),
+            "post": _operation(
+                "What one source says of configuration items; its relations are told whole",
+                _object(facts=COUNT, relations=COUNT),
+                body="FactsRequest",
+            ),
+        },
+        "/relations": {
+            "get": _operation(
+                "Relations that held at a time", _object(at=TIME, relations=relations), [at]
+            )
+        },
+        "/configuration": {"get": export},
         "/policy/versions": {
             "get": _operation(
                 "Who applied what, newest first",

@@ -23,9 +23,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
+from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.application import Application
+from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
+from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.policy_api import PolicyApi
@@ -41,6 +45,7 @@ from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.routes import page_routes
+from tidecast.web.services import ServicePages
 from tidecast.web.slo_pages import slo_page_routes
 from tidecast_collector.errors import TidecastError
 
@@ -81,6 +86,7 @@ def serve(settings: ServerSettings) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 lifespan="off",
                 ssl_certfile=settings.tls_cert_file,
                 ssl_keyfile=settings.tls_key_file,
@@ -119,6 +125,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
     views, slos = Views(application, forecasts.explained), SloApi(application)
+    availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
         application.engine,
@@ -146,12 +153,16 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
-            *AvailabilityApi(application).routes(),
             *slos.routes(),
             *SlaApi(application).routes(),
             *PolicyApi(application).routes(),
+            *AssessApi(application, views).routes(),
+            *ConfigurationApi(application).routes(),
+            *AvailabilityApi(application, availability).routes(),
+            *AnomalyApi(application).routes(),
             *slo_page_routes(views, slos.all),
             *page_routes(views),
+            *ServicePages(views, availability).routes(),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
@@ -13,6 +14,8 @@ from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.own_series import (
     Point,
+    anomaly_points,
+    availability_points,
     batch_at,
     fast_path_points,
     forecast_points,
@@ -25,7 +28,9 @@ from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
+from tidecast.server.anomaly_watch import AnomalyWatch
 from tidecast.server.application import Application
+from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.forecasting import Forecasting
 from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.notify import Webhooks
@@ -85,6 +90,7 @@ class Upkeep:
         self._app = application
         self._clock: SystemClock = application.clock
         self.forecasting = Forecasting(application)
+        self._anomalies = AnomalyWatch(application)
         self._tasks = Tasks(application.metrics)
         heavy = HeavyQueries(application.worker.analysis, application.engine)
         self._engine = OffloadingEngine(application.engine, heavy)
@@ -93,6 +99,8 @@ class Upkeep:
             application.records, application.hosts.all(), self._clock.now_ms()
         )
         self._webhooks = Webhooks(application.receivers)
+        self._availabilities = AvailabilityViews(application)
+        self._availability: list[Point] = []
         self._late_ms = 0
         self._busy = False
         application.usage_imported = self._usage_imported
@@ -112,11 +120,13 @@ class Upkeep:
         every(15, "host-silence", self._observe_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
+        every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
         every(5, "usage", self._measure)
         every(SLO_SECONDS, "slos", self._measure_slos)
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
+        every(5, "anomalies", self._anomalies.look)
         every(2, "notifications", self._notify)
         every(60, "keeping", self._keep)
         every(30, "worker", self._app.worker.end_idle)
@@ -124,6 +134,7 @@ class Upkeep:
     def stop(self) -> None:
         """Lets what runs finish."""
         self.forecasting.stop()
+        self._anomalies.stop()
         self._tasks.stop()
         self._app.save_hosts()
 
@@ -180,9 +191,19 @@ class Upkeep:
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
             *track_points(self._app.track, living),
+            *anomaly_points(self._app.anomalies, living),
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
+            *self._availability,
         ]
+
+    def _judge_availability(self) -> None:
+        """Works out the availability of every service; with a thousand it takes some seconds."""
+        began = time.perf_counter()
+        self._availability = list(availability_points(self._availabilities.figures()))
+        self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
+        # At most a fiftieth of one core.
+        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
