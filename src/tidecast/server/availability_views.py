@@ -20,12 +20,12 @@ from tidecast.journeys.availability_report import (
 )
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import classify, moment_ms, parse_classification, withdraw
-from tidecast.policy.calendars import time_zone
 from tidecast.policy.model import Policy
 from tidecast.records.availability import Classification
 from tidecast.server.application import Application
 from tidecast.server.problems import Problem
 from tidecast_analytics.availability import Assessment
+from tidecast_analytics.calendars import time_zone
 
 DAY_MS = 86_400_000
 DEFAULT_SPAN_MS = 30 * DAY_MS

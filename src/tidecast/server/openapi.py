@@ -10,6 +10,9 @@ from tidecast.server.openapi_parts import object_of as _object
 from tidecast.server.openapi_parts import operation as _operation
 from tidecast.server.openapi_parts import query as _query
 from tidecast.server.openapi_parts import ref as _ref
+from tidecast.server.openapi_policy import SCHEMAS as POLICY_SCHEMAS
+from tidecast.server.openapi_policy import policy_paths
+from tidecast.server.openapi_slos import SLO_PATHS, SLO_SCHEMAS
 
 STATES = ["over_now", "in_horizon", "beyond_horizon", "not_growing", "not_enough_data", "no_mark"]
 
@@ -78,6 +81,15 @@ SCHEMAS: dict[str, Schema] = {
         pinball=NUMBER, coverage80=NUMBER, coverage95=NUMBER, dates=COUNT,
         date_pinball_days=NUMBER, date_error_days=NUMBER, alarms_right=COUNT, alarms_wrong=COUNT,
         alarms_missed=COUNT,
+    ),
+    "Anomaly": _object(
+        host=TEXT, resource=TEXT, item=TEXT, first=TIME, last=TIME, peak=TIME, score=NUMBER,
+        once_in_weeks=NUMBER, value=NUMBER, usual=NUMBER, why=TEXT,
+    ),
+    "Shift": _object(host=TEXT, resource=TEXT, item=TEXT, at=TIME, size=NUMBER),
+    "Leak": _object(
+        host=TEXT, resource=TEXT, item=TEXT, rate_per_day=NUMBER, error_per_day=NUMBER,
+        days=NUMBER, restarts=_list(TIME),
     ),
     "Incident": _object(
         id={"type": "integer"}, name=TEXT, title=TEXT,
@@ -187,6 +199,21 @@ def _paths() -> dict[str, Schema]:
                 [_query(name) for name in ("match", "horizon", "origins", "offset", "limit")],
             )
         },
+        "/anomalies": {
+            "get": _operation(
+                "What is strange in the usage of the last four weeks, newest first",
+                _object(
+                    made=TIME,
+                    since=TIME,
+                    resources=COUNT,
+                    total=COUNT,
+                    anomalies=_list(_ref("Anomaly")),
+                    shifts=_list(_ref("Shift")),
+                    leaks=_list(_ref("Leak")),
+                ),
+                [_query(name) for name in ("since", "min_score", "match")],
+            )
+        },
         "/hosts": {"get": _operation("Hosts", _object(hosts=_list(_ref("Host"))))},
         "/hosts/retire": {
             "post": _operation("Retire a host or resource", {"type": "object"}, body="Retirement")
@@ -234,9 +261,9 @@ def openapi_document() -> Schema:
         },
         "servers": [{"url": "/api/tidecast/v1"}],
         "security": [{}, {"token": []}],
-        "paths": {**_paths(), **AVAILABILITY_PATHS},
+        "paths": {**_paths(), **AVAILABILITY_PATHS, **SLO_PATHS, **policy_paths()},
         "components": {
-            "schemas": {**SCHEMAS, **AVAILABILITY_SCHEMAS},
+            "schemas": {**SCHEMAS, **AVAILABILITY_SCHEMAS, **SLO_SCHEMAS, **POLICY_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

@@ -15,6 +15,7 @@ from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.observe_watched import observe_watched
 from tidecast.journeys.own_series import (
     Point,
+    anomaly_points,
     availability_points,
     batch_at,
     fast_path_points,
@@ -28,6 +29,7 @@ from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
+from tidecast.server.anomaly_watch import AnomalyWatch
 from tidecast.server.application import Application
 from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.forecasting import Forecasting
@@ -44,6 +46,7 @@ OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
+SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
 
@@ -88,6 +91,7 @@ class Upkeep:
         self._app = application
         self._clock: SystemClock = application.clock
         self.forecasting = Forecasting(application)
+        self._anomalies = AnomalyWatch(application)
         self._tasks = Tasks(application.metrics)
         heavy = HeavyQueries(application.worker.analysis, application.engine)
         self._engine = OffloadingEngine(application.engine, heavy)
@@ -120,9 +124,11 @@ class Upkeep:
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
         every(5, "usage", self._measure)
+        every(SLO_SECONDS, "slos", self._measure_slos)
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
+        every(5, "anomalies", self._anomalies.look)
         every(2, "notifications", self._notify)
         every(60, "keeping", self._keep)
         every(30, "worker", self._app.worker.end_idle)
@@ -130,6 +136,7 @@ class Upkeep:
     def stop(self) -> None:
         """Lets what runs finish."""
         self.forecasting.stop()
+        self._anomalies.stop()
         self._tasks.stop()
         self._app.save_hosts()
 
@@ -148,11 +155,17 @@ class Upkeep:
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
         hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
-        return batch_at([*hosts, *full_in, *self._own_points()], self._clock.now_ms())
+        slos = self._app.slos.points()
+        return batch_at([*hosts, *full_in, *slos, *self._own_points()], self._clock.now_ms())
 
     def _write_hosts(self) -> None:
         hosts = host_points(self._app.hosts.all())
         self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+
+    def _measure_slos(self) -> None:
+        now_ms = self._clock.now_ms()
+        self._app.slos.refresh(self._engine, now_ms)
+        self._app.own.append(batch_at(self._app.slos.points(), now_ms))
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
@@ -165,8 +178,7 @@ class Upkeep:
         self._app.save_hosts()
 
     def _own_points(self) -> list[Point]:
-        definitions = self._app.definitions.items()
-        lead = {name: each.lead_time_seconds for name, each in definitions}
+        lead = self._app.definitions.lead_time_seconds
         with self._app.records.reading() as unit:
             forecasts = unit.forecasts.latest(bands=False)
             resources = unit.resources.all()
@@ -184,6 +196,7 @@ class Upkeep:
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
             *track_points(self._app.track, living),
+            *anomaly_points(self._app.anomalies, living),
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
             *self._availability,
