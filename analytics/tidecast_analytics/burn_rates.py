@@ -49,22 +49,23 @@ SLOTH = (
 
 
 def pyrra(period_seconds: int) -> Sequence[BurnWindows]:
-    """Windows that grow with the period: 1 h, 6 h, 1 d, 4 d of 28 days; factors 14, 7, 2, 1."""
-    hour = period_seconds / (28 * 24)
-    return tuple(
-        BurnWindows(
-            severity,
-            round(hours * hour),
-            round(short * hour),
-            factor * hours * hour / period_seconds,
+    """Windows that grow with the period: 1 h, 6 h, 1 d, 4 d of 28 days; factors 14, 7, 2, 1.
+
+    Whole minutes, as Pyrra rounds them (`slo/rules.go`), and at least one.
+    """
+    minute = period_seconds / (28 * 24 * 60)
+    found = []
+    for severity, long_minutes, short_minutes, factor in (
+        ("page", 60, 5, 14),
+        ("page", 360, 30, 7),
+        ("ticket", 1_440, 120, 2),
+        ("ticket", 5_760, 360, 1),
+    ):
+        long, short = (
+            max(int(minutes * minute + 0.5), 1) * 60 for minutes in (long_minutes, short_minutes)
         )
-        for severity, hours, short, factor in (
-            ("page", 1, 1 / 12, 14),
-            ("page", 6, 1 / 2, 7),
-            ("ticket", 24, 2, 2),
-            ("ticket", 96, 6, 1),
-        )
-    )
+        found.append(BurnWindows(severity, long, short, factor * long / period_seconds))
+    return tuple(found)
 
 
 def window_sets(period_seconds: int) -> Mapping[str, Sequence[BurnWindows]]:

@@ -31,6 +31,11 @@ def test_the_other_sets_and_periods() -> None:
     assert [w.factor(28 * DAY) for w in SLOTH] == [13.44, 5.6, 2.8, 0.9333333333]
     assert [w.factor(28 * DAY) for w in pyrra(28 * DAY)] == [14.0, 7.0, 2.0, 1.0]
     assert [(w.long_seconds // HOUR) for w in pyrra(28 * DAY)] == [1, 6, 24, 96]
+    # 30 days: an hour of 28 days is 64.3 minutes, five minutes 5.4, four days 4.3 days.
+    grown = pyrra(MONTH)
+    assert [w.factor(MONTH) for w in grown] == [14.0, 7.0, 2.0, 1.0]
+    assert [w.long_seconds // 60 for w in grown] == [64, 386, 1_543, 6_171]
+    assert [w.short_seconds // 60 for w in grown] == [5, 32, 129, 386]
     assert list(window_sets(MONTH)) == ["google", "sloth", "pyrra"]
 
 
