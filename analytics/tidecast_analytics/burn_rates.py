@@ -53,7 +53,7 @@ def pyrra(period_seconds: int) -> Sequence[BurnWindows]:
 
     Whole minutes, as Pyrra rounds them (`slo/rules.go`), and at least one.
     """
-    minute = period_seconds / (28 * 24 * 60)
+    growth = period_seconds / (28 * DAY)
     found = []
     for severity, long_minutes, short_minutes, factor in (
         ("page", 60, 5, 14),
@@ -62,7 +62,7 @@ def pyrra(period_seconds: int) -> Sequence[BurnWindows]:
         ("ticket", 5_760, 360, 1),
     ):
         long, short = (
-            max(int(minutes * minute + 0.5), 1) * 60 for minutes in (long_minutes, short_minutes)
+            max(int(minutes * growth + 0.5), 1) * 60 for minutes in (long_minutes, short_minutes)
         )
         found.append(BurnWindows(severity, long, short, factor * long / period_seconds))
     return tuple(found)
