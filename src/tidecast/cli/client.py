@@ -38,7 +38,8 @@ class TidecastServer(HttpClient):
 
 def _scope_of(method: str, path: str) -> str:
     ingested = ("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")
-    if path.startswith(ingested) or (method, path) == ("POST", "/api/tidecast/v1/facts"):
+    told = ("/api/tidecast/v1/facts", "/api/tidecast/v1/observations")
+    if path.startswith(ingested) or (method == "POST" and path in told):
         return "ingest"
     changes = method != "GET" and path.startswith("/api/tidecast/v1/")
     return "operate" if changes or path.startswith("/api/tidecast/v1/backups") else "read"

@@ -19,9 +19,18 @@ COMMANDS = {
         "Forecasts and their reasons, of a server or a CSV file.",
     ),
     "backtest": ("tidecast.cli.backtest:backtest", "Forecasts of the past against what came."),
+    "anomalies": (
+        "tidecast.cli.anomalies:anomalies",
+        "What was strange: anomalies, shifts and leaks.",
+    ),
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
+    "availability": (
+        "tidecast.cli.availability:availability",
+        "How available services and hosts were, and why.",
+    ),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
+    "slo": ("tidecast.cli.slo:slo", "Check SLOs, write their alerts, list their budgets."),
     "policy": ("tidecast.cli.policy:policy", "Check, apply and explain the policy files."),
     "service": (
         "tidecast.cli.service:service",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from tidecast.journeys.applied_policy import CheckPolicy
+from tidecast.journeys.slo_documents import burn_rate_groups, check_slos
 from tidecast.policy.model import Document, InvalidPolicy, Policy
 from tidecast.policy.resources import ResourceDefinition, Resources, parse_resources
 from tidecast_alerts.engine import check_group_names
@@ -25,7 +26,11 @@ def checks_of(promql: PromQL, others: Sequence[RuleGroup] = ()) -> Sequence[Chec
 
     `others` are the rule groups that are evaluated beside those of the policy.
     """
-    return (partial(_check_documents, promql), partial(_check_groups, promql, others))
+    return (
+        partial(_check_documents, promql),
+        partial(check_slos, promql),
+        partial(_check_groups, promql, others),
+    )
 
 
 class Follower:
@@ -67,13 +72,17 @@ class Follower:
 
 
 def rule_groups(policy: Policy, promql: PromQL) -> list[RuleGroup]:
-    """The rule groups in the policy's documents; raises `InvalidRule`, located."""
-    return [
+    """The rule groups in the policy's documents, and those of its SLOs.
+
+    Raises `InvalidRule` or `InvalidSLO`, located.
+    """
+    written = [
         group
         for document in policy.documents
         if document.format == "rules"
         for group in load_rules(document.text, document.place.filename, promql).groups
     ]
+    return [*written, *burn_rate_groups(policy, promql)]
 
 
 def resource_definitions(policy: Policy, promql: PromQL) -> dict[str, ResourceDefinition]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from tidecast.policy.calendars import time_zone
 from tidecast.policy.elements import elements
 from tidecast.policy.model import Place, Policy, RequirementKind
+from tidecast_analytics.calendars import time_zone
 from tidecast_analytics.structure import component_names
 
 Fault = tuple[Place, str]

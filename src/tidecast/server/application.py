@@ -13,12 +13,15 @@ from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.fast_path import FullIn
+from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
+from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -141,13 +144,14 @@ class Application:
         self.hosts = HostsSeen(self._saved_hosts())
         self.policy = PolicyInForce(self.records, self._follower.checks)
         self.definitions = self._follower.resources(self.policy.policy)
+        self.slos = WatchedSlos(self.records, self.policy)
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
         self.receivers = receivers_by_name(settings.webhook_urls)
         self.alerts = AlertEngine(
             self._follower.rules(self.policy.policy),
             promql,
-            self.records.alerting_unit,
+            AlertsObserved(self.records, self.clock).unit,
             self.clock,
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
@@ -155,6 +159,8 @@ class Application:
             show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.anomalies = FleetAnomalies()
+        """What is strange in the newest usage records."""
         self.track = FleetTrack()
         """How past forecasts fared."""
         self.progress = RunProgress()
