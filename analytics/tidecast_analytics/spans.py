@@ -53,15 +53,19 @@ class Spans:
 
     def __or__(self, other: Spans) -> Spans:
         """Time in either."""
+        if not len(self.starts) or not len(other.starts):
+            return self if len(self.starts) else other
         return Spans.of(
             np.concatenate([self.starts, other.starts]), np.concatenate([self.ends, other.ends])
         )
 
     def __and__(self, other: Spans) -> Spans:
         """Time in both."""
+        if not len(self.starts) or not len(other.starts):
+            return NEVER
         # Each span of ours meets a run of neighbours of the other's.
-        first = np.searchsorted(other.ends, self.starts, side="right")
-        beyond = np.searchsorted(other.starts, self.ends, side="left")
+        first = other.ends.searchsorted(self.starts, side="right")
+        beyond = other.starts.searchsorted(self.ends, side="left")
         counts = np.maximum(beyond - first, 0)
         if not counts.any():
             return NEVER
@@ -74,7 +78,7 @@ class Spans:
 
     def __sub__(self, other: Spans) -> Spans:
         """Time in this one that is not in the other."""
-        if not len(self):
+        if not len(self.starts) or not len(other.starts):
             return self
         return self & other.gaps(int(self.starts[0]), int(self.ends[-1]))
 

@@ -108,3 +108,20 @@ def test_what_is_not_there_or_turns_in_a_circle_is_refused() -> None:
     policy = read_policy({"p.yaml": SHOP})
     with pytest.raises(InvalidInput, match="no service 'none'"):
         expanded(policy, "none")
+
+
+def test_what_does_not_count_for_the_service_counts_for_no_part_of_it(records: Records) -> None:
+    policy = read_policy({"p.yaml": "services: {app: {rests_on: [web]}}"})
+    with records.unit() as unit:
+        unit.outages.observe(
+            [seen("web", UP, 0), seen("web", DOWN, 2 * HOUR), seen("web", UP, 6 * HOUR)]
+        )
+        unit.outages.classify(
+            Classification(
+                "app", ClassificationKind.EXCLUSION, 2 * HOUR, 4 * HOUR, "why", "ann", DAY
+            )
+        )
+        app = Availabilities(policy, unit, Question(0, DAY), ["app"]).of("app")
+    # Down 4-6 of 22 hours, by the service and by its model alike.
+    assert app.assessment.chosen.ratio == pytest.approx(20 / 22)
+    assert app.modelled_ratio == pytest.approx(20 / 22)

@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tidecast.journeys.alert_rules import read_rules
 from tidecast.journeys.observe_hosts import SILENCE, HostSilence
 from tidecast.journeys.observe_rules import AlertsObserved
+from tidecast.journeys.observe_watched import observe_watched
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
 from tidecast.records import Records
+from tidecast.samples.batch import SampleBatch
 from tidecast.samples.memory import MemorySamples
+from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.model import Signal, SignalState
-from tidecast_alerts.rules import InvalidRule
+from tidecast_alerts.rules import InvalidRule, load_rules
 from tidecast_analytics.timelines import ComponentState
 from tidecast_collector.labels import make_labels
 
@@ -152,6 +156,40 @@ def test_the_word_up_of_a_rule_does_not_outlive_the_host(records: Records) -> No
     silence.observe({"web-1": 5 * MINUTE}, 20 * MINUTE)
     assert told(records, "web-1", "rule:g/Down") == [(DOWN, 2), (UP, 4), (UNKNOWN, 5)]
     assert told(records, "web-1", SILENCE) == [(UP, 1), (UNKNOWN, 5)]
+
+
+# --- rules that find nothing wrong ---
+
+WATCHING = """
+groups:
+  - name: g
+    rules:
+      - {alert: Away, expr: probe == 0, labels: {component: shop-web, component_state: down}}
+      - alert: Any
+        expr: probe == 0
+        labels: {component: "{{ $labels.x }}", component_state: down}
+      - {alert: Other, expr: probe == 0, labels: {component: mail}}
+"""
+
+
+def test_a_component_that_a_rule_watches_is_up_while_the_rule_has_evidence(
+    records: Records,
+) -> None:
+    samples, clock = MemorySamples(), FakeClock()
+    promql = AlertingPromQL(Engine(samples))
+    groups = load_rules(WATCHING, "rules.yml", promql).groups
+    alerts = AlertEngine(groups, promql, AlertsObserved(records, clock).unit, clock)
+    labels = make_labels({"__name__": "probe", "job": "probes"})
+    for minute, value in ((1, 1.0), (2, 1.0), (3, 0.0), (4, 1.0), (5, None), (12, None)):
+        clock.now = minute * MINUTE
+        if value is not None:
+            when = np.array([clock.now], dtype=np.int64)
+            samples.append(SampleBatch.of([(labels, when, np.array([value]))]))
+        alerts.evaluate(groups[0], clock.now)
+        observe_watched(records, alerts, clock.now)
+    assert told(records, "shop-web") == [(UP, 1), (DOWN, 3), (UP, 4), (UNKNOWN, 4)]
+    with records.reading() as unit:
+        assert unit.outages.components() == ["shop-web"]
 
 
 def refusal(rules: str, tmp_path: Path) -> Sequence[str]:

@@ -21,6 +21,8 @@ PATHS = (
     "/resources?host=web-3&resource=filesystem&item=%2Fvar",
     "/incidents",
     "/incidents/12",
+    "/services",
+    "/services/shop",
 )
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -23,7 +23,7 @@ from tidecast_collector.labels import label_value
 
 COMPONENT, COMPONENT_STATE = "component", "component_state"
 STATES = {"down": ComponentState.DOWN, "degraded": ComponentState.DEGRADED}
-_OPEN = (SignalState.FIRING, SignalState.UNKNOWN)
+OPEN = (SignalState.FIRING, SignalState.UNKNOWN)
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def observe_signals(unit: Unit, changed: Sequence[Signal], now_ms: int) -> int:
     concerned = {key for signal in changed if (key := _concern(signal)) is not None}
     if not concerned:
         return 0
-    every = {signal.key: signal for signal in unit.alerting.signals(states=_OPEN)}
+    every = {signal.key: signal for signal in unit.alerting.signals(states=OPEN)}
     every |= {signal.key: signal for signal in changed}
     by_concern: dict[tuple[str, str], list[Signal]] = {key: [] for key in concerned}
     for signal in every.values():

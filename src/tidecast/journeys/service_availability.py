@@ -82,11 +82,14 @@ class Availabilities:
         line = self._whole_line(name)
         agreed = self._hours(service.agreed)
         maintenance = self._hours(service.maintenance) if service.maintenance else NEVER
-        whole = assess(line, self._around(name, agreed, maintenance), service.rules)
+        around = self._around(name, agreed, maintenance)
+        whole = assess(line, around, service.rules)
+        # Within the service's own time, so that what they would give can be held beside it.
         parts = {
-            each: assess(self._line(each), self._around(each, agreed, maintenance), service.rules)
+            each: assess(self._line(each), _within(self._around(each, agreed, maintenance), around),
+                         service.rules)
             for each in names
-        }
+        }  # fmt: skip
         ratios = {each: part.chosen.ratio for each, part in parts.items()}
         known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
         model = modelled(block, known) if block and len(known) == len(ratios) else None
@@ -163,6 +166,15 @@ def _expand(policy: Policy, block: Block, within: tuple[str, ...]) -> Block:
     if service is None or service.rests_on is None:
         return Component(block.name)
     return _expand(policy, service.rests_on, (*within, block.name))
+
+
+def _within(part: Surroundings, whole: Surroundings) -> Surroundings:
+    """What surrounds a part, less the time that does not count for the whole."""
+    return replace(
+        part,
+        maintenance=part.maintenance | whole.maintenance,
+        exclusions=part.exclusions | whole.exclusions,
+    )
 
 
 def said(words: Sequence[Classification], kind: ClassificationKind) -> Spans:

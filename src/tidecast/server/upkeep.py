@@ -12,6 +12,7 @@ from tidecast.journeys.fast_path import FullIn, watch_fast_path
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
+from tidecast.journeys.observe_watched import observe_watched
 from tidecast.journeys.own_series import (
     Point,
     anomaly_points,
@@ -118,6 +119,7 @@ class Upkeep:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
         every(15, "host-silence", self._observe_hosts)
+        every(60, "watched-components", self._observe_watched)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
@@ -167,6 +169,9 @@ class Upkeep:
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
+
+    def _observe_watched(self) -> None:
+        observe_watched(self._app.records, self._app.alerts, self._clock.now_ms())
 
     def _write_own_series(self) -> None:
         self._app.own.append(batch_at(self._own_points(), self._clock.now_ms()))
