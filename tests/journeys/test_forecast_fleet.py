@@ -21,6 +21,7 @@ from tidecast.journeys.forecast_fleet import (
     usage_query,
 )
 from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
+from tidecast.policy.resources import Resources
 from tidecast.promql.engine import Engine
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.memory import MemorySamples
@@ -60,7 +61,7 @@ def fleet(records: Records, *usages: UsageRecords) -> Fleet:
                 for each in usages
             ]
         )
-    return Fleet(samples, records, {"thing": defined(item="mountpoint")})
+    return Fleet(samples, records, Resources({"thing": defined(item="mountpoint")}))
 
 
 def latest(records: Records) -> dict[str, PublishedForecast]:

@@ -5,23 +5,71 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidecast.samples import codec
+from tidecast.samples import codec, value_codec
 from tidecast.samples.batch import STALE_NAN
 from tidecast.samples.label_table import encode_label_table, read_label_table
+from tidecast.samples.pages import PAGE_NUMBERS
 
 from . import support
 
 
 @given(support.values)
 def test_values_come_back_bit_for_bit(values):
-    decoded = codec.decode_values(codec.encode_values(values))
+    decoded = value_codec.decode_values(value_codec.encode_values(values), len(values))
     assert decoded.view(np.uint64).tolist() == values.view(np.uint64).tolist()
+
+
+@given(st.lists(support.values, min_size=1, max_size=4))
+def test_many_series_are_encoded_as_each_alone(series):
+    offsets = np.cumsum([0, *map(len, series)])
+    assert value_codec.encode_many(np.concatenate(series), offsets) == [
+        value_codec.encode_values(values) for values in series
+    ]
+
+
+LONG = 2 * PAGE_NUMBERS + 300
+KINDS = {
+    "counter": np.arange(LONG) * 3.0,
+    "two decimals": np.random.default_rng(2).integers(0, 9999, LONG) / 100,
+    "floats": np.random.default_rng(3).random(LONG),
+    "stale now and then": np.where(np.arange(LONG) % 700 == 5, STALE_NAN, np.arange(LONG)),
+    "noise": np.random.default_rng(4).integers(0, 2**63, LONG).view(np.float64),
+    "constant": np.full(LONG, np.pi),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data())
+def test_any_part_of_the_values_can_be_read(kind, data):
+    count = data.draw(st.integers(1, LONG))
+    low = data.draw(st.integers(0, count - 1))
+    high = data.draw(st.integers(low + 1, count))
+    values = KINDS[kind][:count]
+    blob, expected = value_codec.encode_values(values), values[low:high].view(np.uint64).tolist()
+    found = value_codec.decode_values(blob, count, slice(low, high))
+    into = np.zeros(high - low)
+    value_codec.read_values(blob, count, slice(low, high), into)
+    assert found.view(np.uint64).tolist() == into.view(np.uint64).tolist() == expected
+
+
+@given(st.integers(1, LONG), st.integers(-5, LONG + 5), st.integers(-5, LONG + 5))
+def test_any_part_of_the_timestamps_can_be_read(count, start, end):
+    times = np.arange(count) * 10 + 3
+    blob = value_codec.encode_timestamps(times)
+    before, found = value_codec.decode_times_within(blob, count, start * 10, end * 10)
+    inside = [time for time in times.tolist() if start * 10 <= time <= end * 10]
+    assert found.tolist() == inside
+    if inside:
+        assert times[before] == inside[0]
 
 
 @given(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=300))
 def test_timestamps_come_back(timestamps):
     array = np.array(timestamps, dtype=np.int64)
-    assert codec.decode_timestamps(codec.encode_timestamps(array)).tolist() == timestamps
+    assert (
+        value_codec.decode_timestamps(value_codec.encode_timestamps(array), len(array)).tolist()
+        == timestamps
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +87,7 @@ def test_timestamps_come_back(timestamps):
     ids=["constant", "counter", "two decimals", "stale at the end"],
 )
 def test_values_take_little_room(values, most_bytes):
-    assert len(codec.encode_values(values)) <= most_bytes
+    assert len(value_codec.encode_values(values)) <= most_bytes
 
 
 @given(st.lists(support.series, max_size=20))

@@ -7,7 +7,7 @@ import time
 
 import cramjam
 import pytest
-from starlette.requests import Request
+from starlette.responses import Response
 from tests.samples.remote_write_messages import field, sample, series
 from tests.samples.support import everything, labels_of
 from tests.samples.test_remote_write_2 import Symbols
@@ -43,8 +43,15 @@ class Door:
             return {"type": "http.request", "body": body, "more_body": False}
 
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        request = Request({"type": "http", "method": "POST", "headers": encoded}, receive)
-        return asyncio.run(self._api.write(request))
+        sent: list[dict[str, object]] = []
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "headers": encoded}
+        asyncio.run(self._api(scope, receive, send))
+        answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return Response(sent[1]["body"], sent[0]["status"], answered)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ PAGES = (
     "/incidents",
     "/incidents/12",
     "/incidents/10",
+    "/services",
+    "/services/shop",
 )
 VOID = frozenset({"meta", "link", "img", "input", "br", "rect", "line", "circle"})
 

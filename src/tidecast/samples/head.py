@@ -8,7 +8,7 @@ the samples of a selection are gathered again chunk by chunk. The rare series th
 
 from __future__ import annotations
 
-from collections.abc import Callable, KeysView, Sequence
+from collections.abc import Callable, Iterator, KeysView, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from tidecast.samples.merge import Run, last_write_wins, within
 from tidecast_collector.labels import Labels
 
 CHUNK_SLOTS = 16
+SAMPLES_AT_ONCE = 1 << 17
+"""Arrays of so many samples stay in the processor's cache."""
 _FREE_MS = 2**63 - 1
 """Stands in slots that hold no sample; no sample is of this time."""
 _BEFORE_ALL_MS = -(2**63)
@@ -104,13 +106,23 @@ class _Chunks:
         `rank` is by series number, negative for who is not asked for and for its last element. The
         samples come by rank, ascending in time.
         """
+        chunks, ranks = self.ranked(rank, start_ms, end_ms)
+        return self.samples_of(chunks, ranks, start_ms, end_ms)
+
+    def ranked(self, rank: Int64s, start_ms: int, end_ms: int) -> tuple[Int64s, Int64s]:
+        """The chunks that may have samples in [start, end], by rank, and their ranks."""
         ranks = rank[self._owner[: self._count]]
         first = self._timestamps[: self._count, 0]
         last = self._timestamps[: self._count, -1]
         chunks = np.flatnonzero((ranks >= 0) & (first <= end_ms) & (last >= start_ms))
         ranks = ranks[chunks]
         order = np.argsort(ranks, kind="stable")
-        chunks, ranks = chunks[order], ranks[order]
+        return chunks[order], ranks[order]
+
+    def samples_of(
+        self, chunks: Int64s, ranks: Int64s, start_ms: int, end_ms: int
+    ) -> tuple[Int64s, Int64s, Float64s]:
+        """The samples of these chunks in [start, end] as (ranks, times, values)."""
         timestamps = self._timestamps[chunks]
         inside = (timestamps >= start_ms) & (timestamps <= end_ms)
         return (
@@ -167,11 +179,12 @@ class Head:
     """Samples in memory by series. Not safe for several threads: its owner holds a lock.
 
     What is handed out is a copy, which stays as it was. Memory is reserved for `room` samples;
-    there may be more.
+    there may be more. One that is only to be written out needs no series `findable` by labels.
     """
 
-    def __init__(self, room: int = 0) -> None:
+    def __init__(self, room: int = 0, *, findable: bool = True) -> None:
         self.index = GrowingIndex()
+        self._findable = findable
         self.samples = 0
         self._labels: list[Labels] = []
         self._numbers: dict[Labels, int] = {}
@@ -204,8 +217,9 @@ class Head:
         """The number of this series, which is added if it is new."""
         number = self._numbers.get(labels)
         if number is None:
-            number = self.index.add(labels)
-            self._numbers[labels] = number
+            number = self._numbers[labels] = len(self._labels)
+            if self._findable:
+                self.index.add(labels)
             self._labels.append(labels)
         return number
 
@@ -250,6 +264,31 @@ class Head:
             if len(run[0]):
                 found.append(HeadSeries(self._labels[number], run))
         return found
+
+    def batches(self, numbers: Int64s, start_ms: int, end_ms: int) -> Iterator[SampleBatch]:
+        """Those of the series that have samples in [start, end], with them, in the given order."""
+        rank = np.full(len(self) + 1, _NOBODY, dtype=np.int64)
+        rank[numbers] = np.arange(len(numbers))
+        mended = rank[np.array(list(self._mended), dtype=np.int64)]
+        chunks, ranks = self._chunks.ranked(rank, start_ms, end_ms)
+        at = done = 0
+        while done < len(numbers):
+            # As many whole series as fill the chunks of one batch, and at least one.
+            full = at + SAMPLES_AT_ONCE // CHUNK_SLOTS
+            upto = max(int(ranks[full]), done + 1) if full < len(ranks) else len(numbers)
+            end = int(np.searchsorted(ranks, upto))
+            if ((mended >= done) & (mended < upto)).any():
+                found = self.recent(numbers[done:upto], start_ms, end_ms)
+                yield SampleBatch.of((one.labels, *one.run) for one in found)
+            elif end > at:
+                part = slice(at, end)
+                owners, times, values = self._chunks.samples_of(
+                    chunks[part], ranks[part], start_ms, end_ms
+                )
+                starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1])[: len(owners)])
+                labels = self.labels(numbers[owners[starts]])
+                yield SampleBatch(labels, np.append(starts, len(owners)), times, values)
+            at, done = end, upto
 
     def add(self, batch: SampleBatch) -> int:
         """Takes the samples and returns how many of them it had before, bit for bit."""

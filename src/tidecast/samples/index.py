@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tidecast.samples.batch import Int64s
+from tidecast.samples.batch import Int64s, distinct
 from tidecast.samples.label_table import LabelTable
 from tidecast.samples.matchers import Matcher, Matchers, MatchOp, compile_regex
 from tidecast.samples.regex_parts import alternatives, prefix_of
@@ -142,7 +142,10 @@ class FixedIndex:
 
     def names(self) -> Iterable[str]:
         """The distinct label names."""
-        return [self._table.strings[i] for i in np.unique(self._table.key_names).tolist()]
+        return [
+            self._table.strings[i]
+            for i in distinct(self._table.key_names.astype(np.int64)).tolist()
+        ]
 
     def values(self, name: str, prefix: str = "") -> Iterable[str]:
         """The distinct values of that label that begin so."""

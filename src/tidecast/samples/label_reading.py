@@ -63,7 +63,7 @@ def texts_of_heads(heads: Sequence[Head], matchers: Matchers, wanted: Wanted) ->
 def labels_of_files(view: View, matchers: Matchers, wanted: Wanted) -> set[Labels]:
     """The series in segments and tiers that pass and have samples in the time."""
     located = locate(view, (), matchers, wanted.start_ms, wanted.end_ms)
-    return labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms).union(located)
+    return labels_in_tiers(view, matchers, wanted.start_ms, wanted.end_ms).union(located.labels)
 
 
 def newest_pairs(

@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from tidecast.samples.batch import Int64s
+from tidecast.samples.batch import Int64s, distinct
 from tidecast_collector.labels import Labels
 
 _ALIGNMENT = 8
@@ -74,7 +74,7 @@ class LabelTable:
         counts = self.starts[series + 1].astype(np.int64) - starts
         places, ends = _places(starts, counts)
         names, values = self.names[places], self.values[places]
-        used = np.unique(np.concatenate([names, values]))
+        used = distinct(np.concatenate([names, values]))
         text = dict(zip(used.tolist(), map(self.strings.__getitem__, used.tolist()), strict=True))
         named = [(text[n], text[v]) for n, v in zip(names.tolist(), values.tolist(), strict=True)]
         bounds = zip((ends - counts).tolist(), ends.tolist(), strict=True)
@@ -90,7 +90,7 @@ class LabelTable:
             if number is None:
                 return set()
             found = self.values[places][found == number]
-        return {self.strings[i] for i in np.unique(found).tolist()}
+        return {self.strings[i] for i in distinct(found.astype(np.int64)).tolist()}
 
 
 def _places(starts: Int64s, counts: Int64s) -> tuple[Int64s, Int64s]:
@@ -113,8 +113,9 @@ def encode_label_table(sets: Sequence[Labels]) -> bytes:
     names, values = pairs[0::2], pairs[1::2]
     keys = names.astype(np.int64) * max(len(strings), 1) + values
     order = np.argsort(keys, kind="stable")
-    distinct, first = np.unique(keys[order], return_index=True)
-    key_names, key_values = np.divmod(distinct, max(len(strings), 1))
+    ordered = keys[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    key_names, key_values = np.divmod(ordered[first], max(len(strings), 1))
     arrays = [
         _starts(counts),
         names,

@@ -16,7 +16,8 @@ from tidecast.samples.log_record import LogRecord
 from tidecast_collector.labels import Labels
 
 _LARGE = 1000
-"""A record of so many samples is put into the head by itself, smaller ones with others."""
+"""Records of so many samples go into the head together as long as no series is in two of them:
+then nothing has to be sorted. Smaller ones are better sorted than put one by one."""
 _TOGETHER = 200_000
 _NAMELESS = -1
 
@@ -71,8 +72,10 @@ class _Replay:
     def __init__(self, head: Head) -> None:
         self._head = head
         self._own = np.full(1024, _NAMELESS, dtype=np.int64)
-        self._small: list[LogRecord] = []
-        self._small_samples = 0
+        self._gathered: list[LogRecord] = []
+        self._samples = 0
+        self._apart = np.zeros(1024, dtype=np.bool_)
+        self._are_apart = False
         self.nameless = 0
         """How many samples had no known series."""
 
@@ -89,22 +92,35 @@ class _Replay:
 
     def take(self, record: LogRecord) -> None:
         """Takes the samples of the record, whose order among others is kept."""
-        if len(record.timestamps) >= _LARGE:
+        large = len(record.timestamps) >= _LARGE
+        apart = large and self._is_apart(record)
+        if large != self._are_apart or large != apart:
             self.finish()
-            self._add(self._owners(record), record)
-            return
-        self._small.append(record)
-        self._small_samples += len(record.timestamps)
-        if self._small_samples >= _TOGETHER:
+        self._are_apart = large
+        if large:
+            self._apart[record.numbers] = True
+        self._gathered.append(record)
+        self._samples += len(record.timestamps)
+        if self._samples >= _TOGETHER:
             self.finish()
+
+    def _is_apart(self, record: LogRecord) -> bool:
+        """Whether no series of the record is in one that was gathered before."""
+        most = int(record.numbers.max(initial=0))
+        if most >= len(self._apart):
+            self._apart = np.concatenate([self._apart, np.zeros(most + 1, dtype=np.bool_)])
+        return not self._apart[record.numbers].any()
 
     def finish(self) -> None:
         """Puts what was gathered into the head."""
-        if self._small:
-            owners = np.concatenate([self._owners(record) for record in self._small])
-            gathered = _joined(self._small)
-            self._small, self._small_samples = [], 0
-            self._add(owners, gathered)
+        if not self._gathered:
+            return
+        for record in self._gathered if self._are_apart else ():
+            self._apart[record.numbers] = False
+        owners = np.concatenate([self._owners(record) for record in self._gathered])
+        gathered = _joined(self._gathered) if len(self._gathered) > 1 else self._gathered[0]
+        self._gathered, self._samples = [], 0
+        self._add(owners, gathered)
 
     def _owners(self, record: LogRecord) -> Int64s:
         """The number in the head of each series of the record."""

@@ -9,25 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 
+from tidecast.samples.batch import Float64s, distinct
 from tidecast.samples.deletions import Forgotten
-from tidecast.samples.head import Head
+from tidecast.samples.head import SAMPLES_AT_ONCE, Head
 from tidecast.samples.merge import merge_runs, without
 from tidecast.samples.segment import (
     Segment,
     SegmentMeta,
-    SegmentWriter,
     order_of,
     series_order,
 )
+from tidecast.samples.segment_writer import SegmentWriter
 from tidecast_collector.labels import Labels
 
 BLOCK_WINDOWS = 12
 """So many windows make a block (12 of 2 h: a day), into which they are joined once it is over."""
+_PARTS = (10_800, 2160, 360, 72, 12, 3, 1)
+"""So many windows each: history that arrives at once is cut no finer than it must be before now."""
+_FAR_MS = 2**62
 _JOIN_AT = 4
 """So many overlapping segments are worth being written anew."""
 _WIDEN = 30
@@ -43,8 +47,8 @@ NewPath = Callable[[int, int], tuple[Path, int]]
 def write_head(head: Head, window_ms: int, now_ms: int, new_path: NewPath) -> list[Segment]:
     """Segments with all samples of the head, which must not change meanwhile.
 
-    Samples of blocks that are over go into block-wide segments, later ones into windows. On any
-    error no segment remains.
+    Samples of blocks that are over go into block-wide segments, later ones into parts of a block
+    and then into windows. On any error no segment remains.
     """
     order = head.ordered(series_order)
     windows = _windows(head, window_ms, now_ms)
@@ -53,9 +57,8 @@ def write_head(head: Head, window_ms: int, now_ms: int, new_path: NewPath) -> li
         for start, end in windows:
             path, number = new_path(start, end)
             with SegmentWriter(path) as writer:
-                for at in range(0, len(order), _SERIES_AT_ONCE):
-                    for one in head.recent(order[at : at + _SERIES_AT_ONCE], start, end - 1):
-                        writer.add(one.labels, one.run)
+                for batch in head.batches(order, start, end - 1):
+                    writer.add_batch(batch)
                 writer.finish(SegmentMeta(start, end, priority=number))
             written.append(Segment(path))
     finally:
@@ -74,11 +77,16 @@ def _windows(head: Head, window_ms: int, now_ms: int) -> list[Window]:
     blocks = head.periods(width, 1)
     while len(blocks) > _MOST_PARTS:
         width *= _WIDEN
-        blocks = np.unique(blocks // _WIDEN)
+        blocks = distinct(blocks // _WIDEN)
     open_from = now_ms // width * width
     starts = [(start, width) for start in (blocks * width).tolist() if start < open_from]
-    fresh = (head.periods(window_ms, 1) * window_ms).tolist()
-    starts += [(start, window_ms) for start in fresh if start >= open_from]
+    for length in (window_ms * part for part in _PARTS):
+        if length >= width:
+            continue
+        fresh = (head.periods(length, 1) * length).tolist()
+        until = now_ms // length * length if length > window_ms else _FAR_MS
+        starts += [(start, length) for start in fresh if open_from <= start < until]
+        open_from = max(open_from, until)
     return [(start + 1, start + 1 + length) for start, length in starts]
 
 
@@ -165,18 +173,78 @@ def write_join(job: JoinJob) -> Path | None:
     None where nothing is left of it. Raises `DamagedFile`.
     """
     segments = [Segment(path) for path in job.sources]
-    hidden = {segment.path: job.forgotten.hidden(segment) for segment in segments}
     with SegmentWriter(job.path) as writer:
+        joined = _Joined(writer, segments, job.forgotten)
         for labels, row in merged_rows(segments):
-            run = merge_runs(
-                [without(segment.run(i), hidden[segment.path].get(i, ())) for segment, i in row]
-            )
-            if len(run[0]):
-                writer.add(labels, run)
+            joined.add(labels, row)
+        joined.write()
         if not writer.samples:
             return None
         writer.finish(job.meta(segments))
     return job.path
+
+
+class _Joined:
+    """Joined series on their way into a segment, many at once.
+
+    Where the pieces of a series follow each other in time, as they mostly do, its columns tell its
+    timestamps: those of many series are joined once for all of them.
+    """
+
+    def __init__(
+        self, writer: SegmentWriter, segments: Sequence[Segment], forgotten: Forgotten
+    ) -> None:
+        self._writer = writer
+        self._hidden = {segment.path: forgotten.hidden(segment) for segment in segments}
+        self._known: dict[tuple[tuple[Path, int], ...], tuple[int, list[int]] | None] = {}
+        self._labels: list[Labels] = []
+        self._columns: list[int] = []
+        self._ends = [0]
+        self._values: list[Float64s] = []
+
+    def add(self, labels: Labels, row: Row) -> None:
+        """Takes a series from where it is."""
+        hidden = [self._hidden[segment.path].get(i, ()) for segment, i in row]
+        disjoint = None if any(hidden) else self._disjoint(row)
+        if disjoint is not None:
+            column, order = disjoint
+            values = [row[place][0].values(row[place][1]) for place in order]
+        else:
+            runs = [
+                without(segment.run(i), gone)
+                for (segment, i), gone in zip(row, hidden, strict=True)
+            ]
+            timestamps, merged = merge_runs(runs)
+            if not len(timestamps):
+                return
+            column, values = self._writer.column(timestamps), [merged]
+        self._labels.append(labels)
+        self._columns.append(column)
+        self._values += values
+        self._ends.append(self._ends[-1] + sum(map(len, values)))
+        if self._ends[-1] >= SAMPLES_AT_ONCE:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what was taken."""
+        if self._labels:
+            values, offsets = np.concatenate(self._values), np.array(self._ends, dtype=np.int64)
+            self._writer.add_values(self._labels, self._columns, values, offsets)
+        self._labels, self._columns, self._values, self._ends = [], [], [], [0]
+
+    def _disjoint(self, row: Row) -> tuple[int, list[int]] | None:
+        """The joined column, and the order of the pieces in it; None where they overlap."""
+        key = tuple([(segment.path, segment.column(number)) for segment, number in row])
+        if key not in self._known:
+            self._known[key] = self._join_columns(row)
+        return self._known[key]
+
+    def _join_columns(self, row: Row) -> tuple[int, list[int]] | None:
+        times = [segment.timestamps(segment.column(number)) for segment, number in row]
+        order = sorted(range(len(times)), key=lambda place: int(times[place][0]))
+        if any(times[a][-1] >= times[b][0] for a, b in pairwise(order)):
+            return None
+        return self._writer.column(np.concatenate([times[place] for place in order])), order
 
 
 Row = list[tuple[Segment, int]]

@@ -1,11 +1,11 @@
 """Immutable files with the samples of a stretch of time.
 
-    magic "TCSEG" 0 0 2
+    magic "TCSEG" 0 0 3
     blobs of values, `fields` a series, in the order of (metric, labels)
     blobs of timestamps, one a column; series with the same timestamps share one
     index    label sets; for each series where its blobs begin, the `times` columns it uses, then
              length and CRC of each blob; place, length, CRC, count, first and last timestamp of
-             each column: arrays that are used where they lie
+             each column: arrays that are used where they lie (compressed, where that pays)
     meta     JSON: `SegmentMeta`
     footer   index length u64, index CRC u32, meta length u32, meta CRC u32, CRC of these u32, magic
 
@@ -15,46 +15,44 @@ tiers have is in `points`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
 import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
-from tidecast.samples.codec import (
-    decode_timestamps,
-    decode_values,
-    encode_timestamps,
-    encode_values,
-)
-from tidecast.samples.durable import DamagedFile, sync_directory
+from tidecast.samples.codec import decompress
+from tidecast.samples.durable import DamagedFile
 from tidecast.samples.index import FixedIndex
 from tidecast.samples.label_table import (
     LabelTable,
-    align_sections,
     aligned_sections,
-    encode_label_table,
     padding,
     read_array,
     read_label_table,
 )
 from tidecast.samples.merge import Run
+from tidecast.samples.value_codec import (
+    decode_times_within,
+    decode_timestamps,
+    decode_values,
+    read_values,
+)
 from tidecast_collector.labels import NAME, Labels, label_value
 
-MAGIC = b"TCSEG\x00\x00\x02"
-_FOOTER = struct.Struct("<QIII")
-_FOOTER_SIZE = _FOOTER.size + 4 + len(MAGIC)
+MAGIC = b"TCSEG\x00\x00\x03"
+FOOTER = struct.Struct("<QIII")
+_FOOTER_SIZE = FOOTER.size + 4 + len(MAGIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class SegmentMeta:
     samples. Where segments hold the same sample, the one of higher `priority` was written later.
     `deletions` is the number of the newest deletion already carried out in it; `replaces` names
     the files of which it is made. Each series has so many `fields` of values and `times` columns.
-    Points of a tier have buckets of `width_ms`.
+    Points of a tier have buckets of `width_ms`. A `packed` index is compressed.
     """
 
     start_ms: int
@@ -79,6 +77,7 @@ class SegmentMeta:
     fields: int = 1
     times: int = 1
     width_ms: int = 0
+    packed: bool = False
 
     @staticmethod
     def from_json(body: dict[str, Any]) -> SegmentMeta:
@@ -106,100 +105,6 @@ def parse_segment_name(name: str) -> tuple[int, int, int]:
     return int(start), int(end), int(number)
 
 
-class SegmentWriter:
-    """Writes one segment, series after series in `series_order`; a context manager.
-
-    The file appears under its name, durably, with `finish`; left without it, nothing remains.
-    """
-
-    def __init__(self, path: Path, fields: int = 1, times: int = 1) -> None:
-        self._path = path
-        self._shape = fields, times
-        self._temporary = path.with_name(path.name + ".tmp")
-        self._file: BinaryIO = self._temporary.open("wb")
-        self._file.write(MAGIC)
-        self._at = len(MAGIC)
-        self._begins: list[int] = []
-        self._labels: list[Labels] = []
-        self._series: list[list[int]] = []
-        self._column_of: dict[bytes, int] = {}
-        self._column_blobs: list[bytes] = []
-        self._columns: list[tuple[int, int, int, int, int]] = []
-        self.samples = 0
-
-    def __enter__(self) -> SegmentWriter:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        try:
-            self._file.close()
-        finally:
-            self._temporary.unlink(missing_ok=True)
-
-    def add(self, labels: Labels, run: Run) -> None:
-        """Adds a series with its samples, at least one, ascending."""
-        self.add_blobs(labels, [run[0]], [encode_values(run[1])])
-
-    def add_blobs(self, labels: Labels, times: Sequence[Int64s], blobs: Sequence[bytes]) -> None:
-        """Adds a series of so many times, ascending, and fields as the segment is made for."""
-        self._labels.append(labels)
-        columns = [self._column(each) for each in times]
-        sizes = [number for blob in blobs for number in (len(blob), zlib.crc32(blob))]
-        self._series.append(columns + sizes)
-        self._begins.append(self._at)
-        self._write(b"".join(blobs))
-        self.samples += len(times[0])
-
-    def finish(self, meta: SegmentMeta) -> None:
-        """Makes the file whole and durable; its first and last times and count are filled in."""
-        begins = []
-        for blob in self._column_blobs:
-            begins.append(self._at)
-            self._write(blob)
-        columns = np.column_stack([begins, self._columns]).astype("<i8")
-        filled = asdict(meta) | {
-            "first_ms": int(columns[:, 4].min()),
-            "last_ms": int(columns[:, 5].max()),
-            "samples": self.samples,
-            "fields": self._shape[0],
-            "times": self._shape[1],
-        }
-        series = np.array(self._series, dtype="<u4")
-        index = align_sections(
-            [
-                encode_label_table(self._labels),
-                np.array(self._begins, dtype="<u8").tobytes(),
-                np.ascontiguousarray(series.T).tobytes(),
-                np.ascontiguousarray(columns.T).tobytes(),
-            ]
-        )
-        self._write(padding(self._at))
-        about = json.dumps(filled, separators=(",", ":")).encode()
-        footer = _FOOTER.pack(len(index), zlib.crc32(index), len(about), zlib.crc32(about))
-        self._file.write(index + about + footer + struct.pack("<I", zlib.crc32(footer)) + MAGIC)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._temporary.replace(self._path)
-        sync_directory(self._path.parent)
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._at += len(data)
-
-    def _column(self, timestamps: Int64s) -> int:
-        # The digest stands for the column, so that long windows need not be kept in memory.
-        key = hashlib.blake2b(timestamps.tobytes(), digest_size=16).digest()
-        number = self._column_of.get(key)
-        if number is None:
-            number = self._column_of[key] = len(self._columns)
-            blob = encode_timestamps(timestamps)
-            self._column_blobs.append(blob)
-            first, last = int(timestamps[0]), int(timestamps[-1])
-            self._columns.append((len(blob), zlib.crc32(blob), len(timestamps), first, last))
-        return number
-
-
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
     """The index of a segment, whose arrays lie in the file itself.
@@ -218,6 +123,7 @@ class _Catalogue:
 
 
 _PLACE, _LENGTH, _CRC, _COUNT, _FIRST, _LAST = range(6)
+_NO_VALUES: Float64s = np.empty(0, dtype=np.float64)
 
 
 class Segment:
@@ -234,10 +140,13 @@ class Segment:
                 raise DamagedFile(path, f"too short ({self.size_bytes} bytes)")
             self._data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         footer = self._data[-_FOOTER_SIZE:]
-        if self._data[: len(MAGIC)] != MAGIC or footer[-len(MAGIC) :] != MAGIC:
+        magic = self._data[: len(MAGIC)]
+        if magic != MAGIC and magic[:-1] == MAGIC[:-1]:
+            raise DamagedFile(path, f"of version {magic[-1]} of the format, which is not read here")
+        if magic != MAGIC or footer[-len(MAGIC) :] != MAGIC:
             raise DamagedFile(path, "damaged magic")
-        _check(path, "footer", footer[: _FOOTER.size], struct.unpack_from("<I", footer, 20)[0])
-        index_length, self._index_crc, meta_length, meta_crc = _FOOTER.unpack_from(footer)
+        _check(path, "footer", footer[: FOOTER.size], struct.unpack_from("<I", footer, 20)[0])
+        index_length, self._index_crc, meta_length, meta_crc = FOOTER.unpack_from(footer)
         meta_at = self.size_bytes - _FOOTER_SIZE - meta_length
         self._index = slice(meta_at - index_length, meta_at)
         about = self._data[meta_at : meta_at + meta_length]
@@ -251,6 +160,8 @@ class Segment:
     def _catalogue(self) -> _Catalogue:
         raw = memoryview(self._data)[self._index]
         _check(self.path, "index", raw, self._index_crc)
+        if self.meta.packed:
+            raw = memoryview(decompress(bytes(raw)))
         labels, begins, series, columns = aligned_sections(raw)
         times, fields = self.meta.times, self.meta.fields
         table = read_array(series, "<u4").reshape(times + 2 * fields, -1)
@@ -301,20 +212,63 @@ class Segment:
         """The number of the timestamp column that the series uses for that time of its points."""
         return int(self._catalogue.column[time, series])
 
+    def columns(self, series: Int64s) -> Int64s:
+        """The numbers of the timestamp columns of these series."""
+        used: Int64s = self._catalogue.column[0, series].astype(np.int64)
+        return used
+
     def timestamps(self, column: int) -> Int64s:
         """The timestamps of a column."""
-        place, length, crc = self._catalogue.columns[:_COUNT, column].tolist()
+        blob, count = self._times_blob(column)
+        return decode_timestamps(blob, count)
+
+    def times_within(self, column: int, start_ms: int, end_ms: int) -> tuple[int, Int64s]:
+        """The timestamps of a column in [start, end], and how many are before them."""
+        blob, count = self._times_blob(column)
+        return decode_times_within(blob, count, start_ms, end_ms)
+
+    def _times_blob(self, column: int) -> tuple[bytes, int]:
+        place, length, crc, count = self._catalogue.columns[:_FIRST, column].tolist()
         blob = self._data[place : place + length]
         _check(self.path, "timestamps", blob, crc)
-        return decode_timestamps(blob)
+        return blob, count
 
     def run(self, series: int) -> Run:
         """The samples of a series."""
         return self.timestamps(self.column(series)), self.values(series)
 
-    def values(self, series: int) -> Float64s:
-        """The values of a series, beside the timestamps of its column."""
-        return decode_values(self.blob(series))
+    def count(self, series: int) -> int:
+        """How many samples (or points) the series has."""
+        return int(self._catalogue.columns[_COUNT, self._catalogue.column[0, series]])
+
+    def values(self, series: int, wanted: slice | None = None, field: int = 0) -> Float64s:
+        """The values of a field of a series beside the timestamps of its column, or some of them.
+
+        None at all where the series has nothing for the field.
+        """
+        blob = self.blob(series, field)
+        return decode_values(blob, self.count(series), wanted) if blob else _NO_VALUES
+
+    def read_values(
+        self, series: Int64s, lows: Int64s, counts: Int64s, into: Float64s, places: Int64s
+    ) -> None:
+        """Puts so many values of each series, from the low on, into the array at the places."""
+        catalogue = self._catalogue
+        data, path = self._data, self.path
+        columns = catalogue.column[0, series]
+        for begin, length, crc, count, low, wanted, place in zip(
+            catalogue.begins[series].tolist(),
+            catalogue.lengths[0, series].tolist(),
+            catalogue.crcs[0, series].tolist(),
+            catalogue.columns[_COUNT, columns].tolist(),
+            lows.tolist(),
+            counts.tolist(),
+            places.tolist(),
+            strict=True,
+        ):
+            blob = data[begin : begin + length]
+            _check(path, "values", blob, crc)
+            read_values(blob, count, slice(low, low + wanted), into[place : place + wanted])
 
     def blob(self, series: int, field: int = 0) -> bytes:
         """The encoded values of one field of a series."""

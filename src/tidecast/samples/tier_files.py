@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tidecast.samples.batch import Float64s
-from tidecast.samples.codec import as_decimals, decode_values, encode_values
 from tidecast.samples.merge import Range
 from tidecast.samples.points import Field, PointBatch, bucket_end, one_series
-from tidecast.samples.segment import Segment, SegmentMeta, SegmentWriter
+from tidecast.samples.segment import Segment, SegmentMeta
+from tidecast.samples.segment_writer import SegmentWriter
+from tidecast.samples.value_codec import as_decimals, encode_values
 from tidecast_collector.labels import Labels
 
 _TIMES = 2
@@ -49,7 +50,7 @@ class PointsWriter:
     def add(self, labels: Labels, points: PointBatch) -> None:
         """Adds a series with its points; one without any is left out."""
         if len(points.end_ms):
-            times = [points.first_ms, points.last_ms]
+            times = [self._segment.column(each) for each in (points.first_ms, points.last_ms)]
             self._segment.add_blobs(labels, times, _blobs(points.stats))
 
     def finish(self, meta: SegmentMeta) -> bool:
@@ -82,8 +83,10 @@ def read_points(
     nothing = np.broadcast_to(0.0, first_ms.shape)
     stats = [nothing] * len(Field)
     for field in fields:
-        blob = segment.blob(number, field)
-        stats[field] = decode_values(blob or segment.blob(number, _TWINS[field]))
+        values = segment.values(number, field=field)
+        if not len(values):
+            values = segment.values(number, field=_TWINS[field])
+        stats[field] = values
     return PointBatch(
         [()],
         np.array([0, len(first_ms)], dtype=np.int64),

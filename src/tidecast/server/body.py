@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from tidecast.server.problems import Problem
 
@@ -19,6 +20,22 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
             raise Problem(413, f"the body is larger than {limit_bytes} bytes")
         parts.append(part)
     return b"".join(parts)
+
+
+async def receive_body(receive: Receive, limit_bytes: int) -> bytes:
+    """The same of a request that has not been read yet; raises `ClientDisconnect` as well."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit_bytes:
+            raise Problem(413, f"the body is larger than {limit_bytes} bytes")
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts) if len(parts) > 1 else bytes(parts[0])
 
 
 async def read_json(request: Request, limit_bytes: int) -> dict[str, object]:

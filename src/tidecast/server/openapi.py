@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tidecast_collector
+from tidecast.server.openapi_availability import AVAILABILITY_PATHS, AVAILABILITY_SCHEMAS
+from tidecast.server.openapi_parts import COUNT, ID, NAME, NUMBER, NUMBERS, TEXT, TIME, Schema
+from tidecast.server.openapi_parts import list_of as _list
+from tidecast.server.openapi_parts import object_of as _object
+from tidecast.server.openapi_parts import operation as _operation
+from tidecast.server.openapi_parts import query as _query
+from tidecast.server.openapi_parts import ref as _ref
+from tidecast.server.openapi_policy import SCHEMAS as POLICY_SCHEMAS
+from tidecast.server.openapi_policy import policy_paths
+from tidecast.server.openapi_slos import SLO_PATHS, SLO_SCHEMAS
 
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-NUMBER: Schema = {"type": ["number", "null"]}
-NUMBERS: Schema = {"type": ["array", "null"], "items": NUMBER}
 STATES = ["over_now", "in_horizon", "beyond_horizon", "not_growing", "not_enough_data", "no_mark"]
 
 
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-COUNT: Schema = {"type": "integer"}
 TRACK = _object(
     held=COUNT, scored=COUNT, values=COUNT, coverage80=NUMBER, coverage95=NUMBER,
     unwidened_coverage80=NUMBER, mean_error_ratio=NUMBER, pinball_ratio=NUMBER,
@@ -143,41 +132,6 @@ SCHEMAS: dict[str, Schema] = {
     "BackupRequest": _object(name=TEXT),
     "Flag": {**_object(value={"type": "boolean"}), "required": ["value"]},
 }  # fmt: skip
-
-NAME: Schema = {"name": "name", "in": "path", "required": True, "schema": TEXT}
-ID: Schema = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
-
-
-def _query(name: str, *, required: bool = False, values: list[str] | None = None) -> Schema:
-    schema = {"type": "string", "enum": values} if values else TEXT
-    return {"name": name, "in": "query", "required": required, "schema": schema}
-
-
-def _json(schema: Schema) -> Schema:
-    return {"application/json": {"schema": schema}}
-
-
-def _operation(
-    summary: str,
-    answer: Schema,
-    parameters: list[Schema] | None = None,
-    body: str = "",
-) -> Schema:
-    operation: Schema = {
-        "summary": summary,
-        "responses": {
-            "200": {"description": summary, "content": _json(answer)},
-            "default": {
-                "description": "what was wrong",
-                "content": {"application/problem+json": {"schema": _ref("Problem")}},
-            },
-        },
-    }
-    if parameters:
-        operation["parameters"] = parameters
-    if body:
-        operation["requestBody"] = {"required": True, "content": _json(_ref(body))}
-    return operation
 
 
 def _paths() -> dict[str, Schema]:
@@ -307,9 +261,9 @@ def openapi_document() -> Schema:
         },
         "servers": [{"url": "/api/tidecast/v1"}],
         "security": [{}, {"token": []}],
-        "paths": _paths(),
+        "paths": {**_paths(), **AVAILABILITY_PATHS, **SLO_PATHS, **policy_paths()},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **AVAILABILITY_SCHEMAS, **SLO_SCHEMAS, **POLICY_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

@@ -11,7 +11,7 @@ import numpy as np
 import tidecast_collector
 from tidecast.journeys.examine_usage import Strange, reasons_of
 from tidecast.journeys.fast_path import FullIn
-from tidecast.journeys.forecast_fleet import definition_of, usage_query
+from tidecast.journeys.forecast_fleet import usage_query
 from tidecast.journeys.measure_usage import MeasuredUsage, measure
 from tidecast.journeys.usage_records import (
     HOUR_MS,
@@ -130,9 +130,10 @@ class Views:
         forecast: PublishedForecast | None,
         running: MeasuredUsage | None,
     ) -> ResourceOutlook:
-        definition = definition_of(self._app.definitions, key.resource)
+        definition = self._app.definitions.fitting(*key)
         times, values = history.of(definition.statistic)
-        limit, mark = history.limit, history.mark
+        limit = history.limit
+        mark = self._app.definitions.mark(*key, limit=limit, recorded=history.mark)
         provisional = _provisional(running, definition.statistic)
         if limit is None and running is not None:
             limit = _last(running.limit)

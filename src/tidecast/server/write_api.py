@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tidecast.clock import SystemClock
 from tidecast.journeys.ingest import Ingest, IngestReport
@@ -17,7 +18,7 @@ from tidecast.samples.compression import UNPACK
 from tidecast.samples.protocol import Samples, SamplesUnavailable
 from tidecast.samples.remote_write import DECODE, VERSION_1, BodyTooLarge, decode_body
 from tidecast.samples.write_request import WriteRequest
-from tidecast.server.body import read_body
+from tidecast.server.body import receive_body
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.problems import Problem
 from tidecast_collector.errors import InvalidInput
@@ -53,26 +54,29 @@ class WriteApi:
         self._threads = ThreadPoolExecutor(WRITE_THREADS, "write")
 
     def routes(self) -> list[Route]:
-        """The one route."""
-        return [Route("/api/v1/write", self.write, methods=["POST"])]
+        """The one route, an application of its own: bodies come by the thousand."""
+        return [Route("/api/v1/write", self, methods=["POST"])]
 
-    async def write(self, request: Request) -> Response:
-        """204 when everything was kept; 400 tells what never will be, 429 and 503 what may be."""
-        response = await self._write(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request.
+
+        204 when everything was kept; 400 tells what never will be, 429 and 503 what may be.
+        """
+        response = await self._write(scope["headers"], receive)
         if response.status_code >= 400:
             self._metrics.count_refused_write(response.status_code)
-        return response
+        await response(scope, receive, send)
 
-    async def _write(self, request: Request) -> Response:
+    async def _write(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Response:
         try:
-            headers = request.headers
-            form = _form(headers.get("content-type", ""), headers.get("content-encoding", "snappy"))
-            expected = _expected_bytes(request)
+            given = {name: value.decode("latin-1") for name, value in headers if name in _READ}
+            form = _form(given.get(b"content-type", ""), given.get(b"content-encoding", "snappy"))
+            expected = _expected_bytes(given.get(b"content-length", ""))
             if self._pending_bytes + expected > MAX_PENDING_BYTES:
                 raise Problem(429, "too many writes at once; send the samples again")
             self._pending_bytes += expected
             try:
-                body = await read_body(request, MAX_BODY_BYTES)
+                body = await receive_body(receive, MAX_BODY_BYTES)
                 decoded, report = await self._in_thread(body, form)
             finally:
                 self._pending_bytes -= expected
@@ -104,6 +108,7 @@ class WriteApi:
         return decoded, report
 
 
+_READ = (b"content-type", b"content-encoding", b"content-length")
 _RETRY = {429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}}
 
 
@@ -125,9 +130,8 @@ def _form(content_type: str, content_encoding: str) -> _Form:
     return _Form(proto, encoding)
 
 
-def _expected_bytes(request: Request) -> int:
+def _expected_bytes(length: str) -> int:
     """What the body takes at most, by its own word or by what is read of any."""
-    length = request.headers.get("content-length", "")
     return min(int(length), MAX_BODY_BYTES) if length.isdecimal() else MAX_BODY_BYTES
 
 
