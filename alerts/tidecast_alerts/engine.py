@@ -65,6 +65,18 @@ def _show_nowhere(samples: Sequence[VectorSample], ended: Sequence[Labels], at_m
     """For engines whose alerts are not asked for as series."""
 
 
+def check_group_names(groups: Sequence[RuleGroup]) -> None:
+    """Raises `InvalidRule` where two of the groups have one name."""
+    files: dict[str, str] = {}
+    for group in groups:
+        if group.name in files:
+            raise InvalidRule(
+                f"group {group.name!r} stands in {files[group.name]} and in {group.file}: "
+                "alerts are kept under the group's name, so rename one of them"
+            )
+        files[group.name] = group.file
+
+
 @dataclass
 class AlertEngine:
     """The rule groups of one server; what they found lives in the unit of work's repository.
@@ -87,14 +99,18 @@ class AlertEngine:
     _withdrawn: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        files: dict[str, str] = {}
-        for group in self.groups:
-            if group.name in files:
-                raise InvalidRule(
-                    f"group {group.name!r} stands in {files[group.name]} and in {group.file}: "
-                    "alerts are kept under the group's name, so rename one of them"
-                )
-            files[group.name] = group.file
+        check_group_names(self.groups)
+
+    def follow(self, groups: Sequence[RuleGroup]) -> None:
+        """Evaluates these groups from now on; the alerts of rules that are gone are withdrawn.
+
+        Raises `InvalidRule` where two have one name; all is as before then.
+        """
+        check_group_names(groups)
+        kept = {group.name for group in groups if group in self.groups}
+        self.groups = groups
+        self._status = {name: told for name, told in self._status.items() if name in kept}
+        self._withdrawn = False
 
     def evaluate_due(self, now_ms: int) -> Sequence[RuleGroup]:
         """Evaluates each group whose interval is due, at the interval's start; returns them.

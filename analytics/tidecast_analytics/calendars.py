@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrule, rruleset, rrulestr
 
@@ -106,6 +106,16 @@ def local_time(at_ms: int, zone: ZoneInfo) -> datetime:
     """What a clock in the zone shows at that time, without tzinfo."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
     return moment.astimezone(zone).replace(tzinfo=None)
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """The IANA time zone of this name; raises `ValueError`."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{name!r} is no IANA time zone; write it as in Europe/Berlin or UTC"
+        ) from error
 
 
 def _day_span(day: date, zone: ZoneInfo) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,13 @@ HORIZON_SECONDS = 24 * 3600.0
 _LEAST_SAMPLES = 4
 _BINS = 24
 _LEAST_SIGMAS = 3.0
+_LEAST_HALF = 6
+# A curve that goes on says less than a line does: its date is this much less certain.
+_BENT_SPREAD = 1.3
 # A quarter of the window must go on rising at no less than this share of the whole's pace.
 _RECENT_SHARE = 0.3
+# So much of the pace must be there without the jumps, or it is steps that rise.
+_LEAST_OF_STEPS = 0.5
 # What came before a late rise may span at most this share of the rise.
 _DWARFED = 0.5
 _NORMAL_90 = 1.2816
@@ -35,7 +41,8 @@ def full_in(times_ms: Int64s, values: Float64s, limit: float) -> tuple[float, fl
     (0, 0, 0) where it already is; None where less than 15 minutes are known, where nothing
     rises, or where P50 lies beyond 24 hours. A rise must show over the window and in its newest
     quarter, in its pairs and in its steps: a saw-tooth shows it in one of them only. A rise that
-    began within the window counts where it dwarfs what was before.
+    began within the window counts where it dwarfs what was before; one that levels off counts if
+    it would reach the limit at all, and one that gathers pace is full earlier than its line says.
     P90 may lie beyond the 24 hours, but not beyond a week.
     """
     seen = np.isfinite(values)
@@ -51,16 +58,33 @@ def full_in(times_ms: Int64s, values: Float64s, limit: float) -> tuple[float, fl
     seconds, usage = seconds[window], usage[window] / (size or 1.0)
     if usage.size < _LEAST_SAMPLES or -seconds[0] < LEAST_SECONDS:
         return None
-    pace = _newest_pace(*_binned(seconds, usage))
+    pace = _newest_pace(seconds, usage)
     if pace is None:
         return None
-    slope, error = pace
     room = limit / (size or 1.0) - float(usage[-1])
-    if room > slope * HORIZON_SECONDS:
+    likely = pace.seconds_to(room)
+    if likely > HORIZON_SECONDS:
         return None
-    latest = 7 * HORIZON_SECONDS
-    slowest = max(slope - _NORMAL_90 * error, room / latest)
-    return (room / (slope + _NORMAL_90 * error), room / slope, max(room / slowest, room / slope))
+    slowest = max(pace.slope - _NORMAL_90 * pace.error, room / (7 * HORIZON_SECONDS))
+    early = room / (pace.slope + _NORMAL_90 * pace.error)
+    spared = _BENT_SPREAD if pace.bend else 1.0
+    return (min(early, likely / spared), likely, max(room / slowest, likely * spared))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """A rise a second, its standard error, and the rate a second at which it grows (or fades)."""
+
+    slope: float
+    error: float
+    bend: float = 0.0
+
+    def seconds_to(self, room: float) -> float:
+        """When so much more is used; infinite where a fading rise never brings it."""
+        grown = room * self.bend / self.slope
+        if grown <= -1:
+            return math.inf
+        return room / self.slope if abs(grown) < 1e-9 else math.log1p(grown) / self.bend
 
 
 def _binned(seconds: Float64s, usage: Float64s) -> tuple[Float64s, float]:
@@ -75,31 +99,34 @@ def _binned(seconds: Float64s, usage: Float64s) -> tuple[Float64s, float]:
     return np.interp(middles, filled, medians), width
 
 
-def _newest_pace(levels: Float64s, width: float) -> tuple[float, float] | None:
+def _newest_pace(seconds: Float64s, usage: Float64s) -> _Pace | None:
     """The pace of the whole window; where there is none, that of a rise that began within it.
 
     A late rise counts only if it dwarfs whatever came before: a saw-tooth has been there before.
     """
-    for newest in (levels.size, levels.size // 2, levels.size // 4):
-        if newest < _LEAST_SAMPLES:
+    whole, _ = _binned(seconds, usage)
+    for part in (1, 2, 4):
+        newest = seconds >= seconds[0] / part
+        if newest.sum() < _LEAST_SAMPLES or -seconds[newest][0] < LEAST_SECONDS:
             return None
-        before, tail = levels[: levels.size - newest], levels[levels.size - newest :]
-        if before.size and np.ptp(before) > _DWARFED * (tail[-1] - before.max()):
+        before = whole[: whole.size - whole.size // part]
+        levels, width = _binned(seconds[newest], usage[newest])
+        if before.size and np.ptp(before) > _DWARFED * (levels[-1] - before.max()):
             continue
-        pace = _pace(tail, width)
+        pace = _pace(levels, width)
         if pace is not None:
             return pace
     return None
 
 
-def _pace(levels: Float64s, width: float) -> tuple[float, float] | None:
-    """The rise a second and its standard error, or None where there is no sustained rise."""
+def _pace(levels: Float64s, width: float) -> _Pace | None:
+    """The pace of levels `width` seconds apart, or None where there is no sustained rise."""
     row = levels[None, :]
     pairs = float(theil_sen(row)[0])
     steps = float(dejumped_slope(row)[0])
     quarter = max(levels.size // 4, 3)
     recent = float(theil_sen(row[:, -quarter:])[0])
-    if min(pairs, steps) <= 0 or recent < _RECENT_SHARE * pairs:
+    if pairs <= 0 or steps < _LEAST_OF_STEPS * pairs or recent < _RECENT_SHARE * pairs:
         return None
     rest = levels - pairs * np.arange(levels.size)
     error = float(spread(rest[None, :])[0]) * math.sqrt(12.0 / levels.size**3)
@@ -108,4 +135,32 @@ def _pace(levels: Float64s, width: float) -> tuple[float, float] | None:
     # The newest quarter may have another pace than the whole: both are possible.
     whole, newest = pairs / width, recent / width
     slope = 0.5 * (whole + newest)
-    return slope, math.hypot(error / width, 0.25 * slope, 0.5 * (newest - whole))
+    error = math.hypot(error / width, 0.25 * slope, 0.5 * (newest - whole))
+    bend = _lasting_bend(levels) / width
+    if bend == 0:
+        return _Pace(slope, error)
+    # The middle of the newest quarter lies an eighth of the window back.
+    now = newest * math.exp(bend * width * quarter / 2)
+    return _Pace(now, max(error, 0.25 * now), bend)
+
+
+def _lasting_bend(levels: Float64s) -> float:
+    """The bend that the whole and its newer half both show; 0 for an elbow, which one of them
+    does not."""
+    whole, newer = _bend(levels), _bend(levels[levels.size // 2 :])
+    return math.copysign(min(abs(whole), abs(newer)), whole) if whole * newer > 0 else 0.0
+
+
+def _bend(levels: Float64s) -> float:
+    """The rate a step at which the rise grows or fades between its halves; 0 where noise or a
+    straight line explains them."""
+    half = levels.size // 2
+    halves = np.stack((levels[:half], levels[-half:]))
+    first, second = (float(slope) for slope in theil_sen(halves))
+    rest = halves - np.array([[first], [second]]) * np.arange(half)
+    error = float(spread(rest).mean()) * math.sqrt(12.0 / half**3)
+    if half < _LEAST_HALF or min(first, second) <= 0:
+        return 0.0
+    if abs(second - first) <= _LEAST_SIGMAS * math.sqrt(2) * error:
+        return 0.0
+    return math.log(second / first) / (levels.size - half)

@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,6 @@ from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
-    HalfWidths,
     for_few_days,
     half_widths,
     with_changing_trend,
@@ -29,8 +29,8 @@ from tidecast_analytics.intervals import (
 from tidecast_analytics.kinds import Kind
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
+from tidecast_analytics.passages import first_passages
 from tidecast_analytics.portfolio import Choice, choose, plan
-from tidecast_analytics.remainders import unexplained
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.rows import Rows
 from tidecast_analytics.series import DAY_MS
@@ -49,7 +49,7 @@ _LEAST_PROBABILITY = 0.05
 # A trend that covers less than this share of the way to the mark by the horizon is none.
 _LEAST_PACE = 0.05
 # Series computed together: so many, and so many steps of their forecasts, fit into the cache.
-_CHUNK, _CHUNK_STEPS = 250, 160_000
+_CHUNK, _CHUNK_STEPS = 125, 160_000
 
 
 def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
@@ -100,14 +100,14 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     if planned is not None:
         widths = with_disagreement(widths, planned)
     rows = Rows(values, period, per_day)
-    blocks = unexplained(rows)
+    passages = first_passages(cases, values, choice, widths)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)[:, 0]
     growing = rises(rows.levels(_TREND_DAYS)[:, 0], _TREND_SIGMAS)
     return [
         _judged(
             case,
             _banded(case, choice, widths.around(choice.mean[row], row), row, test.steps),
-            passages=_passages(case, choice, widths, blocks, row),
+            passages=passages.get(row),
             growing=bool(growing[row]),
             rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
         )
@@ -161,21 +161,15 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
     inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
     mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
     unit = case.scale.reach * case.scale.size
-    weights = {
-        name: float(weight)
-        for name, weight in zip(choice.names, choice.weights[row], strict=True)
-        if weight > 0
-    }
+    weights = zip(choice.names, choice.weights[row].tolist(), strict=True)
+    errors = zip(choice.names, (choice.errors[row] * unit).tolist(), strict=False)
     backtest = Backtest(
         origins=choice.residuals.shape[1],
         steps=tested,
         mae=float(choice.mae[row]) * unit,
         naive_mae=float(choice.naive_mae[row]) * unit,
-        weights=dict(sorted(weights.items(), key=lambda item: -item[1])),
-        errors={
-            choice.names[at]: float(choice.errors[row, at]) * unit
-            for at in np.argsort(choice.errors[row], kind="stable")
-        },
+        weights={name: share for name, share in sorted(weights, key=_largest_first) if share > 0},
+        errors=dict(sorted(errors, key=itemgetter(1))),
     )
     step_ms = case.grid.step_ms
     return Outlook(
@@ -199,6 +193,10 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
     )
 
 
+def _largest_first(item: tuple[str, float]) -> float:
+    return -item[1]
+
+
 def _bounds(case: Case) -> tuple[float, float]:
     """What the resource can be at all: not negative if it never was, not above its limit."""
     seen = case.grid.values[case.grid.observed]
@@ -207,22 +205,6 @@ def _bounds(case: Case) -> tuple[float, float]:
     if limit is None or not np.isfinite(limit):
         return floor, sys.float_info.max
     return floor, max(float(limit), float(seen.max()))
-
-
-def _passages(
-    case: Case, choice: Choice, widths: HalfWidths, blocks: Float64s, row: int
-) -> npt.NDArray[np.int64] | None:
-    mark = case.mark
-    if mark is None or not case.enough:
-        return None
-    return crossing.first_passages(
-        choice.mean[row],
-        widths.of80[row],
-        widths.shape[row],
-        blocks[row],
-        case.scale.inner(mark),
-        case.run,
-    )
 
 
 def _judged(

@@ -2,8 +2,9 @@
 
 The size of the residuals is measured in bands of the horizon that widen with it; the residuals in
 units of that size give the quantiles (split conformal prediction, Vovk et al. 2005, with a
-normalised score). Few independent windows of the back-test widen the bands as Student's t does.
-Beyond what was back-tested they go on widening as they did within it.
+normalised score). They follow what the newest origins show. Few independent windows of the
+back-test widen the bands as Student's t does. Beyond what was back-tested they go on widening as
+they did within it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 _FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.4, 0.8
 # And by 1 + a / days: what few days show is not all that happens.
 _FEW_DAYS_80, _FEW_DAYS_95 = 0.3, 1.2
+# What the newest origins show counts by its square root, and within these bounds.
+_NEWEST_ORIGINS, _LATELY_BELIEVED, _LEAST_LATELY, _MOST_LATELY = 3, 0.5, 0.85, 1.5
 _SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16
 _YOUNG_DAYS = 28
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
@@ -97,7 +100,7 @@ def half_widths(residuals: Floats, horizon: int, windows: float) -> HalfWidths:
     q95 = _quantiles(score, min(0.95 * level, 1.0))
     steps = np.arange(1, horizon + 1)
     looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
-    wide = _extended(size, horizon)
+    wide = _extended(size, horizon) * _lately(residuals)[:, None]
     # A back-test almost without errors has no law of its own: then it is the normal one.
     shape = _quantiles(score, _SHAPE_LEVELS) / np.maximum(q80, _LEAST_SCORE)
     shape = np.where(q80 < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
@@ -121,6 +124,14 @@ def within_swings(widths: HalfWidths, values: Float64s, per_day: int) -> HalfWid
     return HalfWidths(
         of80, np.maximum(np.minimum(widths.of95, _SWINGS_95 * reach), of80), widths.shape
     )
+
+
+def _lately(residuals: Floats) -> Float64s:
+    """By how much errors have lately been larger, or smaller, than in the whole back-test."""
+    by_origin = np.abs(residuals).mean(axis=2, dtype=np.float64)
+    newest = by_origin[:, -_NEWEST_ORIGINS:].mean(axis=1)
+    ratio = (newest + 1e-9) / (by_origin.mean(axis=1) + 1e-9)
+    return np.asarray(np.clip(ratio**_LATELY_BELIEVED, _LEAST_LATELY, _MOST_LATELY))
 
 
 def _quantiles(ordered: Float64s, levels: npt.ArrayLike) -> Float64s:

@@ -1,8 +1,8 @@
 """Growth in rare jumps: on most days nothing, then an import, a release, a clean-up.
 
 No line and no level describes it, and what the last weeks hold says little about the next
-jump. What can be said are paths: the daily increments of the past, drawn again (bootstrap), half
-of the paths from the whole history and half from its newest quarter, at a pace that may change.
+jump. What can be said are paths: the daily increments of the past, drawn again (bootstrap) from
+the whole history or from a newest part of it, at a pace that may change.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ _SEED = 20_260_202
 # The median increment is at most this share of the mean one: 0.85 for normal noise.
 _MOST_TYPICAL = 0.2
 _LEAST_LASTING = 1.5
-_NEWEST_SHARE = 0.25
-# The pace of a path is that of the past times a log-normal factor: paces change.
-_PACE_MEDIAN, _PACE_SIGMA = 0.9, 0.9
+# Parts of the history that are drawn from, and how many of the paths draw from each.
+_PARTS = ((0.125, 0.15), (0.25, 0.10), (0.5, 0.30), (1.0, 0.45))
+# A path runs through its days faster or slower by a log-normal factor: paces change.
+_PACE_MEDIAN, _PACE_SIGMA, _FASTEST = 0.9, 0.6, 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """`newest` [paths] says who draws from the newest part, `pace` [paths] is the factor and
-    `place` [paths, horizon] in [0, 1) says which day of the past is drawn."""
+    """`part` [paths] is the share of the history a path draws from, `pace` [paths] how many of
+    its days pass in one, and `place` [paths, days] in [0, 1) which day of the past each is."""
 
-    newest: Bools
+    part: Float64s
     pace: Float64s
     place: Float64s
 
@@ -45,8 +46,12 @@ def _draws(horizon: int) -> _Draws:
     random = np.random.default_rng(_SEED)
     law = NormalDist()
     strata = np.array([law.inv_cdf((i + 0.5) / PATHS) for i in range(PATHS)])
-    pace = _PACE_MEDIAN * np.exp(_PACE_SIGMA * random.permutation(strata))
-    return _Draws(np.arange(PATHS) % 2 == 0, pace, random.random((PATHS, horizon)))
+    pace = np.minimum(_PACE_MEDIAN * np.exp(_PACE_SIGMA * random.permutation(strata)), _FASTEST)
+    until = np.cumsum([share for _, share in _PARTS])
+    which = np.searchsorted(until, (np.arange(PATHS) + 0.5) / PATHS)
+    part = np.array([part for part, _ in _PARTS])[which]
+    days = int(np.ceil(horizon * _FASTEST)) + 1
+    return _Draws(part, pace, random.random((PATHS, days)))
 
 
 def jumpy(days: Float64s) -> Bools:
@@ -69,11 +74,12 @@ def paths(days: Float64s, horizon: int) -> Float64s:
     """Paths of one daily history over `horizon` days, [PATHS, horizon]; the same every time."""
     chance = _draws(horizon)
     increments = np.diff(days)
-    newest = max(int(increments.size * _NEWEST_SHARE), LEAST_DAYS // 4)
-    known = np.where(chance.newest, newest, increments.size)[:, None]
+    known = np.maximum((increments.size * chance.part).astype(np.intp), LEAST_DAYS // 4)
+    known = np.minimum(known, increments.size)[:, None]
     place = increments.size - known + (chance.place * known).astype(np.intp)
-    steps: Float64s = increments[place] * chance.pace[:, None]
-    return np.asarray(days[-1] + steps.cumsum(axis=1))
+    passed = np.pad(increments[place].cumsum(axis=1), ((0, 0), (1, 0)))
+    when = np.rint(np.arange(1, horizon + 1) * chance.pace[:, None]).astype(np.intp)
+    return np.asarray(days[-1] + np.take_along_axis(passed, when, axis=1))
 
 
 def typical(days: Float64s, horizon: int) -> Float64s:

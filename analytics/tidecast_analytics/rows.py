@@ -17,11 +17,13 @@ from tidecast_analytics.robust import middle
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
 
 # Older days count less in a profile: half after two weeks of days, after four weeks of weeks.
 _DAY_HALF_LIFE, _WEEK_HALF_LIFE = 14.0, 4.0
 _NOW_HALF_LIFE = 3.0
-_MOST_USUAL = 5.0
+# An incident stands out of the week before by so many usual differences of the last days.
+_MOST_USUAL, _USUAL_DAYS = 5.0, 28
 _LONG_DAYS = 365
 # A history of less than a week has a level every six hours, of the day before.
 _EARLY_WEEK_DAYS, _EARLY_SPACING = 7, 6
@@ -60,6 +62,13 @@ class Rows:
     def __post_init__(self) -> None:
         if not self.ends:
             object.__setattr__(self, "ends", (self.values.shape[1],))
+
+    def some(self, which: Bools) -> Rows:
+        """Some of the series, with what was already worked out for all of them."""
+        rows = Rows(self.values[which], self.period, self.per_day, self.ends)
+        for name in ("_sums", "day_profile", "week_profile"):
+            rows.__dict__[name] = getattr(self, name)[which]
+        return rows
 
     @property
     def week(self) -> int:
@@ -133,12 +142,21 @@ class Rows:
 
     def slope(self, estimate: Callable[[Floats], Floats], days: int = _LONG_DAYS) -> Floats:
         """`estimate` over the levels of the last `days`, per step, [series, origins]."""
+        known = self._slopes.get((estimate, days))
+        if known is not None:
+            return known
         found = np.empty((self.values.shape[0], len(self.ends)), self.values.dtype)
         for which, levels in self.levels_by_length(days):
             series, origins, points = levels.shape
             slopes = estimate(levels.reshape(series * origins, points))
             found[:, which] = slopes.reshape(series, origins)
-        return found / self._spacing_steps
+        self._slopes[estimate, days] = found / self._spacing_steps
+        return self._slopes[estimate, days]
+
+    @cached_property
+    def _slopes(self) -> dict[tuple[Callable[[Floats], Floats], int], Floats]:
+        """The slopes worked out so far."""
+        return {}
 
     @cached_property
     def day_profile(self) -> Floats:
@@ -234,7 +252,7 @@ class Rows:
         day = self.per_day
         if day == 1 or self.least_steps < 2 * day:
             return self.values
-        known = self.values[:, : self.least_steps]
+        known = self.values[:, : self.least_steps][:, -_USUAL_DAYS * day :].astype(np.float32)
         usual = _MOST_USUAL * middle(np.abs(known[:, day:] - known[:, :-day]))[:, None]
         low, high = self.values[:, :-day].copy(), self.values[:, :-day].copy()
         for back in range(2, 8):
@@ -266,6 +284,6 @@ class Rows:
             yield (
                 which,
                 known,
-                folded.reshape(-1, count, period),
+                folded.reshape(values.shape[0], count, period),
                 weights.astype(self.values.dtype),
             )

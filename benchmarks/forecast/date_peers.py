@@ -1,13 +1,12 @@
 """When the peers say that a mark is crossed: on daily peaks, each by the quantiles of its interval.
 
-statsforecast lives in an environment of its own (TIDECAST_PEERS, or ../peers beside the project or
-above it). What it said once of the same values is kept in `benchmarks/.cache`, by their content.
+statsforecast lives in an environment of its own (`peer_cache`). What it said once of the same
+values is kept in `benchmarks/.cache`, by their content.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.forecast.peer_cache import python
 from benchmarks.forecast.peers import Dates, predict_linear
 
 Float64s = npt.NDArray[np.float64]
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "benchmarks" / ".cache"
-MODELS = ("AutoETS", "AutoETS, week", "AutoARIMA", "DOT", "DOT, week", "Holt", "drift")
+MODELS = ("AutoETS", "AutoARIMA", "DOT", "Holt", "drift")
 LINES = (7, 30)
 _BATCH = 400
 
@@ -70,23 +70,15 @@ def _compute(name: str, todo: Sequence[tuple[Path, Float64s]], days: int) -> Non
     asked: dict[str, Float64s | list[str] | int] = {"names": [name] * len(todo)}
     for at, (_, row) in enumerate(todo):
         asked |= {f"y{at}": row, f"h{at}": days}
+    interpreter = python()
+    if interpreter is None:
+        sys.exit("no environment of the peers: run benchmarks/forecast/peer_environment.sh first")
     script = Path(__file__).with_name("statsforecast_paths.py")
     with tempfile.TemporaryDirectory() as folder:
         inside, outside = Path(folder, "in.npz"), Path(folder, "out.npz")
         np.savez(inside, **asked)  # type: ignore[arg-type]
-        subprocess.run([_python(), script, inside, outside], check=True)
+        subprocess.run([interpreter, script, inside, outside], check=True)
         made = np.load(outside)
         for at, (file, _) in enumerate(todo):
             file.parent.mkdir(parents=True, exist_ok=True)
             np.save(file, made[f"p{at}"].astype(np.float32))
-
-
-def _python() -> Path:
-    given = os.environ.get("TIDECAST_PEERS")
-    beside = [parent / "peers" for parent in (ROOT.parent, ROOT.parent.parent)]
-    places = [Path(given)] if given else beside
-    for place in places:
-        if (place / "bin" / "python").exists():
-            return place / "bin" / "python"
-    looked = ", ".join(map(str, places))
-    sys.exit(f"no statsforecast in {looked}: see benchmarks/README.md, or give --no-peers")

@@ -1,11 +1,12 @@
 """How good hourly forecasts are, beside what others do with the same series.
 
-python benchmarks/forecast/hours.py [--test | --sealed] [--no-peers] [--seconds 60] [--set m4 ...]
+python benchmarks/forecast/hours.py [--test | --sealed] [--peers DOT ...] [--seconds 60]
+    [--set m4 ...]
 
 Validation windows are measured unless --test or --sealed is given; write such a look into LOOKS.md.
 Sealed is a fifth of the series of each set, by the hash of its name: they are in no other windows.
-Each slow peer has --seconds for a set, on a seeded sample of it. A run over all sets writes its
-figures into benchmarks/results/forecast-hours.json.
+Each slow peer (all, or those of --peers) has --seconds for a set, on a seeded sample of it. A run
+over all sets writes its figures into benchmarks/results/forecast-hours.json.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> None:
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--test", action="store_true", help="open the test parts")
     parts.add_argument("--sealed", action="store_true", help="open the sealed fifths")
-    parser.add_argument("--no-peers", action="store_true", help="the naive methods only")
+    parser.add_argument("--peers", nargs="*", choices=SLOW, default=list(SLOW), metavar="NAME")
     parser.add_argument("--seconds", type=float, default=60, help="for a slow peer on a set")
     parser.add_argument("--set", nargs="+", help="measure these only, and write no file")
     given = parser.parse_args()
@@ -125,10 +126,8 @@ def measure(
     said = {peer: [of(w.known, horizon) for w in windows] for peer, of in QUICK.items()}
     relative = {peer: owa(windows, made, naive) for peer, made in said.items()}
     figures: Figures = {"windows": len(windows), "tidecast": owa(windows, ours, naive)}
-    if not given.no_peers:
-        for peer, most in SLOW.items():
-            if name.startswith("made") and peer not in JUDGES:
-                continue
+    for peer, most in SLOW.items():
+        if peer in given.peers and (peer in JUDGES or not name.startswith("made")):
             relative |= _slow(peer, most, windows, ours, naive, given.seconds, figures)
     best = min(relative[judge] for judge in JUDGES if judge in relative)
     figures["to the best of naive 24, 168 and DOT"] = round(owa(windows, ours, naive) / best, 3)

@@ -1,9 +1,10 @@
 """How good the dates of crossings are, beside what others say of the same series.
 
-python benchmarks/forecast/run.py [--test] [--part families|growth] [--no-peers]
+python benchmarks/forecast/run.py [--test | --sealed] [--part families|growth] [--no-peers]
 
-Without --test everything is measured on validation windows. With it the test parts are opened:
-write that look into LOOKS.md. A full run writes its figures into benchmarks/results/forecast.json.
+Validation windows are measured unless --test or --sealed (a fifth of the real series, by their
+names, and made ones of their own) is given: write such a look into LOOKS.md. A full run writes its
+figures into benchmarks/results/forecast.json.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from benchmarks.forecast import (  # noqa: E402
     peers,
     scores,
 )
+from benchmarks.forecast.hours import sealed  # noqa: E402
 
 from tidecast_analytics.forecasting import forecast  # noqa: E402
 from tidecast_analytics.outlook import History, Outlook  # noqa: E402
@@ -39,24 +41,27 @@ from tidecast_analytics.series import DAY_MS  # noqa: E402
 Figures = dict[str, object]
 Dates = peers.Dates
 
-VALIDATION_SEED, TEST_SEED = 1, 2
+SEEDS = {"validation": 1, "test": 2, "sealed": 3}
 FAMILY_EACH = 24
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--test", action="store_true", help="open the test parts")
+    opened = parser.add_mutually_exclusive_group()
+    opened.add_argument("--test", action="store_true", help="open the test parts")
+    opened.add_argument("--sealed", action="store_true", help="open the sealed fifth")
     parser.add_argument("--part", choices=PARTS, help="measure this only, and write no file")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     arguments = parser.parse_args()
+    windows = "test" if arguments.test else "sealed" if arguments.sealed else "validation"
     figures: Figures = {}
     for name in [arguments.part] if arguments.part else PARTS:
         began = time.process_time()
-        figures[name] = PARTS[name](arguments.test, not arguments.no_peers)
+        figures[name] = PARTS[name](windows, not arguments.no_peers)
         print(f"\n{name} ({time.process_time() - began:.0f} s CPU)")
         print(json.dumps(figures[name], indent=1))
     if arguments.part is None:
-        write(figures, "test" if arguments.test else "validation")
+        write(figures, windows)
 
 
 def write(figures: Figures, windows: str) -> None:
@@ -83,20 +88,21 @@ def _bands(
     return {name: round(float(np.mean(of)), 3) for name, of in figures.items()}
 
 
-def made_families(test: bool, with_peers: bool) -> Figures:
+def made_families(windows: str, with_peers: bool) -> Figures:
     """Crossing dates of seeded families over 90 days, in all and by family."""
-    seed = TEST_SEED if test else VALIDATION_SEED
+    seed = SEEDS[windows]
     resources = families.made(FAMILY_EACH, seed) + families.more_made(FAMILY_EACH, seed)
     return _crossings(crossings.family_cases(resources), with_peers)
 
 
-def growth(test: bool, with_peers: bool) -> Figures:
+def growth(windows: str, with_peers: bool) -> Figures:
     """Real storage growth, 460 days known: bands over 90 days, crossings over 180."""
-    windows = datasets.growth(test)
-    ahead = [datasets.Window(w.series, w.known, w.hidden[:90]) for w in windows]
+    every = datasets.growth(windows != "validation")
+    some = [w for w in every if sealed(w.series) == (windows == "sealed")]
+    ahead = [datasets.Window(w.series, w.known, w.hidden[:90]) for w in some]
     outlooks = forecast([history(w.known, DAY_MS) for w in ahead], 90 * DAY_MS)
     paces = [float(np.ptp(w.known)) / w.known.size or 1.0 for w in ahead]
-    figures = _crossings(crossings.growth_cases(windows), with_peers)
+    figures = _crossings(crossings.growth_cases(some), with_peers)
     return {"bands": _bands(ahead, outlooks, paces), **figures}
 
 
@@ -136,7 +142,7 @@ def _dates(outlook: Outlook, per_day: int) -> Dates:
     return (days(outlook.p10_ms), days(outlook.p50_ms), days(outlook.p90_ms))
 
 
-PARTS: Mapping[str, Callable[[bool, bool], Figures]] = {
+PARTS: Mapping[str, Callable[[str, bool], Figures]] = {
     "growth": growth,
     "families": made_families,
 }

@@ -22,10 +22,8 @@ from statsforecast.models import (
 
 MODELS = {
     "AutoETS": lambda: AutoETS(season_length=1),
-    "AutoETS, week": lambda: AutoETS(season_length=7),
     "AutoARIMA": lambda: AutoARIMA(season_length=1),
     "DOT": lambda: DynamicOptimizedTheta(season_length=1),
-    "DOT, week": lambda: DynamicOptimizedTheta(season_length=7),
     "Holt": Holt,
     "drift": RandomWalkWithDrift,
 }

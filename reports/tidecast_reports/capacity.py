@@ -97,6 +97,10 @@ class ResourceOutlook:
     track: TrackRecord | None = None
     """How its past forecasts fared; None before the first was scored."""
     findings: Sequence[Finding] = ()
+    anomalies_ms: Sequence[int] = ()
+    """When it was strangest, of the last four weeks."""
+    shifts_ms: Sequence[int] = ()
+    """When its level went up for good."""
     """What is wrong with its history, the gravest first."""
 
     @property

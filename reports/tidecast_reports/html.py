@@ -26,7 +26,7 @@ def capacity_html(report: CapacityReport) -> str:
             report=report,
             ranked=ranked,
             counts=[(state, counts[state]) for state in STATE_NAMES if counts[state]],
-            style=_style(),
+            style=report_style(),
         )
     )
 
@@ -37,6 +37,7 @@ def _environment() -> Environment:
 
 
 @cache
-def _style() -> Markup:
+def report_style() -> Markup:
+    """The style sheet that reports carry inside."""
     sheet = files("tidecast_reports") / "static" / "base.css"
     return Markup(sheet.read_text(encoding="utf-8"))  # noqa: S704 - our own file

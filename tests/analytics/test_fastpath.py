@@ -62,6 +62,60 @@ def test_noise_alone_hardly_ever_cries_wolf():
     assert sum(answer is not None and any(answer) for answer in cried) <= 4
 
 
+def cries(usages, limit=100.0):
+    return sum(full_in(MINUTES, usage, limit) is not None for usage in usages)
+
+
+def test_steps_in_noise_hardly_ever_cry_wolf():
+    rng = np.random.default_rng(2)
+    at = np.arange(MINUTES.size)
+    noise = rng.normal(0, 1, (60, MINUTES.size))
+    one = [50 + 10 * (at > rng.integers(20, 350)) + row for row in noise]
+    two = [step + 8 * (at > rng.integers(20, 350)) for step in one]
+    assert cries(one) <= 3
+    assert cries(two) <= 4
+
+
+def test_saw_teeth_and_clean_ups_hardly_ever_cry_wolf():
+    rng = np.random.default_rng(3)
+    at = np.arange(MINUTES.size)
+    saws = [40 + 25 * ((at + rng.integers(400)) % period) / period for period in range(20, 180, 4)]
+    cleaned = [70 + 0.03 * at - 20 * (at > rng.integers(200, 355)) for _ in range(40)]
+    assert cries(saws) <= 2
+    assert cries(cleaned) <= 1
+
+
+def test_leaks_of_any_pace_are_seen_in_noise():
+    rng = np.random.default_rng(4)
+    minutes = MINUTES / 60_000
+    held = 0
+    for hours in np.linspace(0.5, 20, 40):
+        now = rng.uniform(50, 95)
+        pace = (100 - now) / (60 * hours)
+        usage = np.maximum(now + pace * minutes, 0) + rng.normal(0, 0.2, MINUTES.size)
+        early, likely, late = full_in(MINUTES, usage, 100.0)
+        assert likely == pytest.approx(3600 * hours, rel=0.4)
+        held += early <= 3600 * hours <= late
+    assert held >= 32
+
+
+def test_what_gathers_pace_is_full_earlier_than_its_line_says():
+    # It doubles every two hours: 90 is 10 + 80, and full is 10 + 90 after log2(90 / 80) of them.
+    usage = 10 + 80 * np.exp2(MINUTES / 7_200_000)
+    early, likely, late = full_in(MINUTES, usage, 100.0)
+    truth = 7200 * np.log2(90 / 80)
+    assert likely == pytest.approx(truth, rel=0.15)
+    assert early <= truth <= late
+
+
+def test_what_levels_off_below_its_limit_is_not_full():
+    # Towards 80, halving what is left every three hours: 65 now.
+    usage = 80 - 60 * np.exp2(-(MINUTES - MINUTES[0]) / 10_800_000)
+    assert full_in(MINUTES, usage, 100.0) is None
+    _, likely, _ = full_in(MINUTES, usage, 70.0)
+    assert likely == pytest.approx(10_800 * np.log2(15 / 10), rel=0.2)
+
+
 def test_fifteen_minutes_are_needed():
     usage = 50 + 0.5 * np.arange(MINUTES.size)
     assert full_in(MINUTES[-10:], usage[-10:], 300.0) is None

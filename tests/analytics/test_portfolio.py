@@ -5,6 +5,7 @@ import pytest
 
 from tidecast_analytics.intervals import (
     SHAPE_AT,
+    for_few_days,
     half_widths,
     with_changing_trend,
     with_disagreement,
@@ -182,3 +183,28 @@ def test_a_long_history_is_believed_in_what_its_back_test_shows():
     values = np.random.default_rng(9).normal(size=(3, 120 * 24))
     widths = half_widths(np.random.default_rng(10).normal(0, 1, (3, 8, 200)), 400, 1800)
     assert within_swings(widths, values, 24).of95 == pytest.approx(widths.of95)
+
+
+def test_bands_follow_what_the_newest_origins_show():
+    lately, once = np.ones((2, 1, 8, 100))
+    lately[:, -3:], once[:, :3] = 2.0, 2.0
+    # The newest three say 2 or 1, all together 11 / 8 in both: the square root of 2 between them.
+    ratio = half_widths(lately, 100, 900).of80 / half_widths(once, 100, 900).of80
+    assert ratio == pytest.approx(np.full((1, 100), np.sqrt(2)))
+
+
+def test_few_days_are_believed_less():
+    widths = half_widths(np.random.default_rng(6).normal(0, 1, (1, 8, 10)), 10, 80)
+    short = for_few_days(widths, 6)
+    # 1.2 / 6 more in 95 %, 0.3 / 6 more in 80 %.
+    assert short.of95 == pytest.approx(1.2 * widths.of95)
+    assert short.of80 == pytest.approx(1.05 * widths.of80)
+
+
+def test_some_of_the_rows_forecast_as_they_do_alone():
+    values = np.random.default_rng(7).normal(0, 0.3, (4, 600))
+    which = np.array([False, True, False, True])
+    for member in HOURLY.values():
+        some = member.forecast(Rows(values, 24, 24).some(which), 48)
+        alone = member.forecast(Rows(values[which], 24, 24), 48)
+        assert some == pytest.approx(alone, abs=1e-9), member.name

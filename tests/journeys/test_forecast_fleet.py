@@ -21,6 +21,7 @@ from tidecast.journeys.forecast_fleet import (
     usage_query,
 )
 from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
+from tidecast.policy.resources import Resources
 from tidecast.promql.engine import Engine
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.memory import MemorySamples
@@ -60,7 +61,7 @@ def fleet(records: Records, *usages: UsageRecords) -> Fleet:
                 for each in usages
             ]
         )
-    return Fleet(samples, records, {"thing": defined(item="mountpoint")})
+    return Fleet(samples, records, Resources({"thing": defined(item="mountpoint")}))
 
 
 def latest(records: Records) -> dict[str, PublishedForecast]:
@@ -73,7 +74,7 @@ def test_a_disk_that_fills_in_a_straight_line_is_full_on_the_calculated_day(
     records: Records,
 ) -> None:
     # 50 now, one a day more, the mark at 90: reached 40 days after H0.
-    assert forecast_fleet(fleet(records, filling()), H0 + 60_000, HORIZON_MS) == 1
+    assert forecast_fleet(fleet(records, filling(days=60)), H0 + 60_000, HORIZON_MS) == 1
     (found,) = latest(records).values()
     assert found.state == OutlookState.IN_HORIZON
     assert found.p10_ms is not None and found.p50_ms is not None and found.p90_ms is not None

@@ -19,6 +19,7 @@ from tidecast.journeys.import_history import (
     with_default_marks,
 )
 from tidecast.journeys.usage_records import ResourceKey, read_usage
+from tidecast.policy.resources import Resources
 from tidecast.samples.memory import MemorySamples
 from tidecast_collector.errors import InvalidInput
 
@@ -57,7 +58,7 @@ def test_marks_that_are_missing_are_the_policys_share_of_the_limit() -> None:
     document = copy.deepcopy(GOOD)
     document["series"][0]["mark"] = [None, 12]
     records = parse_usage_import(document).records
-    pool, custom = with_default_marks(records, {"thing": defined(mark_ratio=0.8)})
+    pool, custom = with_default_marks(records, Resources({"thing": defined(mark_ratio=0.8)}))
     assert pool.mark.tolist() == [8, 12]  # 0.8 * 10; the second was given
     assert custom is records[1], "no policy, no mark"
 

@@ -18,7 +18,7 @@ from tests.journeys.support import (
 
 from tidecast.journeys.measure_usage import measure, usage_records
 from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
-from tidecast.policy.resources import ResourceDefinition
+from tidecast.policy.resources import ResourceDefinition, Resources
 from tidecast.promql.engine import Engine
 from tidecast.samples.memory import MemorySamples
 
@@ -28,7 +28,7 @@ def recorded(
 ) -> dict[ResourceKey, UsageRecords]:
     """The records of these hours; each resource in one run of hours."""
     wanted = definition or defined()
-    runs = usage_records(Engine(samples), {wanted.name: wanted}, hours)
+    runs = usage_records(Engine(samples), Resources({wanted.name: wanted}), hours)
     return {each.key: each for run in runs for each in run}
 
 
@@ -141,7 +141,9 @@ def test_hours_are_computed_in_runs_of_a_day_at_the_most() -> None:
     samples = store(series("used", [(H0 + i * HOUR_MS, float(i)) for i in range(60)]))
     hours = [H0 + i * HOUR_MS for i in (*range(30), 40, 41)]
     definition = defined(limit=100.0)
-    runs = list(usage_records(Engine(samples), {"thing": definition}, [*hours[::-1], hours[0]]))
+    runs = list(
+        usage_records(Engine(samples), Resources({"thing": definition}), [*hours[::-1], hours[0]])
+    )
     assert [len(run[0].hours_ms) for run in runs] == [24, 6, 2]
     assert [h for run in runs for h in run[0].hours_ms.tolist()] == hours
     assert [v for run in runs for v in run[0].max.tolist()] == [*range(30), 40, 41]

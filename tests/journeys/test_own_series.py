@@ -20,7 +20,12 @@ from tidecast.records import PublishedForecast
 
 DAY_MS = 24 * HOUR_MS
 NOW = H0
-LEAD = {"filesystem": 14 * 86_400}
+
+
+def lead(host: str, resource: str, item: str) -> int:
+    return 14 * 86_400 if resource == "filesystem" else 0
+
+
 NO_STEPS = np.empty(0)
 
 
@@ -47,7 +52,7 @@ def told(points: object) -> dict[str, float]:
 
 
 def of(each: PublishedForecast, now: int = NOW) -> dict[str, float]:
-    return told(forecast_points([each], LEAD, now))
+    return told(forecast_points([each], lead, now))
 
 
 def test_in_the_horizon_by_hand() -> None:
@@ -104,7 +109,7 @@ def test_time_goes_on_between_forecasts_and_never_below_zero() -> None:
 
 
 def test_a_resource_without_a_lead_time_tells_none() -> None:
-    found = told(forecast_points([published("over_now", resource="custom")], LEAD, NOW))
+    found = told(forecast_points([published("over_now", resource="custom")], lead, NOW))
     assert "lead_time_seconds" not in found
     assert "mark_within_lead_time" not in found
 
@@ -137,7 +142,7 @@ def test_hosts_and_incidents() -> None:
 def test_as_a_batch_they_stand_at_one_time_with_canonical_labels_and_a_help_text() -> None:
     points: list[Point] = [
         *host_points({"web-1": NOW}),
-        *forecast_points([published("over_now", item="")], LEAD, NOW),
+        *forecast_points([published("over_now", item="")], lead, NOW),
         *fast_path_points({ResourceKey("web-1", "memory"): None}),
         *incident_points({"open": 1}),
     ]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.journeys.support import H0, HOUR_MS
 
+from tidecast.journeys import track_records
 from tidecast.journeys.own_series import track_points
 from tidecast.journeys.score_forecasts import (
     ROWS_KEPT_MS,
@@ -137,6 +138,20 @@ def test_the_track_record_and_what_calibration_learns(records: Records) -> None:
     names = {name for name, _, _ in track_points(tracks, [KEY, ResourceKey("new", "cpu")])}
     assert "tidecast_forecast_coverage_ratio" in names
     assert "tidecast_forecast_held" in names
+
+
+def test_tracks_are_the_same_in_parts(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [replace(said(T0 + i * DAY_MS), item=f"/{i % 3}") for i in range(12)]
+    published(records, *others)
+    samples = came(50.5)
+    for i in range(3):
+        key = ResourceKey(KEY.host, KEY.resource, f"/{i}")
+        samples.append(came(50.2 + i, key).select((), 0, 2**60))
+    assert score_forecasts(samples, records, T0 + 20 * DAY_MS) == 24
+    whole = read_tracks(records, T0 + 20 * DAY_MS)
+    monkeypatch.setattr(track_records, "_AT_ONCE", 5)
+    assert read_tracks(records, T0 + 20 * DAY_MS) == whole
+    assert whole.fleet.scored == 12
 
 
 def test_alarms_are_counted_once_by_their_longest_lead(records: Records) -> None:

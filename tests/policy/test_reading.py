@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tidecast.policy.elements import elements
 from tidecast.policy.model import (
     ContractKind,
     CreditTier,
@@ -19,7 +20,6 @@ from tidecast.policy.model import (
     SourceView,
 )
 from tidecast.policy.reading import read_directory, read_policy
-from tidecast.policy.references import serving
 from tidecast_analytics.availability import Category, CountedAs
 from tidecast_analytics.calendars import ALWAYS, Event, WeeklyHours
 from tidecast_analytics.structure import Component, k_of_n, parallel, series, weighted
@@ -160,10 +160,10 @@ def test_everything_is_read() -> None:
     assert policy.roles[0].involved[Involvement.ACCOUNTABLE] == ("ann",)
     assert [(d.format, d.place.line) for d in policy.documents] == [("openslo", 78), ("rules", 81)]
     assert policy.documents[1].text.count("\n") == 81
-    assert [what for _, what, _ in serving(policy)] == [
+    assert [str(one) for one in elements(policy) if one.serves] == [
         "calendar office",
         "service shop",
-        "mark filesystem db-*:/var 0.8",
+        "mark filesystem db-*:/var",
     ]
 
 

@@ -35,6 +35,9 @@ def test_loopback_is_what_the_machine_alone_can_reach(name: str, expected: bool)
     [
         ("POST", "/api/v1/write", Scope.INGEST),
         ("POST", "/api/tidecast/v1/usage", Scope.INGEST),
+        ("POST", "/api/tidecast/v1/observations", Scope.INGEST),
+        ("GET", "/api/tidecast/v1/observations", Scope.READ),
+        ("POST", "/api/tidecast/v1/classifications", Scope.OPERATE),
         ("GET", "/api/v1/query", Scope.READ),
         ("POST", "/api/v1/query_range", Scope.READ),
         ("GET", "/api/tidecast/v1/backups/monday", Scope.OPERATE),

@@ -20,7 +20,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("forecasts")) as running:
         send(running, "POST", "/usage", {"source": "csv:test", "series": [*histories()]})
         eventually(lambda: len(resources(running)) == 3, 60, "all are forecast")
+        eventually(lambda: explained(running), 180, "statsmodels is loaded")
         yield running
+
+
+def explained(server: Server) -> bool:
+    """Whether the worker has taken a history apart; on a busy machine its imports take long."""
+    try:
+        return bool(server.json(f"{PREFIX}/forecasts/explain?{address('waves')}"))
+    except TimeoutError:
+        return False
 
 
 def histories() -> Iterator[dict[str, Any]]:

@@ -15,8 +15,15 @@ from openapi_spec_validator import validate
 from tests.scenario.driver import Server, eventually, now_ms, series
 from tests.server.asking import JSON, raw, send
 
+from tidecast.server.anomaly_api import AnomalyApi
+from tidecast.server.assess_api import AssessApi
+from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
+from tidecast.server.policy_api import PolicyApi
+from tidecast.server.sla_api import SlaApi
+from tidecast.server.slo_api import SloApi
 from tidecast.server.tidecast_api import TidecastApi
 
 HOUR_MS = 3_600_000
@@ -83,6 +90,13 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *TidecastApi(nothing, nothing, nothing).routes(),
             *BackupApi(nothing).routes(),
             *ForecastApi(nothing, nothing).routes(),
+            *SlaApi(nothing).routes(),
+            *SloApi(nothing).routes(),
+            *PolicyApi(nothing).routes(),
+            *AssessApi(nothing, nothing).routes(),
+            *ConfigurationApi(nothing).routes(),
+            *AvailabilityApi(nothing, nothing).routes(),
+            *AnomalyApi(nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

@@ -18,9 +18,11 @@ from starlette.routing import Route
 sys.path.insert(0, str(Path(__file__).parent))
 
 from preview_fleet import PreviewData, first_day
+from preview_services import PreviewServices
 
 from tidecast.web.rendering import error_page
 from tidecast.web.routes import page_routes
+from tidecast.web.services import ServicePages
 
 LABELS = {
     "mode": ("user", "system", "iowait"),
@@ -48,6 +50,7 @@ NAMES = {"filesystem": "mountpoint", "disk": "device", "network": "device", "mod
 def preview_app(data: PreviewData) -> Starlette:
     """The pages, and just enough of the query API for their live charts."""
     routes = [Route("/api/v1/query_range", query_range), *page_routes(data)]
+    routes += ServicePages(data, PreviewServices()).routes()
     return Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found})
 
 

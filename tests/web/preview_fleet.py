@@ -16,6 +16,7 @@ from tidecast_alerts.model import (
     SignalState,
     TimelineEntry,
 )
+from tidecast_analytics.sanity import Finding, Severity
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import make_labels
 from tidecast_reports.capacity import (
@@ -150,6 +151,16 @@ def fleet() -> list[ResourceOutlook]:
                 reasons=growing,
             ),
             track=TrackRecord(10, 10),
+            findings=(
+                Finding(
+                    "gap",
+                    Severity.NOTE,
+                    NOW_MS - 40 * DAY_MS,
+                    NOW_MS - 39 * DAY_MS,
+                    "0.8% of it is missing; the longest gap lasts 24 hours.",
+                    "Import what is missing (tidecast import), or live with wider bands.",
+                ),
+            ),
         ),
         replace(filling, track=TrackRecord(8, 9)),
         outlook(
@@ -403,6 +414,14 @@ def incident_views() -> list[IncidentView]:
     ]
 
 
+def past_band(at_ms: int, level: float) -> Band:
+    """What was said then: a little less growth than came, and by days."""
+    days = np.arange(1, HORIZON_DAYS + 1)
+    mean, width = (level + 0.0021 * days) * 50 * GIB, 0.008 * np.sqrt(days) * 50 * GIB
+    times = at_ms + days.astype(np.int64) * DAY_MS
+    return Band(times, mean, mean - width, mean + width, mean - 2 * width, mean + 2 * width)
+
+
 def ledger() -> list[PastForecast]:
     """A year's quarterly forecasts, one of them wrong, the newest yet to be scored."""
     rows = [
@@ -427,6 +446,9 @@ def ledger() -> list[PastForecast]:
                 "damped trend with weekly season",
                 at_ms + 26 * DAY_MS if number == 1 else None,
                 number != 2,
+                30,
+                0.83 if number != 2 else 0.41,
+                past_band(at_ms, 0.853 - 0.0021 * 30 * number),
             )
         )
     return rows

@@ -22,6 +22,8 @@ PAGES = (
     "/incidents",
     "/incidents/12",
     "/incidents/10",
+    "/services",
+    "/services/shop",
 )
 VOID = frozenset({"meta", "link", "img", "input", "br", "rect", "line", "circle"})
 
@@ -158,6 +160,15 @@ def test_a_resource_page_shows_the_ledger(client: Client) -> None:
     told = client.get(PAGES[3]).told
     assert told.count('<td data-name="Published">') == 6
     assert "its day is to come" in told
+    assert '<td data-name="Within 80 %">83 %</td>' in told
+    assert "What came, and what was forecast on" in told
+    assert "10 of the last 10 forecasts for it held." in told
+
+
+def test_a_resource_page_shows_what_is_wrong_with_its_history(client: Client) -> None:
+    told = client.get("/resources?host=web-3&resource=filesystem&item=%2Fvar").told
+    assert '<li class="note"><strong>gap</strong> 0.8% of it is missing' in told
+    assert "What is wrong" not in client.get("/resources?host=db-1&resource=memory").told
     fresh = client.get("/resources?host=db-1&resource=memory&item=").told
     assert "The first is yet to be published" in fresh
 

@@ -43,6 +43,7 @@ def _scope_of(path: str) -> str:
         "/api/tidecast/v1/settings",
         "/api/tidecast/v1/backups",
         "/api/tidecast/v1/forecasts/run",
+        "/api/tidecast/v1/classifications",
     )
     return "operate" if path.startswith(operated) else "read"
 

@@ -19,9 +19,27 @@ COMMANDS = {
         "Forecasts and their reasons, of a server or a CSV file.",
     ),
     "backtest": ("tidecast.cli.backtest:backtest", "Forecasts of the past against what came."),
+    "anomalies": (
+        "tidecast.cli.anomalies:anomalies",
+        "What was strange: anomalies, shifts and leaks.",
+    ),
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
+    "availability": (
+        "tidecast.cli.availability:availability",
+        "How available services and hosts were, and why.",
+    ),
     "rules": ("tidecast.cli.rules:rules", "Check rule files."),
+    "slo": ("tidecast.cli.slo:slo", "Check SLOs, write their alerts, list their budgets."),
+    "policy": ("tidecast.cli.policy:policy", "Check, apply and explain the policy files."),
+    "service": (
+        "tidecast.cli.service:service",
+        "Services, what they rest on, facts of what carries them.",
+    ),
+    "assess": (
+        "tidecast.cli.assess:assess",
+        "Where we are, where it goes, what is missing, what to do.",
+    ),
     "report": ("tidecast.cli.report:report", "Documents for people."),
     "retire": ("tidecast.cli.retire:retire", "Say that a host or resource is gone for good."),
     "backup": ("tidecast.cli.backup:backup", "Save all that a running server holds."),

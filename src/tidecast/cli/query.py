@@ -35,7 +35,7 @@ def _rows(data: dict[str, Any]) -> list[dict[str, object]]:
     if data["resultType"] in ("scalar", "string"):
         return [_row("", *data["result"])]
     return [
-        _row(_series(element["metric"]), *point)
+        _row(series_name(element["metric"]), *point)
         for element in data["result"]
         for point in element.get("values", [element.get("value")])
     ]
@@ -53,6 +53,7 @@ def _time(at_seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _series(metric: dict[str, str]) -> str:
+def series_name(metric: dict[str, str]) -> str:
+    """The series as PromQL writes it."""
     labels = ",".join(f'{k}="{v}"' for k, v in sorted(metric.items()) if k != "__name__")
     return metric.get("__name__", "") + f"{{{labels}}}"

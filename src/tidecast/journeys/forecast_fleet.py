@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
 from tidecast.journeys.usage_histories import read_histories
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory
-from tidecast.policy.resources import ResourceDefinition, custom_resource
+from tidecast.policy.resources import ResourceDefinition, Resources, custom_resource
 from tidecast.records import Basis, KnownResource, PublishedForecast, Records
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import Samples
 from tidecast_analytics.calibration import UNWIDENED, Widening
 from tidecast_analytics.events import Event
 from tidecast_analytics.outlook import History, OutlookState
+from tidecast_analytics.series import MAX_STEPS
 
 DAY_MS = 86_400_000
 AGAIN_MS = 6 * 3_600_000
@@ -31,6 +32,7 @@ AGAIN_MS = 6 * 3_600_000
 HISTORY_MS = 2 * 365 * 86_400_000
 BATCH = 250
 """So many series are read, analysed and published at a time."""
+_MODELLED_STEPS = max(MAX_STEPS.values())
 NO_MARK = "no_mark"
 """State of a resource that nobody has set a mark for: it is forecast, but nothing is crossed."""
 
@@ -47,7 +49,7 @@ class Fleet:
 
     samples: Samples
     records: Records
-    definitions: Mapping[str, ResourceDefinition]
+    definitions: Resources
     run: Analyser = analyse
     lanes: int = 1
     widening: Callable[[ResourceKey], Widening] = lambda key: UNWIDENED
@@ -82,7 +84,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Resources that are analysed together; `asked` counts those without a history too."""
+    """Resources that are analysed together; `asked` counts those without a history too.
+
+    The `histories` are without their usage: what is analysed of it is in the cases.
+    """
 
     asked: int
     resources: Sequence[KnownResource]
@@ -148,7 +153,7 @@ def _batches(
         yield _Batch(
             len(some),
             [some[key] for key in found],
-            [histories[key] for key in found],
+            [replace(histories[key], usage={}) for key in found],
             [_case(fleet, some[key], histories[key], now_ms + horizon_ms) for key in found],
         )
 
@@ -186,13 +191,14 @@ def _key(resource: KnownResource) -> ResourceKey:
 
 
 def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory, horizon_ms: int) -> Case:
-    definition = fleet.definitions.get(resource.resource)
-    statistic = definition_of(fleet.definitions, resource.resource).statistic
-    times, values = history.of(statistic)
-    lead_ms = definition.lead_time_seconds * 1000 if definition else 0
     key = _key(resource)
+    times, values = history.of(fleet.definitions.fitting(*key).statistic)
+    # No more than is modelled: the rest would only be sent about.
+    times, values = times[-_MODELLED_STEPS:].copy(), values[-_MODELLED_STEPS:].copy()
+    lead_ms = fleet.definitions.lead_time_seconds(*key) * 1000
     events = fleet.events(key, int(times[0]), horizon_ms) if len(times) else ()
-    seen = History(times, values, history.mark, history.limit, events)
+    mark = fleet.definitions.mark(*key, limit=history.limit, recorded=history.mark)
+    seen = History(times, values, mark, history.limit, events)
     return Case(seen, resource.unit, str(key), lead_ms, fleet.widening(key))
 
 
@@ -206,11 +212,16 @@ def usage_query(key: ResourceKey, statistic: str) -> str:
     return f"tidecast_usage{{{','.join(map(str, matchers))}}}"
 
 
-def mark_source(definition: ResourceDefinition | None, history: UsageHistory, policy: str) -> str:
+def mark_source(
+    definitions: Resources, key: ResourceKey, history: UsageHistory, policy: str
+) -> str:
     """Where the mark of a resource comes from, in words; "" where it has none."""
+    chosen = definitions.mark_of(*key)
+    if chosen is not None and history.limit is not None:
+        return f"{chosen.mark_ratio:.0%} of the limit, by the applied policy ({chosen.place})"
     if history.mark is None:
         return ""
-    ratio = definition.mark_ratio if definition else custom_resource("").mark_ratio
+    ratio = definitions.fitting(*key).mark_ratio
     if history.limit is not None and np.isclose(history.mark, history.limit * ratio):
         return f"{ratio:.0%} of the limit, by {policy}"
     imported = ", ".join(sorted(filter(None, history.sources)))
@@ -229,7 +240,7 @@ def _published(
     key, outlook = _key(resource), analysis.outlook
     statistic = definition_of(fleet.definitions, key.resource).statistic
     values = case.history.values
-    source = mark_source(fleet.definitions.get(key.resource), history, fleet.policy)
+    source = mark_source(fleet.definitions, key, history, fleet.policy)
     return PublishedForecast(
         host=key.host,
         resource=key.resource,
@@ -243,7 +254,7 @@ def _published(
         p10_ms=outlook.p10_ms,
         p50_ms=outlook.p50_ms,
         p90_ms=outlook.p90_ms,
-        mark=history.mark,
+        mark=case.history.mark,
         usage=float(values[-1]) if len(values) else None,
         limit=history.limit,
         method=outlook.method,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords, to_batch
-from tidecast.policy.resources import ResourceDefinition
+from tidecast.policy.resources import Resources
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.protocol import Samples
 from tidecast.samples.validation import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
@@ -98,7 +98,7 @@ def _column(value: object, length: int, where: str) -> Float64s:
 
 
 def with_default_marks(
-    records: Sequence[UsageRecords], definitions: Mapping[str, ResourceDefinition]
+    records: Sequence[UsageRecords], definitions: Resources
 ) -> list[UsageRecords]:
     """The records; where they know a limit but no mark, the mark is the policy's share of it."""
     return [
@@ -106,11 +106,11 @@ def with_default_marks(
             each,
             mark=np.where(
                 np.isnan(each.mark),
-                each.limit * definitions[each.key.resource].mark_ratio,
+                each.limit * definitions.fitting(*each.key).mark_ratio,
                 each.mark,
             ),
         )
-        if each.key.resource in definitions
+        if each.key.resource in definitions or definitions.mark_of(*each.key)
         else each
         for each in records
     ]

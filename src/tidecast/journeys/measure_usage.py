@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
-from tidecast.policy.resources import ResourceDefinition
+from tidecast.policy.resources import ResourceDefinition, Resources
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import Matrix
 from tidecast.samples.batch import Float64s, Int64s
@@ -73,13 +73,13 @@ def _by_key(
 
 
 def usage_records(
-    engine: QueryEngine, definitions: Mapping[str, ResourceDefinition], hours_ms: Iterable[int]
+    engine: QueryEngine, definitions: Resources, hours_ms: Iterable[int]
 ) -> Iterator[list[UsageRecords]]:
     """The records of these hours (their ends), in lists that each cover a day at the most."""
     for run in _runs(sorted(set(hours_ms))):
         first, last = run[0] - HOUR_MS + STEP_MS, run[-1]
         yield [
-            _reduced(measured, np.array(run, dtype=np.int64))
+            _reduced(measured, np.array(run, dtype=np.int64), definitions)
             for measured in measure(engine, definitions.values(), first, last)
         ]
 
@@ -91,7 +91,7 @@ def _runs(hours: Sequence[int]) -> Iterator[list[int]]:
             yield consecutive[i : i + HOURS_AT_ONCE]
 
 
-def _reduced(measured: MeasuredUsage, hours: Int64s) -> UsageRecords:
+def _reduced(measured: MeasuredUsage, hours: Int64s, definitions: Resources) -> UsageRecords:
     usage = measured.usage.reshape(len(hours), -1)
     there = ~np.isnan(usage)
     some = there.any(axis=1)
@@ -104,5 +104,5 @@ def _reduced(measured: MeasuredUsage, hours: Int64s) -> UsageRecords:
     newest = limits.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
     rows = known.any(axis=1) & some
     limit[rows] = limits[rows, newest[rows]]
-    mark = limit * measured.definition.mark_ratio
+    mark = limit * definitions.fitting(*measured.key).mark_ratio
     return UsageRecords(measured.key, hours, mean, p95, high, limit, mark)

@@ -6,14 +6,16 @@ dashboards like anything else that is scraped; a series that is not written any 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.track_records import FleetTrack
-from tidecast.journeys.usage_records import ResourceKey
+from tidecast.journeys.usage_records import HOUR_MS, ResourceKey
 from tidecast.records import PublishedForecast
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast_analytics.availability import Assessment
 from tidecast_collector.labels import Labels, make_labels
 
 HELP: Mapping[str, str] = {
@@ -39,8 +41,20 @@ HELP: Mapping[str, str] = {
     "tidecast_headroom_ratio": "Share of the mark that is still free; negative when over it.",
     "tidecast_full_in_seconds": "Seconds until the resource is full if the last hours go on, by "
     "quantile; infinite when it does not fill.",
+    "tidecast_anomaly_score": "How strange the newest hour is: log10 of the weeks in which "
+    "ordinary usage looks as strange once; -1 for oftener than ten times a week.",
     "tidecast_incidents": "Incidents by state.",
+    "tidecast_availability_ratio": "Availability of the service over the last 30 days.",
+    "tidecast_availability_lowest_ratio": "The same, if all unknown time was downtime.",
+    "tidecast_availability_highest_ratio": "The same, if all unknown time was not.",
+    "tidecast_availability_agreed_seconds": "Agreed service time of the last 30 days.",
+    "tidecast_availability_down_seconds": "Downtime within it.",
+    "tidecast_availability_unknown_seconds": "Time within it of which nobody knows.",
+    "tidecast_availability_breaks": "How often the service broke in it.",
 }
+
+NEWEST_MS = 3 * HOUR_MS
+"""An hour that ended longer ago is not the newest: nothing is said of now."""
 
 Point = tuple[str, Mapping[str, str], float]
 """A metric name, its labels and its value."""
@@ -64,12 +78,14 @@ def host_points(seen_ms: Mapping[str, int]) -> Iterator[Point]:
 
 
 def forecast_points(
-    forecasts: Sequence[PublishedForecast], lead_seconds: Mapping[str, int], now_ms: int
+    forecasts: Sequence[PublishedForecast],
+    lead_seconds: Callable[[str, str, str], int],
+    now_ms: int,
 ) -> Iterator[Point]:
     """What the newest published forecasts say, counted from now."""
     for each in forecasts:
         labels = ResourceKey(each.host, each.resource, each.item).labels()
-        lead = lead_seconds.get(each.resource, 0)
+        lead = lead_seconds(each.host, each.resource, each.item)
         if each.mark and each.usage is not None:
             yield "tidecast_headroom_ratio", labels, 1 - each.usage / each.mark
         if each.state == "not_enough_data":
@@ -128,7 +144,34 @@ def fast_path_points(
             yield "tidecast_full_in_seconds", labels, float(value)
 
 
+def anomaly_points(told: FleetAnomalies, living: Iterable[ResourceKey]) -> Iterator[Point]:
+    """How strange the newest hour of these resources is; nothing while that is being learned."""
+    for key in living:
+        strange = told.found.get(key)
+        if strange is None or strange.score is None or told.made_ms is None:
+            continue
+        if strange.until_ms >= told.made_ms - NEWEST_MS:
+            yield "tidecast_anomaly_score", key.labels(), strange.score
+
+
 def incident_points(count_by_state: Mapping[str, int]) -> Iterator[Point]:
     """How many incidents are in each state."""
     for state, count in count_by_state.items():
         yield "tidecast_incidents", {"state": state}, float(count)
+
+
+def availability_points(services: Mapping[str, Assessment]) -> Iterator[Point]:
+    """The availability of each service; what is undefined is absent."""
+    for service, assessment in services.items():
+        chosen = assessment.chosen
+        for name, value in (
+            ("ratio", chosen.ratio),
+            ("lowest_ratio", assessment.lowest),
+            ("highest_ratio", assessment.highest),
+            ("agreed_seconds", chosen.agreed_ms / 1000),
+            ("down_seconds", chosen.down_ms / 1000),
+            ("unknown_seconds", chosen.unknown_ms / 1000),
+            ("breaks", float(chosen.breaks)),
+        ):
+            if value is not None:
+                yield f"tidecast_availability_{name}", {"service": service}, value

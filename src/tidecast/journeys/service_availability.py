@@ -79,11 +79,7 @@ class Availabilities:
         """The answer for one of the services."""
         service, block = self._policy.services[name], self._blocks[name]
         names = dict.fromkeys(component_names(block)) if block else {}
-        line = self._line(name)
-        if block and not self._observations[name]:
-            lines = {each: self._line(each) for each in names}
-            line = joined(block, lines, self._question.start_ms, self._question.end_ms)
-            line = reclassified(line, corrections(self._words.get(name, ())))
+        line = self._whole_line(name)
         agreed = self._hours(service.agreed)
         maintenance = self._hours(service.maintenance) if service.maintenance else NEVER
         whole = assess(line, self._around(name, agreed, maintenance), service.rules)
@@ -94,8 +90,32 @@ class Availabilities:
         ratios = {each: part.chosen.ratio for each, part in parts.items()}
         known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
         model = modelled(block, known) if block and len(known) == len(ratios) else None
-        words = [word for each in (name, *names) for word in self._words.get(each, ())]
-        return ServiceAvailability(service, line, whole, model, parts, words)
+        return ServiceAvailability(service, line, whole, model, parts, self.words(name))
+
+    def words(self, name: str) -> Sequence[Classification]:
+        """What people said of the service's time, and of its components'."""
+        block = self._blocks[name]
+        names = dict.fromkeys(component_names(block)) if block else {}
+        return [word for each in (name, *names) for word in self._words.get(each, ())]
+
+    def within(
+        self, name: str, agreed: Calendar | None, excluded: Calendar | None
+    ) -> tuple[Timeline, Surroundings, Assessment]:
+        """The service judged by an agreement: its hours (None: the service's), less exclusions."""
+        service, line = self._policy.services[name], self._whole_line(name)
+        maintenance = self._hours(service.maintenance) if service.maintenance else NEVER
+        around = self._around(name, self._hours(agreed or service.agreed), maintenance)
+        if excluded is not None:
+            around = replace(around, exclusions=around.exclusions | self._hours(excluded))
+        return line, around, assess(line, around, service.rules)
+
+    def _whole_line(self, name: str) -> Timeline:
+        block = self._blocks[name]
+        if block is None or self._observations[name]:
+            return self._line(name)
+        lines = {each: self._line(each) for each in dict.fromkeys(component_names(block))}
+        line = joined(block, lines, self._question.start_ms, self._question.end_ms)
+        return reclassified(line, corrections(self._words.get(name, ())))
 
     def _line(self, component: str) -> Timeline:
         if component not in self._lines:

@@ -103,14 +103,15 @@ def read_tracks(records: Records, now_ms: int) -> FleetTrack:
 
 
 def _scores(records: Records, now_ms: int) -> Iterator[ForecastScore]:
-    after = (b"", 0, 0)
+    after = (b"", 0, 0, 0)
     while True:
         with records.reading() as unit:
             some = unit.scores.since(now_ms - BANDS_MS, after, _AT_ONCE)
         yield from some
         if len(some) < _AT_ONCE:
             return
-        after = (some[-1].resource_digest, some[-1].forecast_id, some[-1].lead_days)
+        last = some[-1]
+        after = (last.resource_digest, last.published_ms, last.forecast_id, last.lead_days)
 
 
 def track_of(scores: Sequence[ForecastScore]) -> Track:

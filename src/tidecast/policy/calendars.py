@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
 from tidecast_alerts.yaml_nodes import Field
-from tidecast_analytics.calendars import Calendar, Event, WeeklyHours
+from tidecast_analytics.calendars import Calendar, Event, WeeklyHours, time_zone
 from tidecast_collector.durations import parse_duration_ms
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ KEYS = {
     "serves",
 }
 
+WEEKLY_KEYS = {"days", "from", "to"}
+EVENT_KEYS = {"summary", "start", "end", "duration", "rule", "excluded", "time_zone"}
+
 
 def read_calendar(body: Field, read_file: ReadFile) -> Calendar:
     """The calendar of this mapping, as `KEYS` names its parts; faults get noted, located."""
@@ -51,16 +54,6 @@ def read_calendar(body: Field, read_file: ReadFile) -> Calendar:
     weekly = [hours for item in _items(fields.get("weekly")) for hours in _weekly(item)]
     holidays = [item.read(date.fromisoformat, date.min) for item in _items(fields.get("holidays"))]
     return Calendar(zone, tuple(weekly), tuple(events), frozenset(holidays), tuple(without))
-
-
-def time_zone(name: str) -> ZoneInfo:
-    """The IANA time zone of this name; raises `ValueError`."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{name!r} is no IANA time zone; write it as in Europe/Berlin or UTC"
-        ) from error
 
 
 def from_icalendar(text: str, zone: ZoneInfo) -> list[Event]:
@@ -131,7 +124,7 @@ def _items(field: Field | None) -> Sequence[Field]:
 
 
 def _weekly(item: Field) -> list[WeeklyHours]:
-    fields = item.mapping({"days", "from", "to"})
+    fields = item.mapping(WEEKLY_KEYS)
     days = fields["days"].read(_weekdays, EVERY_DAY) if "days" in fields else EVERY_DAY
     opens = fields["from"].read(_minute, 0) if "from" in fields else 0
     closes = fields["to"].read(_minute, 1440) if "to" in fields else 1440
@@ -173,7 +166,7 @@ def _events(field: Field | None, zone: ZoneInfo) -> list[Event]:
 
 
 def _event(item: Field, zone: ZoneInfo) -> Event | None:
-    fields = item.mapping({"summary", "start", "end", "duration", "rule", "excluded", "time_zone"})
+    fields = item.mapping(EVENT_KEYS)
     zone = fields["time_zone"].read(time_zone, zone) if "time_zone" in fields else zone
     if "start" not in fields or ("end" in fields) == ("duration" in fields):
         item.wrong("an event needs a 'start', and an 'end' or a 'duration'")

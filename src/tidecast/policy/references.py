@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from tidecast.policy.calendars import time_zone
+from tidecast.policy.elements import elements
 from tidecast.policy.model import Place, Policy, RequirementKind
+from tidecast_analytics.calendars import time_zone
 from tidecast_analytics.structure import component_names
 
 Fault = tuple[Place, str]
@@ -24,28 +25,6 @@ def wrong_references(policy: Policy) -> list[Fault]:
         _agreements,
     )
     return [fault for check in checks for fault in check(policy)]
-
-
-def serving(policy: Policy) -> list[tuple[Place, str, str]]:
-    """Everything that names the requirement it serves, as (place, what it is, requirement)."""
-    found: list[tuple[Place, str, str]] = []
-    for kind, named in (
-        ("calendar", policy.calendars),
-        ("service", policy.services),
-        ("SLA", policy.agreements),
-        ("contract", policy.contracts),
-    ):
-        found += [(one.place, f"{kind} {name}", one.serves) for name, one in named.items()]
-    for mark in policy.marks:
-        what = f"mark {mark.resource} {mark.host}:{mark.item} {mark.mark_ratio:g}"
-        found.append((mark.place, what, mark.serves))
-    for lead in policy.lead_times:
-        found.append(
-            (lead.place, f"lead time {lead.resource} {lead.host}:{lead.item}", lead.serves)
-        )
-    for route in policy.routes:
-        found.append((route.place, f"route to {', '.join(route.notify)}", route.serves))
-    return [each for each in found if each[2]]
 
 
 def _owners(policy: Policy) -> Iterator[Fault]:
@@ -103,8 +82,8 @@ def _requirements(policy: Policy) -> Iterator[Fault]:
 
 
 def _served(policy: Policy) -> Iterator[Fault]:
-    for place, _, requirement in serving(policy):
-        yield from _unknown(place, "serves", [requirement], policy.requirements, "requirement")
+    for one in elements(policy):
+        yield from _unknown(one.place, "serves", [one.serves], policy.requirements, "requirement")
 
 
 def _agreements(policy: Policy) -> Iterator[Fault]:

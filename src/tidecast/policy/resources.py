@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
-from tidecast.policy.model import InvalidPolicy
+from tidecast.policy.model import InvalidPolicy, LeadTime, Mark
 from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
 from tidecast_collector.durations import parse_duration_ms
 from tidecast_collector.errors import InvalidInput
@@ -38,13 +40,77 @@ def custom_resource(name: str) -> ResourceDefinition:
     return ResourceDefinition(name, name, "count", "", 0.0, statistic="mean")
 
 
+class Resources(Mapping[str, ResourceDefinition]):
+    """Definitions by name, and the marks and lead times of a policy that hold for some of them.
+
+    Of several that fit a resource the last one holds, in the order of files and lines.
+    """
+
+    def __init__(
+        self,
+        definitions: Mapping[str, ResourceDefinition],
+        marks: Sequence[Mark] = (),
+        lead_times: Sequence[LeadTime] = (),
+    ) -> None:
+        self._definitions = definitions
+        self._marks, self._lead_times = marks, lead_times
+
+    def __getitem__(self, name: str) -> ResourceDefinition:
+        return self._definitions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._definitions)
+
+    def __len__(self) -> int:
+        return len(self._definitions)
+
+    def mark_of(self, host: str, resource: str, item: str) -> Mark | None:
+        """The policy's mark for this resource; None where its definition's holds."""
+        return _last(self._marks, host, resource, item)
+
+    def lead_time_of(self, host: str, resource: str, item: str) -> LeadTime | None:
+        """The policy's lead time for this resource; None where its definition's holds."""
+        return _last(self._lead_times, host, resource, item)
+
+    def mark(
+        self, host: str, resource: str, item: str, *, limit: float | None, recorded: float | None
+    ) -> float | None:
+        """The mark that holds now, in the resource's unit: the policy's, else what was recorded."""
+        chosen = self.mark_of(host, resource, item)
+        return recorded if chosen is None or limit is None else limit * chosen.mark_ratio
+
+    def lead_time_seconds(self, host: str, resource: str, item: str) -> int:
+        """How long it takes to add more of it; 0 where nothing says so."""
+        known = resource in self._definitions or self.lead_time_of(host, resource, item)
+        return self.fitting(host, resource, item).lead_time_seconds if known else 0
+
+    def fitting(self, host: str, resource: str, item: str) -> ResourceDefinition:
+        """How this very resource is measured and judged."""
+        found = self.get(resource) or custom_resource(resource)
+        mark = self.mark_of(host, resource, item)
+        lead_time = self.lead_time_of(host, resource, item)
+        if mark is not None:
+            found = replace(found, mark_ratio=mark.mark_ratio)
+        if lead_time is not None:
+            found = replace(found, lead_time_seconds=lead_time.lead_time_seconds)
+        return found
+
+
+Chosen = TypeVar("Chosen", Mark, LeadTime)
+
+
+def _last(choices: Sequence[Chosen], host: str, resource: str, item: str) -> Chosen | None:
+    for one in reversed(choices):
+        if one.resource == resource and fnmatchcase(host, one.host) and fnmatchcase(item, one.item):
+            return one
+    return None
+
+
 CheckExpression = Callable[[str], None]
 """Raises `InvalidInput` for an expression that does not parse."""
 
 
-def load_resources(
-    check: CheckExpression, path: Path | None = None
-) -> Mapping[str, ResourceDefinition]:
+def load_resources(check: CheckExpression, path: Path | None = None) -> Resources:
     """The definitions in the file, by name, or the defaults where no file is given.
 
     Raises `InvalidPolicy` with every fault, located.
@@ -56,7 +122,7 @@ def load_resources(
         raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidPolicy(f"{path}: not UTF-8: {error}") from error
-    return parse_resources(text, str(path or "resources.yaml"), check)
+    return Resources(parse_resources(text, str(path or "resources.yaml"), check))
 
 
 def parse_resources(
@@ -153,4 +219,5 @@ _READERS: Mapping[str, Callable[[str, CheckExpression], object]] = {
     "lead_time": _duration,
     "fast_path": _flag,
 }
+RESOURCE_KEYS = frozenset(_READERS)
 _FIELDS = {"lead_time": "lead_time_seconds"}

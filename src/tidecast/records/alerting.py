@@ -28,6 +28,8 @@ class AlertRecords:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+        self.put_signals: list[Signal] = []
+        """The signals that were put in this unit of work, in order."""
 
     def alerts(self) -> Sequence[Alert]:
         """Every pending and firing alert, by the time it became active."""
@@ -61,6 +63,7 @@ class AlertRecords:
         evidence = tuple(t if t is None else storable_integer(t) for t in signal.evidence_ms)
         row = {**row_of(signal), "digest": digest(signal.key), "evidence_ms": evidence}
         self._transaction.put(tables.signals, row)
+        self.put_signals.append(signal)
 
     def unresolved_incident(self, cause: str) -> Incident | None:
         """The one incident of this cause that is not resolved (the database allows no second)."""

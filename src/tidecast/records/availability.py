@@ -106,6 +106,12 @@ class OutageLedger:
         names = sa.select(tables.observations.c.component).distinct()
         return sorted(row["component"] for row in self._transaction.rows(names))
 
+    def is_observed(self, component: str) -> bool:
+        """Whether anything was ever observed of it."""
+        table = tables.observations
+        ours = table.c.component_digest == digest(component)
+        return bool(self._transaction.rows(sa.select(table.c.id).where(ours).limit(1)))
+
     def classify(self, word: Classification) -> Classification:
         """Adds a word and returns it with its id. Raises `UnstorableValue` for one that ends
         before it begins, or a reclassification without a state."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -65,11 +65,25 @@ class ConfigurationItems:
                 fact.confidence_ratio,
             ):
                 continue
-            self._transaction.change(sa.update(table).where(standing).values(until_ms=fact.from_ms))
             row = {**row_of(fact), "ci_digest": digest(fact.ci)}
+            if before and fact.from_ms < before[0].from_ms:
+                # A late word on the past: what was said of the time since then stands.
+                row["until_ms"] = min(fact.until_ms or before[0].from_ms, before[0].from_ms)
+            if row["until_ms"] is not None and self._said(row):
+                continue
+            if not before or fact.from_ms >= before[0].from_ms:
+                ended = sa.update(table).where(standing).values(until_ms=fact.from_ms)
+                self._transaction.change(ended)
             self._transaction.change_each(sa.insert(table), [row])
             added += 1
         return added
+
+    def _said(self, row: Mapping[str, object]) -> bool:
+        """Whether the row is there already."""
+        table = tables.facts
+        keys = ("ci_digest", "attribute", "source", "from_ms", "until_ms")
+        same = sa.select(table).where(*(table.c[key] == row[key] for key in keys))
+        return any(each["value"] == row["value"] for each in self._transaction.rows(same))
 
     def put_relations(self, source: str, relations: Sequence[Relation], at_ms: int) -> int:
         """What this source says of relations now, whole: others of its own end at that time.

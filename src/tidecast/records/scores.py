@@ -137,14 +137,16 @@ class ForecastScores:
         return [record_of(ForecastScore, row) for row in rows]
 
     def since(
-        self, published_ms: int, after: tuple[bytes, int, int], limit: int
+        self, published_ms: int, after: tuple[bytes, int, int, int], limit: int
     ) -> list[ForecastScore]:
-        """Scores of first forecasts of a day published since then, by resource, forecast, lead.
+        """Scores of first forecasts of a day published since then, by resource and publication.
 
-        They come in parts: those after the (digest, forecast, lead) of the last one, up to `limit`.
+        They come in parts: those after the (digest, published, forecast, lead) of the last one, up
+        to `limit`.
         """
         table = tables.forecast_scores
-        place = (table.c.resource_digest, table.c.forecast_id, table.c.lead_days)
+        key = table.c.resource_digest, table.c.published_ms
+        place = (*key, table.c.forecast_id, table.c.lead_days)
         wanted = (
             sa.select(table)
             .where(table.c.first_of_day, table.c.published_ms >= published_ms)

@@ -220,7 +220,6 @@ forecast_scores = sa.Table(
     sa.Column("held", sa.Boolean),
     sa.Column("alarm", Choice(Alarm)),
     sa.Index(None, "resource_digest", "published_ms"),
-    sa.Index(None, "first_of_day", "published_ms"),
 )
 
 newest_forecasts = sa.Table(

@@ -13,12 +13,15 @@ from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.fast_path import FullIn
+from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.observe_rules import AlertsObserved
+from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
-from tidecast.policy.events import load_events
+from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
@@ -27,6 +30,7 @@ from tidecast.promql.push_down import PushDownEngine
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
+from tidecast.records.policies import AppliedPolicy
 from tidecast.samples.apart import Runner
 from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -129,20 +133,25 @@ class Application:
         self.records = Records.open(settings.records_url)
         self.engine = open_engine(settings, self.samples, self.own, self.raw)
         promql = AlertingPromQL(self.engine)
-        self.definitions = load_resources(promql.check, settings.resources_file)
-        self.planned = load_events(settings.events_file) if settings.events_file else ()
+        self._follower = Follower(
+            promql,
+            load_resources(promql.check, settings.resources_file),
+            read_all_rules(settings.rules_files, promql),
+        )
         self.metrics = ServerMetrics()
         self.metrics.registry.register(StoreHealth(self.embedded, self.max_disk_bytes))
         self._tell_of_damage()
         self.hosts = HostsSeen(self._saved_hosts())
-        self.policy = PolicyInForce(self.records)
+        self.policy = PolicyInForce(self.records, self._follower.checks)
+        self.definitions = self._follower.resources(self.policy.policy)
+        self.slos = WatchedSlos(self.records, self.policy)
         self.late = LateHours(self.records)
         self.ingest = Ingest(self.samples, self.late, self.hosts)
         self.receivers = receivers_by_name(settings.webhook_urls)
         self.alerts = AlertEngine(
-            read_all_rules(settings.rules_files, promql),
+            self._follower.rules(self.policy.policy),
             promql,
-            self.records.alerting_unit,
+            AlertsObserved(self.records, self.clock).unit,
             self.clock,
             receivers=list(self.receivers),
             external_url=settings.external_url or f"{settings.scheme}://{settings.listen}",
@@ -150,6 +159,8 @@ class Application:
             show=self._show_alerts,
         )
         self.full_in: Mapping[ResourceKey, FullIn | None] = {}
+        self.anomalies = FleetAnomalies()
+        """What is strange in the newest usage records."""
         self.track = FleetTrack()
         """How past forecasts fared."""
         self.progress = RunProgress()
@@ -233,6 +244,19 @@ class Application:
         with self.records.unit() as unit:
             unit.settings.put("generated", generated)
         self.changes += 1
+
+    def apply_policy(self, files: Mapping[str, str], author: str, comment: str) -> AppliedPolicy:
+        """Puts a policy in force: marks, lead times, resources and rules hold from now on.
+
+        Raises `InvalidPolicy`, and nothing is changed then.
+        """
+        version = self.policy.apply(files, author, comment, self.clock.now_ms())
+        self.definitions = self._follower.resources(self.policy.policy)
+        self.alerts.follow(self._follower.rules(self.policy.policy))
+        # Other marks and lead times: every forecast answers another question now.
+        self.usage_imported()
+        self.changes += 1
+        return version
 
     def retire(self, host: str, resource: str, item: str, by: str) -> int:
         """Takes what is gone for good out of the forecasts; returns the incidents it closed.

@@ -14,7 +14,7 @@ from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, RunProgress, 
 from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
 from tidecast.journeys.track_records import read_tracks
 from tidecast.journeys.usage_records import ResourceKey
-from tidecast.policy.events import PlannedEvents
+from tidecast.policy.events import PlannedEvents, load_events
 from tidecast.server.application import Application
 from tidecast_analytics.events import Event
 
@@ -25,12 +25,17 @@ _UNFINISHED = "forecast_run"
 
 
 class Forecasting:
-    """Forecasts the fleet and keeps its ledger."""
+    """Forecasts the fleet and keeps its ledger.
+
+    Raises `InvalidPolicy` where the file of planned events is wrong.
+    """
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._lane = application.worker.analysis
         self._stop = threading.Event()
+        file = application.settings.events_file
+        self._planned = load_events(file) if file else ()
         self._occurrences = lru_cache(256)(PlannedEvents.between)
 
     def start(self) -> None:
@@ -90,7 +95,7 @@ class Forecasting:
         first, last = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
         return [
             event
-            for planned in self._app.planned
+            for planned in self._planned
             if planned.concern(*key)
             for event in self._occurrences(planned, first, last)
         ]

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tidecast_collector
+from tidecast.server.openapi_availability import AVAILABILITY_PATHS, AVAILABILITY_SCHEMAS
+from tidecast.server.openapi_parts import COUNT, ID, NAME, NUMBER, NUMBERS, TEXT, TIME, Schema
+from tidecast.server.openapi_parts import list_of as _list
+from tidecast.server.openapi_parts import object_of as _object
+from tidecast.server.openapi_parts import operation as _operation
+from tidecast.server.openapi_parts import query as _query
+from tidecast.server.openapi_parts import ref as _ref
+from tidecast.server.openapi_policy import SCHEMAS as POLICY_SCHEMAS
+from tidecast.server.openapi_policy import policy_paths
+from tidecast.server.openapi_slos import SLO_PATHS, SLO_SCHEMAS
 
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-NUMBER: Schema = {"type": ["number", "null"]}
-NUMBERS: Schema = {"type": ["array", "null"], "items": NUMBER}
 STATES = ["over_now", "in_horizon", "beyond_horizon", "not_growing", "not_enough_data", "no_mark"]
 
 
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-COUNT: Schema = {"type": "integer"}
 TRACK = _object(
     held=COUNT, scored=COUNT, values=COUNT, coverage80=NUMBER, coverage95=NUMBER,
     unwidened_coverage80=NUMBER, mean_error_ratio=NUMBER, pinball_ratio=NUMBER,
@@ -93,6 +82,15 @@ SCHEMAS: dict[str, Schema] = {
         date_pinball_days=NUMBER, date_error_days=NUMBER, alarms_right=COUNT, alarms_wrong=COUNT,
         alarms_missed=COUNT,
     ),
+    "Anomaly": _object(
+        host=TEXT, resource=TEXT, item=TEXT, first=TIME, last=TIME, peak=TIME, score=NUMBER,
+        once_in_weeks=NUMBER, value=NUMBER, usual=NUMBER, why=TEXT,
+    ),
+    "Shift": _object(host=TEXT, resource=TEXT, item=TEXT, at=TIME, size=NUMBER),
+    "Leak": _object(
+        host=TEXT, resource=TEXT, item=TEXT, rate_per_day=NUMBER, error_per_day=NUMBER,
+        days=NUMBER, restarts=_list(TIME),
+    ),
     "Incident": _object(
         id={"type": "integer"}, name=TEXT, title=TEXT,
         state={"type": "string", "enum": ["open", "acknowledged", "resolved"]},
@@ -134,41 +132,6 @@ SCHEMAS: dict[str, Schema] = {
     "BackupRequest": _object(name=TEXT),
     "Flag": {**_object(value={"type": "boolean"}), "required": ["value"]},
 }  # fmt: skip
-
-NAME: Schema = {"name": "name", "in": "path", "required": True, "schema": TEXT}
-ID: Schema = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
-
-
-def _query(name: str, *, required: bool = False, values: list[str] | None = None) -> Schema:
-    schema = {"type": "string", "enum": values} if values else TEXT
-    return {"name": name, "in": "query", "required": required, "schema": schema}
-
-
-def _json(schema: Schema) -> Schema:
-    return {"application/json": {"schema": schema}}
-
-
-def _operation(
-    summary: str,
-    answer: Schema,
-    parameters: list[Schema] | None = None,
-    body: str = "",
-) -> Schema:
-    operation: Schema = {
-        "summary": summary,
-        "responses": {
-            "200": {"description": summary, "content": _json(answer)},
-            "default": {
-                "description": "what was wrong",
-                "content": {"application/problem+json": {"schema": _ref("Problem")}},
-            },
-        },
-    }
-    if parameters:
-        operation["parameters"] = parameters
-    if body:
-        operation["requestBody"] = {"required": True, "content": _json(_ref(body))}
-    return operation
 
 
 def _paths() -> dict[str, Schema]:
@@ -236,6 +199,21 @@ def _paths() -> dict[str, Schema]:
                 [_query(name) for name in ("match", "horizon", "origins", "offset", "limit")],
             )
         },
+        "/anomalies": {
+            "get": _operation(
+                "What is strange in the usage of the last four weeks, newest first",
+                _object(
+                    made=TIME,
+                    since=TIME,
+                    resources=COUNT,
+                    total=COUNT,
+                    anomalies=_list(_ref("Anomaly")),
+                    shifts=_list(_ref("Shift")),
+                    leaks=_list(_ref("Leak")),
+                ),
+                [_query(name) for name in ("since", "min_score", "match")],
+            )
+        },
         "/hosts": {"get": _operation("Hosts", _object(hosts=_list(_ref("Host"))))},
         "/hosts/retire": {
             "post": _operation("Retire a host or resource", {"type": "object"}, body="Retirement")
@@ -283,9 +261,9 @@ def openapi_document() -> Schema:
         },
         "servers": [{"url": "/api/tidecast/v1"}],
         "security": [{}, {"token": []}],
-        "paths": _paths(),
+        "paths": {**_paths(), **AVAILABILITY_PATHS, **SLO_PATHS, **policy_paths()},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **AVAILABILITY_SCHEMAS, **SLO_SCHEMAS, **POLICY_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

@@ -23,13 +23,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tidecast.config import InvalidSettings, ServerSettings
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.access import AccessMiddleware, AccessPolicy, is_loopback
+from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.application import Application
+from tidecast.server.assess_api import AssessApi
+from tidecast.server.availability_api import AvailabilityApi
+from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
+from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.sla_api import SlaApi
+from tidecast.server.slo_api import SloApi
 from tidecast.server.tidecast_api import TidecastApi
 from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
@@ -37,6 +45,7 @@ from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.routes import page_routes
+from tidecast.web.services import ServicePages
 from tidecast_collector.errors import TidecastError
 
 log = logging.getLogger(__name__)
@@ -115,6 +124,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
     views = Views(application, forecasts.explained)
+    availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
         application.engine,
@@ -142,7 +152,15 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
+            *SloApi(application).routes(),
+            *SlaApi(application).routes(),
+            *PolicyApi(application).routes(),
+            *AssessApi(application, views).routes(),
+            *ConfigurationApi(application).routes(),
+            *AvailabilityApi(application, availability).routes(),
+            *AnomalyApi(application).routes(),
             *page_routes(views),
+            *ServicePages(views, availability).routes(),
         ],
         middleware=[
             Middleware(SecurityHeaders),

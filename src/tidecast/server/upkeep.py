@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
 from tidecast.journeys.fast_path import FullIn, watch_fast_path
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
+from tidecast.journeys.observe_hosts import HostSilence
 from tidecast.journeys.own_series import (
     Point,
+    anomaly_points,
+    availability_points,
     batch_at,
     fast_path_points,
     forecast_points,
@@ -24,7 +28,9 @@ from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
+from tidecast.server.anomaly_watch import AnomalyWatch
 from tidecast.server.application import Application
+from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.forecasting import Forecasting
 from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.notify import Webhooks
@@ -39,6 +45,7 @@ OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
+SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
 
@@ -83,11 +90,17 @@ class Upkeep:
         self._app = application
         self._clock: SystemClock = application.clock
         self.forecasting = Forecasting(application)
+        self._anomalies = AnomalyWatch(application)
         self._tasks = Tasks(application.metrics)
         heavy = HeavyQueries(application.worker.analysis, application.engine)
         self._engine = OffloadingEngine(application.engine, heavy)
         self._due = Due()
+        self._silence = HostSilence(
+            application.records, application.hosts.all(), self._clock.now_ms()
+        )
         self._webhooks = Webhooks(application.receivers)
+        self._availabilities = AvailabilityViews(application)
+        self._availability: list[Point] = []
         self._late_ms = 0
         self._busy = False
         application.usage_imported = self._usage_imported
@@ -104,12 +117,16 @@ class Upkeep:
         if self._app.tokens is not None:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
+        every(15, "host-silence", self._observe_hosts)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
+        every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
         every(5, "usage", self._measure)
+        every(SLO_SECONDS, "slos", self._measure_slos)
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
+        every(5, "anomalies", self._anomalies.look)
         every(2, "notifications", self._notify)
         every(60, "keeping", self._keep)
         every(30, "worker", self._app.worker.end_idle)
@@ -117,6 +134,7 @@ class Upkeep:
     def stop(self) -> None:
         """Lets what runs finish."""
         self.forecasting.stop()
+        self._anomalies.stop()
         self._tasks.stop()
         self._app.save_hosts()
 
@@ -135,19 +153,27 @@ class Upkeep:
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
         hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
-        return batch_at([*hosts, *full_in, *self._own_points()], self._clock.now_ms())
+        slos = self._app.slos.points()
+        return batch_at([*hosts, *full_in, *slos, *self._own_points()], self._clock.now_ms())
 
     def _write_hosts(self) -> None:
         hosts = host_points(self._app.hosts.all())
         self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+
+    def _measure_slos(self) -> None:
+        now_ms = self._clock.now_ms()
+        self._app.slos.refresh(self._engine, now_ms)
+        self._app.own.append(batch_at(self._app.slos.points(), now_ms))
+
+    def _observe_hosts(self) -> None:
+        self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
 
     def _write_own_series(self) -> None:
         self._app.own.append(batch_at(self._own_points(), self._clock.now_ms()))
         self._app.save_hosts()
 
     def _own_points(self) -> list[Point]:
-        definitions = self._app.definitions.items()
-        lead = {name: each.lead_time_seconds for name, each in definitions}
+        lead = self._app.definitions.lead_time_seconds
         with self._app.records.reading() as unit:
             forecasts = unit.forecasts.latest(bands=False)
             resources = unit.resources.all()
@@ -165,9 +191,19 @@ class Upkeep:
         return [
             *forecast_points(current, lead, self._clock.now_ms()),
             *track_points(self._app.track, living),
+            *anomaly_points(self._app.anomalies, living),
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
+            *self._availability,
         ]
+
+    def _judge_availability(self) -> None:
+        """Works out the availability of every service; with a thousand it takes some seconds."""
+        began = time.perf_counter()
+        self._availability = list(availability_points(self._availabilities.figures()))
+        self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
+        # At most a fiftieth of one core.
+        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 import tidecast_collector
+from tidecast.journeys.examine_usage import Strange, reasons_of
 from tidecast.journeys.fast_path import FullIn
-from tidecast.journeys.forecast_fleet import definition_of, usage_query
+from tidecast.journeys.forecast_fleet import usage_query
 from tidecast.journeys.measure_usage import MeasuredUsage, measure
 from tidecast.journeys.usage_records import (
     HOUR_MS,
@@ -28,6 +29,7 @@ from tidecast_alerts.model import Incident, IncidentState, IncidentView
 from tidecast_analytics.forecasting import MINIMUM_STEPS
 from tidecast_reports.capacity import CapacityReport, ResourceOutlook
 from tidecast_reports.ranking import rank
+from tidecast_reports.units import quantity
 
 SHOWN_MS = 90 * 24 * HOUR_MS
 SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
@@ -128,15 +130,18 @@ class Views:
         forecast: PublishedForecast | None,
         running: MeasuredUsage | None,
     ) -> ResourceOutlook:
-        definition = definition_of(self._app.definitions, key.resource)
+        definition = self._app.definitions.fitting(*key)
         times, values = history.of(definition.statistic)
-        limit, mark = history.limit, history.mark
+        limit = history.limit
+        mark = self._app.definitions.mark(*key, limit=limit, recorded=history.mark)
         provisional = _provisional(running, definition.statistic)
         if limit is None and running is not None:
             limit = _last(running.limit)
             mark = limit * definition.mark_ratio if limit is not None else None
         first = int(times[0]) if len(times) else hour_end(self._app.clock.now_ms())
         waits = forecast is None or forecast.state == "not_enough_data"
+        strange = self._app.anomalies.found.get(key, Strange())
+        told = reasons_of(strange, lambda value: quantity(value, unit or definition.unit))
         return ResourceOutlook(
             host=key.host,
             resource=key.resource,
@@ -151,7 +156,9 @@ class Views:
             p10_ms=forecast.p10_ms if forecast else None,
             p50_ms=forecast.p50_ms if forecast else None,
             p90_ms=forecast.p90_ms if forecast else None,
-            reasons=forecast.reasons if forecast else ("no full hour has been recorded yet",),
+            reasons=(*forecast.reasons, *told)
+            if forecast
+            else ("no full hour has been recorded yet",),
             method=forecast.method if forecast else "",
             query=usage_query(key, definition.statistic),
             published_ms=forecast.published_ms if forecast else None,
@@ -163,6 +170,8 @@ class Views:
             possible_ms=first + (MINIMUM_STEPS[HOUR_MS] - 1) * HOUR_MS if waits else None,
             track=track_record(self._app.track.of(key)),
             findings=forecast.basis.findings if forecast and forecast.basis else (),
+            anomalies_ms=[event.peak_ms for event in strange.events],
+            shifts_ms=[step.at_ms for step in strange.steps],
         )
 
     def _full_in(self, key: ResourceKey) -> FullIn | None:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from tidecast.web.data import PageStatus
 from tidecast.web.figures import fan_figure, script_json
 from tidecast_collector.errors import TidecastError
+from tidecast_reports.availability import downtime, percent
 from tidecast_reports.capacity import ResourceOutlook
 from tidecast_reports.environment import make_environment
 
@@ -97,6 +98,9 @@ def _environment() -> Environment:
     environment.filters |= {
         "resource_address": resource_address,
         "host_address": lambda name: "/hosts/" + quote(name, safe=""),
+        "service_address": lambda name: "/services/" + quote(name, safe=""),
+        "percent": percent,
+        "downtime": downtime,
         "fan_figure": fan_figure,
         "script_json": script_json,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tidecast.web.data import PageData
+from tidecast.web.forms import read_form
 from tidecast.web.live_charts import live_charts
 from tidecast.web.rendering import Refused, error_page, render
 from tidecast_alerts.model import IncidentState
@@ -23,7 +23,6 @@ from tidecast_reports.sentences import STATE_NAMES
 ROWS_PER_PAGE = 50
 INTERACTIVE_CHARTS = 12
 """So many charts of a list carry their data for the browser; the rest stay drawings."""
-MAX_FORM_BYTES = 16_384
 MAX_NAME_CHARACTERS = 100
 MAX_COMMENT_CHARACTERS = 2_000
 
@@ -180,20 +179,9 @@ def _action(data: PageData, act: Action) -> Callable[[Request], Awaitable[Respon
 
 
 async def _form(request: Request) -> tuple[str, str]:
-    """Who acts and what they say, from a form of at most `MAX_FORM_BYTES`."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise Refused(400, "Nothing was changed", "Send application/x-www-form-urlencoded.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise Refused(413, "Nothing was changed", f"A form holds {MAX_FORM_BYTES} bytes.")
-    try:
-        fields = parse_qs(body.decode(), max_num_fields=20, errors="strict")
-    except ValueError as error:
-        raise Refused(400, "Nothing was changed", f"The form cannot be read: {error}.") from error
-    by, comment = (fields.get(name, [""])[0].strip() for name in ("by", "comment"))
+    """Who acts and what they say, from a form."""
+    fields = await read_form(request)
+    by, comment = (fields.get(name, "") for name in ("by", "comment"))
     if not by or len(by) > MAX_NAME_CHARACTERS:
         raise Refused(400, "Nothing was changed", "Say who you are, in at most 100 characters.")
     if len(comment) > MAX_COMMENT_CHARACTERS:

@@ -124,10 +124,11 @@
       bands,
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { markers: { width: 0, fill: (_, index) => [null, colour("--history"), tide, faded(tide, 0.45), null, faded(tide, 0.25)][index] } },
-      hooks: { draw: [(plot) => drawMark(plot, data, mark, unit)] },
+      hooks: { draw: [(plot) => drawStrange(plot, data), (plot) => drawMark(plot, data, mark, unit)] },
     }, columns, figure);
     hideUpperEdges(plot);
     drawing.setAttribute("hidden", "");
+    figure.querySelector("figcaption")?.removeAttribute("hidden");
     return { plot, drawing, height };
   };
 
@@ -183,6 +184,26 @@
       ctx.textAlign = x > bbox.left + bbox.width * 0.9 ? "right" : "center";
       label(ctx, day(utc(data.p50)), x, y - 9 * ratio);
     }
+    ctx.restore();
+  };
+
+  // Anomalies are ticks at the foot of the chart, lasting shifts dashed lines.
+  const drawStrange = (plot, data) => {
+    const { ctx, bbox } = plot;
+    const foot = bbox.top + bbox.height;
+    const upright = (seconds, top, width, dash) => {
+      const x = plot.valToPos(seconds, "x", true);
+      ctx.lineWidth = width * devicePixelRatio;
+      ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
+      ctx.beginPath();
+      ctx.moveTo(x, foot);
+      ctx.lineTo(x, top);
+      ctx.stroke();
+    };
+    ctx.save();
+    ctx.strokeStyle = colour("--amber");
+    for (const at of data.anomalies) upright(at, foot - 10 * devicePixelRatio, 2, []);
+    for (const at of data.shifts) upright(at, bbox.top, 1, [3, 3]);
     ctx.restore();
   };
 

@@ -35,8 +35,11 @@ def upgrade() -> None:
         sa.Column("alarm", sa.Text),
         sa.PrimaryKeyConstraint("forecast_id", "lead_days", name="forecast_scores_pkey"),
     )
-    for columns in (["resource_digest", "published_ms"], ["first_of_day", "published_ms"]):
-        op.create_index(f"forecast_scores_{'_'.join(columns)}_idx", "forecast_scores", columns)
+    op.create_index(
+        "forecast_scores_resource_digest_published_ms_idx",
+        "forecast_scores",
+        ["resource_digest", "published_ms"],
+    )
 
 
 def _integer(name: str, *, optional: bool = False) -> sa.Column[int]:

@@ -1,0 +1,48 @@
+"""SLA statements as CSV, a row each, and as a self-contained HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment
+
+from tidecast_reports.availability import downtime, percent
+from tidecast_reports.csv import safe_cell
+from tidecast_reports.environment import make_environment
+from tidecast_reports.html import report_style
+
+FIGURES = (
+    *("start", "end", "complete", "known_on", "agreed_seconds", "excluded_seconds"),
+    *("counted_seconds", "down_seconds", "unknown_seconds", "availability"),
+    *("availability_lowest", "availability_highest", "breaks", "longest_outage_seconds"),
+    *("verdict", "credit", "credit_amount", "sha256"),
+)
+PROMISES = ("name", "customer", "service", "target", "currency")
+
+
+def sla_csv(statements: Sequence[Mapping[str, Any]]) -> str:
+    """Statement documents with a header row (RFC 4180); no cell is a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow((*PROMISES, *FIGURES))
+    for each in statements:
+        cells = [each["agreement"][key] for key in PROMISES] + [each[key] for key in FIGURES]
+        writer.writerow([safe_cell("" if cell is None else str(cell)) for cell in cells])
+    return text.getvalue()
+
+
+def sla_html(statements: Sequence[Mapping[str, Any]]) -> str:
+    """Statement documents, one after the other."""
+    page = _environment().get_template("sla.html")
+    return page.render(statements=statements, style=report_style())
+
+
+@cache
+def _environment() -> Environment:
+    environment = make_environment()
+    environment.filters |= {"percent": percent, "downtime": downtime}
+    return environment

@@ -1,0 +1,168 @@
+"""The assessment: where we are, where it goes, what is missing, and what to do in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from tidecast.journeys.lint_policy import lint
+from tidecast.journeys.service_graph import Edge, edges, resting_on
+from tidecast.policy.model import Policy, RequirementState
+from tidecast.policy.resources import Resources
+from tidecast_reports.capacity import ResourceOutlook
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFleet:
+    """What the server knows at `now_ms`. `owners` are hosts of which a fact names the owner."""
+
+    now_ms: int
+    policy: Policy
+    resources: Resources
+    outlooks: Sequence[ResourceOutlook]
+    silent_by_host: Mapping[str, bool]
+    open_incidents: int
+    told: Sequence[Edge]
+    owners: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One line of the assessment; `by` is the day by which it is to be done or comes (None: any),
+    `place` where the policy says so."""
+
+    what: str
+    by: date | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Its four parts, each in order of urgency."""
+
+    here_and_now: Sequence[Statement]
+    future: Sequence[Statement]
+    gap: Sequence[Statement]
+    roadmap: Sequence[Statement]
+
+
+def assess_fleet(known: KnownFleet) -> Assessment:
+    """The assessment of what the server knows; needs no policy."""
+    actions = sorted(_actions(known), key=lambda s: (s.by or date.max, s.what))
+    return Assessment([*_here(known)], _future(known), [*_gap(known)], actions)
+
+
+def _here(known: KnownFleet) -> Iterator[Statement]:
+    silent = sum(known.silent_by_host.values())
+    yield Statement(f"{len(known.silent_by_host)} hosts, {silent} of them silent")
+    states = Counter(each.state for each in known.outlooks)
+    counted = ", ".join(f"{n} {state}" for state, n in states.most_common())
+    yield Statement(f"{len(known.outlooks)} resources{f': {counted}' if counted else ''}")
+    yield Statement(f"{known.open_incidents} open incidents")
+    policy = known.policy
+    yield Statement(
+        f"{len(policy.services)} services, {len(policy.agreements)} SLAs, "
+        f"{len(policy.contracts)} contracts that carry them"
+    )
+    asked = Counter(each.state for each in policy.requirements.values())
+    counted = ", ".join(f"{asked[state]} {state}" for state in RequirementState if asked[state])
+    yield Statement(f"{len(policy.requirements)} requirements{f': {counted}' if counted else ''}")
+    for each in known.outlooks:
+        if each.state == "over_now":
+            yield Statement(f"{_name(each)} is over its mark now")
+
+
+def _future(known: KnownFleet) -> list[Statement]:
+    found = [
+        Statement(f"{_name(each)} reaches its mark (P50); P10 {_day(each.p10_ms)}", at)
+        for each in known.outlooks
+        if each.state == "in_horizon" and (at := _day(each.p50_ms)) is not None
+    ]
+    return sorted(found, key=lambda s: (s.by or date.max, s.what))
+
+
+def _gap(known: KnownFleet) -> Iterator[Statement]:
+    today = _day(known.now_ms) or date.max
+    for requirement in known.policy.requirements.values():
+        if requirement.state is RequirementState.MISSED:
+            what = f"the requirement {requirement.name} ({requirement.title}) is missed"
+            yield Statement(what, place=str(requirement.place))
+    for concern in lint(known.policy, today):
+        yield Statement(concern.what, place=str(concern.place))
+    yield from _lacking(known.policy)
+    without_service, without_owner = _loose_hosts(known)
+    for host in without_service:
+        yield Statement(f"no service rests on the host {host}, as far as is known")
+    for host in without_owner:
+        yield Statement(f"nobody is known to own the host {host}")
+    for each in known.outlooks:
+        if each.state in ("not_enough_data", "no_mark"):
+            why = "history" if each.state == "not_enough_data" else "mark"
+            yield Statement(f"{_name(each)} has no forecast yet: it lacks a {why}")
+
+
+def _lacking(policy: Policy) -> Iterator[Statement]:
+    """What is not said of services."""
+    promised = {each.service for each in policy.agreements.values()}
+    for service in policy.services.values():
+        if service.rests_on is None and service.name not in _parents(policy):
+            what = f"{service.name}: what it rests on is not said"
+            yield Statement(what, place=str(service.place))
+        if service.name in policy.catalogue and service.name not in promised:
+            what = f"{service.name} is offered to customers without an SLA"
+            yield Statement(what, place=str(service.place))
+
+
+def _actions(known: KnownFleet) -> Iterator[Statement]:
+    today = _day(known.now_ms) or date.max
+    for each in known.outlooks:
+        lead_ms = 1000 * known.resources.lead_time_seconds(each.host, each.resource, each.item)
+        if each.state == "over_now":
+            yield Statement(f"add to {_name(each)}, or use less of it: it is over its mark", today)
+        elif each.state == "in_horizon" and each.p10_ms is not None:
+            order_by = max(_day(each.p10_ms - lead_ms) or today, today)
+            days = f"{lead_ms / 86_400_000:g}"
+            yield Statement(f"order more of {_name(each)}: it takes {days} days", order_by)
+    for requirement in known.policy.requirements.values():
+        if requirement.review and requirement.state is not RequirementState.RETIRED:
+            what = f"review the requirement {requirement.name} ({requirement.title})"
+            yield Statement(what, requirement.review, str(requirement.place))
+    if not known.policy.services:
+        yield Statement("say what services there are and what they rest on: docs/services.md")
+    without_service, without_owner = _loose_hosts(known)
+    if without_service:
+        yield Statement(f"let services name the {len(without_service)} hosts that none rests on")
+    if without_owner:
+        yield Statement(f"name an owner for {len(without_owner)} hosts")
+    concerns = len(lint(known.policy, today))
+    if concerns:
+        yield Statement(f"mend what `tidecast policy check` warns of ({concerns})")
+
+
+def _parents(policy: Policy) -> set[str]:
+    return {each.parent for each in policy.services.values()}
+
+
+def _loose_hosts(known: KnownFleet) -> tuple[list[str], list[str]]:
+    """Hosts that no service rests on, and those of which neither a fact nor a service names an
+    owner."""
+    services = known.policy.services
+    all_edges = edges(known.policy, known.told)
+    without_service, without_owner = [], []
+    for host in sorted(known.silent_by_host):
+        above = [name for name in resting_on(all_edges, host) if name in services]
+        if not above:
+            without_service.append(host)
+        if host not in known.owners and not any(services[name].owner for name in above):
+            without_owner.append(host)
+    return without_service, without_owner
+
+
+def _name(each: ResourceOutlook) -> str:
+    return ":".join(filter(None, (each.resource, each.host, each.item)))
+
+
+def _day(at_ms: int | None) -> date | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).date()

@@ -1,0 +1,308 @@
+"""Budgets of SLOs, measured by PromQL over their periods, with exclusions applied when read.
+
+Nothing is stored: a word said later of a service's time changes the figures of that time too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tidecast.policy.model import Policy
+from tidecast.promql.query_engine import QueryEngine
+from tidecast.promql.result import Matrix
+from tidecast.records.database import Unit
+from tidecast_alerts.slo.burn_rules import burn_alerts, minimum_events
+from tidecast_alerts.slo.model import Indicator, Objective, ServiceLevelObjective
+from tidecast_alerts.slo.queries import EventQueries, event_queries
+from tidecast_analytics.error_budgets import (
+    Budget,
+    BudgetingMethod,
+    BudgetOutlook,
+    Float64s,
+    Slices,
+    budget,
+    budget_outlook,
+)
+from tidecast_analytics.spans import NEVER, Int64s, Spans, spans
+from tidecast_analytics.timelines import ClassificationKind
+from tidecast_collector.errors import InvalidInput
+
+SLICE_SECONDS = 300
+MAX_SLICES = 10_000
+"""More slices than this are made wider; of time slices, five times as many are refused."""
+POINTS_AT_ONCE = 10_000
+DAY_MS = 86_400_000
+CONFIDENCE_Z = 1.6448536269514722
+"""The normal quantile of an interval that holds 90 % of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one objective of an SLO delivered in the period [start, end), measured until `until_ms`.
+
+    `slices` are all slices of that time and `excluded` the time that does not count. `burn_rates`
+    are by window in seconds. `queries` are those that were asked, for each slice.
+    """
+
+    slo: ServiceLevelObjective
+    objective: Objective
+    start_ms: int
+    end_ms: int
+    until_ms: int
+    slices: Slices
+    excluded: Spans
+    budget: Budget
+    queries: EventQueries
+    burn_rates: Mapping[int, float | None]
+    outlook: BudgetOutlook | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's score interval (90 %) of the level, from as many events as there were.
+
+        None where nothing was counted, or the level is none of events.
+        """
+        n, level = self.budget.denominator, self.budget.ratio
+        if (
+            level is None
+            or not self.queries.total
+            or self.slo.method is not BudgetingMethod.OCCURRENCES
+        ):
+            return None
+        z2 = CONFIDENCE_Z**2
+        middle = (level + z2 / (2 * n)) / (1 + z2 / n)
+        half = CONFIDENCE_Z * math.sqrt(level * (1 - level) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+        return max(middle - half, 0.0), min(middle + half, 1.0)
+
+    @property
+    def too_few_events(self) -> bool:
+        """Whether there were fewer events than the SLO's annotation asks for."""
+        return bool(self.queries.total) and self.budget.denominator < minimum_events(self.slo)
+
+    def burn_down(self) -> list[tuple[int, float]]:
+        """(end of day, share of the budget left by then) for each day of the period so far.
+
+        The budget is that of all events so far, so that it only ever goes down.
+        """
+        found: list[tuple[int, float]] = []
+        kept, all_events = self.slices.without(self.excluded), self.budget.denominator
+        for end_ms in [*range(self.start_ms + DAY_MS, self.until_ms, DAY_MS), self.until_ms]:
+            so_far = _budget_of(self.slo, self.objective, part_of(kept, self.start_ms, end_ms))
+            if all_events:
+                bad = so_far.denominator - so_far.numerator
+                found.append((end_ms, 1 - bad / ((1 - self.objective.target_ratio) * all_events)))
+        return found
+
+
+def _budget_of(slo: ServiceLevelObjective, objective: Objective, slices: Slices) -> Budget:
+    return budget(slices, objective.target_ratio, slo.method, slice_target=objective.slice_target)
+
+
+def part_of(slices: Slices, start_ms: int, end_ms: int) -> Slices:
+    """Those that begin in [start, end)."""
+    kept = (slices.starts_ms >= start_ms) & (slices.starts_ms < end_ms)
+    return Slices(slices.starts_ms[kept], slices.width_ms, slices.good[kept], slices.total[kept])
+
+
+def measure(
+    engine: QueryEngine,
+    slo: ServiceLevelObjective,
+    objective: Objective,
+    excluded: Spans,
+    now_ms: int,
+) -> Figures | None:
+    """The figures of the period at that time; None where nothing measures the objective.
+
+    Raises what the engine does.
+    """
+    indicator = objective.indicator
+    if indicator is None:
+        return None
+    start_ms, end_ms = slo.window.period(now_ms)
+    width_ms = slice_width_ms(slo, objective, end_ms - start_ms)
+    count = max((min(now_ms, end_ms) - start_ms) // width_ms, 0)
+    if slo.window.rolling:
+        # Slices end at whole multiples of their width: the same ones whenever it is asked.
+        until_ms = now_ms // width_ms * width_ms
+        start_ms = until_ms - count * width_ms
+    until_ms = start_ms + count * width_ms
+    slices = measured_slices(engine, objective, indicator, (start_ms, count), width_ms)
+    queries = event_queries(objective, indicator, width_ms // 1000)
+    whole = budget(
+        slices,
+        objective.target_ratio,
+        slo.method,
+        slice_target=objective.slice_target,
+        excluded=excluded,
+    )
+    kept = slices.without(excluded)
+    windows = {each for alert in burn_alerts(slo, objective) for each in alert.windows_seconds}
+    rates = {
+        seconds: _budget_of(
+            slo, objective, part_of(kept, until_ms - max(seconds * 1000, width_ms), until_ms)
+        ).consumed_ratio
+        for seconds in sorted(windows)
+    }
+    outlook = None
+    if not slo.window.rolling and count:
+        outlook = _outlook(slo, objective, kept, whole, (until_ms, end_ms))
+    return Figures(
+        slo,
+        objective,
+        start_ms,
+        end_ms,
+        until_ms,
+        slices,
+        excluded.within(start_ms, max(until_ms, start_ms + 1)),
+        whole,
+        queries,
+        rates,
+        outlook,
+    )
+
+
+def slice_width_ms(slo: ServiceLevelObjective, objective: Objective, span_ms: int) -> int:
+    """How long slices are: as the SLO says, else five minutes or as many as the span needs.
+
+    Raises `InvalidInput` for time slices that are too many.
+    """
+    if slo.method is not BudgetingMethod.OCCURRENCES and objective.slice_seconds:
+        if span_ms // (objective.slice_seconds * 1000) > 5 * MAX_SLICES:
+            raise InvalidInput(
+                f"{slo.name}: over {5 * MAX_SLICES} time slices in its period; take wider ones"
+            )
+        return objective.slice_seconds * 1000
+    narrow = SLICE_SECONDS * 1000
+    return narrow * max(-(-span_ms // (narrow * MAX_SLICES)), 1)
+
+
+def measured_slices(
+    engine: QueryEngine,
+    objective: Objective,
+    indicator: Indicator,
+    slices: tuple[int, int],
+    width_ms: int,
+) -> Slices:
+    """So many slices from that start on, as the engine's samples tell them."""
+    start_ms, count = slices
+    queries = event_queries(objective, indicator, width_ms // 1000)
+    starts: Int64s = start_ms + np.arange(count, dtype=np.int64) * width_ms
+    good = _asked(engine, queries.good, starts, width_ms)
+    total = _asked(engine, queries.total, starts, width_ms) if queries.total else np.ones(count)
+    total = np.where(np.isnan(good), np.nan, total)
+    return Slices(starts, width_ms, np.clip(good, 0, total), total)
+
+
+def _asked(engine: QueryEngine, query: str, starts: Int64s, width_ms: int) -> Float64s:
+    """The query's value at the end of each slice; NaN where there is none."""
+    values = np.full(len(starts), np.nan)
+    for first in range(0, len(starts), POINTS_AT_ONCE):
+        ends = starts[first : first + POINTS_AT_ONCE] + width_ms
+        answer = engine.range(query, int(ends[0]), int(ends[-1]), width_ms).value
+        assert isinstance(answer, Matrix)
+        if len(answer) > 1:
+            raise InvalidInput(f"{query} gives {len(answer)} series; an SLI must give one: use sum")
+        for _, times, found in answer:
+            values[first + (times - int(ends[0])) // width_ms] = found
+    return values
+
+
+def _outlook(
+    slo: ServiceLevelObjective,
+    objective: Objective,
+    kept: Slices,
+    whole: Budget,
+    ahead: tuple[int, int],
+) -> BudgetOutlook:
+    days: dict[int, tuple[float, float]] = {}
+    for day in range(int(kept.starts_ms[0]) if len(kept.starts_ms) else ahead[0], ahead[0], DAY_MS):
+        each = _budget_of(slo, objective, part_of(kept, day, day + DAY_MS))
+        days[day] = (each.denominator - each.numerator, each.denominator)
+    return budget_outlook(
+        [bad for bad, _ in days.values()],
+        [total for _, total in days.values()],
+        objective.target_ratio,
+        (whole.denominator - whole.numerator, whole.denominator),
+        now_ms=ahead[0],
+        end_ms=ahead[1],
+    )
+
+
+def exclusions(
+    policy: Policy, unit: Unit, service: str, span: tuple[int, int], known_on_ms: int | None = None
+) -> Spans:
+    """Time of the service that does not count: exclusions, maintenance and outside its hours.
+
+    As it was known on that time (None: by now).
+    """
+    words = unit.outages.classifications([service], *span, known_on_ms)
+    left_out = {ClassificationKind.EXCLUSION, ClassificationKind.MAINTENANCE}
+    found = spans((word.start_ms, word.end_ms) for word in words if word.kind in left_out)
+    known = policy.services.get(service)
+    if known is not None:
+        maintenance = known.maintenance.spans(*span) if known.maintenance else NEVER
+        found = found | maintenance | known.agreed.spans(*span).gaps(*span)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What history suggests: the highest target that enough of the months met.
+
+    `months` are (start, level) of each month with events, the oldest first.
+    """
+
+    months: Sequence[tuple[int, float]]
+    target_ratio: float | None
+    met: int
+
+    @property
+    def sentence(self) -> str:
+        """The proposal in words."""
+        if self.target_ratio is None:
+            return "no target was met in most of the months with data: there is nothing to propose"
+        return (
+            f"delivered at least {self.target_ratio * 100:g} % in {self.met} of "
+            f"{len(self.months)} months"
+        )
+
+
+TARGETS = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)
+ENOUGH_MONTHS = 11 / 13
+
+
+def proposal(months: Sequence[tuple[int, float]]) -> Proposal:
+    """The highest usual target that was met in at least 11 of 13 of these months."""
+    for target in TARGETS:
+        met = sum(level >= target for _, level in months)
+        if months and met >= ENOUGH_MONTHS * len(months):
+            return Proposal(months, target, met)
+    return Proposal(months, None, 0)
+
+
+def monthly_levels(
+    engine: QueryEngine,
+    slo: ServiceLevelObjective,
+    objective: Objective,
+    excluded: Spans,
+    boundaries: Sequence[int],
+) -> list[tuple[int, float]]:
+    """(start, level) of each month between the boundaries (ms) that has anything counted."""
+    found: list[tuple[int, float]] = []
+    if objective.indicator is None:
+        return found
+    for start_ms, end_ms in pairwise(boundaries):
+        width_ms = slice_width_ms(slo, objective, end_ms - start_ms)
+        count = (end_ms - start_ms) // width_ms
+        slices = measured_slices(
+            engine, objective, objective.indicator, (start_ms, count), width_ms
+        )
+        level = _budget_of(slo, objective, slices.without(excluded)).ratio
+        if level is not None:
+            found.append((start_ms, level))
+    return found

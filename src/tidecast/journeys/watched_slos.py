@@ -1,0 +1,165 @@
+"""The SLOs of the applied policy with their newest figures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidecast.journeys.applied_policy import PolicyInForce
+from tidecast.journeys.explain_forecast import Document, iso
+from tidecast.journeys.measure_slos import (
+    Figures,
+    exclusions,
+    measure,
+    monthly_levels,
+    proposal,
+)
+from tidecast.journeys.own_series import Point
+from tidecast.journeys.slo_documents import levels_of
+from tidecast.journeys.slo_figures import (
+    figures_document,
+    slo_document,
+    slo_points,
+    unmeasured_document,
+)
+from tidecast.promql.query_engine import QueryEngine
+from tidecast.records import Records
+from tidecast_alerts.slo.model import Objective, ServiceLevelObjective
+from tidecast_analytics.calendars import local_time, utc_ms
+from tidecast_collector.errors import InvalidInput, TidecastError
+
+MONTHS = 13
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One objective with its figures, or why there are none."""
+
+    slo: ServiceLevelObjective
+    objective: Objective
+    figures: Figures | None
+    why_not: str = ""
+
+    def document(self) -> Document:
+        """The figures as a document."""
+        if self.figures is None:
+            return unmeasured_document(self.objective, self.why_not)
+        return figures_document(self.figures)
+
+
+class WatchedSlos:
+    """What is known of the policy's SLOs; safe to use from several threads."""
+
+    def __init__(self, records: Records, policy: PolicyInForce) -> None:
+        self._records, self._policy = records, policy
+        self._lock = threading.Lock()
+        self._newest: tuple[int | None, Sequence[Measured]] | None = None
+
+    def slos(self) -> Sequence[ServiceLevelObjective]:
+        """The SLOs of the policy in force; none where they cannot be followed."""
+        try:
+            return list(levels_of(self._policy.policy).slos.values())
+        except InvalidInput as error:
+            # Applied by another version of Tidecast: the server must go on all the same.
+            log.error("the SLOs of the applied policy cannot be followed: %s", error)
+            return []
+
+    def refresh(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
+        """Measures every SLO and keeps the figures."""
+        version = self._version()
+        found = [each for slo in self.slos() for each in self.measured(engine, slo, now_ms)]
+        with self._lock:
+            self._newest = (version, found)
+        return found
+
+    def newest(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
+        """The newest figures; measured now where there are none by this policy."""
+        with self._lock:
+            kept = self._newest
+        if kept is not None and kept[0] == self._version():
+            return kept[1]
+        return self.refresh(engine, now_ms)
+
+    def points(self) -> Iterator[Point]:
+        """The series of the newest figures that are there; nothing is measured for it."""
+        with self._lock:
+            kept = self._newest
+        if kept is not None and kept[0] == self._version():
+            yield from slo_points([each.figures for each in kept[1] if each.figures is not None])
+
+    def measured(
+        self,
+        engine: QueryEngine,
+        slo: ServiceLevelObjective,
+        now_ms: int,
+        known_on_ms: int | None = None,
+    ) -> list[Measured]:
+        """Each objective of the SLO at that time, exclusions as they were known on the other."""
+        start_ms, _ = slo.window.period(now_ms)
+        with self._records.reading() as unit:
+            left_out = exclusions(
+                self._policy.policy, unit, slo.service, (start_ms, now_ms + 1), known_on_ms
+            )
+        found = []
+        for objective in slo.objectives:
+            try:
+                figures = measure(engine, slo, objective, left_out, now_ms)
+                why_not = objective.why_not or "nothing measures it"
+            except TidecastError as error:
+                figures, why_not = None, str(error)
+            found.append(Measured(slo, objective, figures, "" if figures else why_not))
+        return found
+
+    def proposals(
+        self, engine: QueryEngine, slo: ServiceLevelObjective, now_ms: int
+    ) -> list[Document]:
+        """What the last 13 whole months suggest for each objective. Raises what the engine does."""
+        boundaries = _months(slo, now_ms)
+        with self._records.reading() as unit:
+            span = (boundaries[0], boundaries[-1])
+            left_out = exclusions(self._policy.policy, unit, slo.service, span)
+        found = []
+        for objective in slo.objectives:
+            levels = monthly_levels(engine, slo, objective, left_out, boundaries)
+            proposed = proposal(levels)
+            found.append(
+                {
+                    "objective": objective.name,
+                    "target": objective.target_ratio,
+                    "proposed": proposed.target_ratio,
+                    "months": [{"start": iso(at), "level": level} for at, level in levels],
+                    "sentence": proposed.sentence,
+                }
+            )
+        return found
+
+    def _version(self) -> int | None:
+        version = self._policy.version
+        return version.id if version else None
+
+
+def told(slo: ServiceLevelObjective, measured: Sequence[Measured]) -> Document:
+    """An SLO with its objectives' figures; a composite one with its weighted level."""
+    document = slo_document(slo)
+    document["objectives"] = [each.document() for each in measured]
+    levels = [
+        (each.objective.weight, each.figures.budget.ratio) for each in measured if each.figures
+    ]
+    known = [(weight, level) for weight, level in levels if level is not None]
+    if slo.composite and len(known) == len(slo.objectives):
+        total = sum(weight for weight, _ in known)
+        document["composite_level"] = sum(weight * level for weight, level in known) / total
+    return document
+
+
+def _months(slo: ServiceLevelObjective, now_ms: int) -> list[int]:
+    """The starts of the last 13 whole months and of this one, in the SLO's time zone."""
+    zone = slo.window.zone
+    now = local_time(now_ms, zone)
+    numbers = range(now.year * 12 + now.month - 1 - MONTHS, now.year * 12 + now.month)
+    return [utc_ms(datetime(n // 12, n % 12 + 1, 1), zone) for n in numbers]  # noqa: DTZ001

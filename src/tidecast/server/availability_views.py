@@ -1,0 +1,148 @@
+"""What the API and the pages tell of availability, read from the running application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidecast.journeys.availability_plan import (
+    cause_document,
+    common_causes,
+    part_document,
+    planned_parts,
+)
+from tidecast.journeys.availability_report import (
+    Asked,
+    answers,
+    asked,
+    availability_document,
+    month_span,
+    summary_document,
+)
+from tidecast.journeys.explain_forecast import Document, iso
+from tidecast.journeys.observe import classify, moment_ms, parse_classification, withdraw
+from tidecast.policy.model import Policy
+from tidecast.records.availability import Classification
+from tidecast.server.application import Application
+from tidecast.server.problems import Problem
+from tidecast_analytics.availability import Assessment
+from tidecast_analytics.calendars import time_zone
+
+DAY_MS = 86_400_000
+DEFAULT_SPAN_MS = 30 * DAY_MS
+MAX_PLANNED = 10_000
+
+
+class AvailabilityViews:
+    """Answers for programs and people."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+
+    def asked(self, query: Mapping[str, str]) -> Asked:
+        """The time that is asked for: `month` in `time_zone`, or from `start` to `end`.
+
+        Raises `Problem` 400.
+        """
+        month, known_on_ms = query.get("month"), moment(query, "known_on")
+        if not month:
+            return asked(*self.period(query), known_on_ms, self._app.clock.now_ms())
+        if query.get("start") or query.get("end"):
+            raise Problem(400, "month: give a month, or start and end, not both")
+        try:
+            span = month_span(month, time_zone(query.get("time_zone") or "UTC"))
+        except ValueError as error:
+            raise Problem(400, f"month: {error}") from error
+        return asked(*span, known_on_ms, self._app.clock.now_ms())
+
+    def period(self, query: Mapping[str, str]) -> tuple[int, int]:
+        """From `start` (30 days before the end) to `end` (now); raises `Problem` 400."""
+        end_ms, start_ms = moment(query, "end"), moment(query, "start")
+        end_ms = self._app.clock.now_ms() if end_ms is None else end_ms
+        start_ms = max(0, end_ms - DEFAULT_SPAN_MS) if start_ms is None else start_ms
+        if end_ms <= start_ms:
+            raise Problem(400, "end must lie after start")
+        return start_ms, end_ms
+
+    def policy_of(self, time: Asked) -> Policy:
+        """The policy by which that time is judged: as known on the day, where one was applied."""
+        if time.known_on_ms is None:
+            return self._app.policy.policy
+        then = self._app.policy.as_of(time.known_on_ms)
+        return then if then.services else self._app.policy.policy
+
+    def one(self, name: str, time: Asked) -> Document:
+        """Everything about one service or component; raises `Problem` 404."""
+        policy = self.policy_of(time)
+        with self._app.records.reading() as unit:
+            if name not in policy.services and not unit.outages.is_observed(name):
+                raise Problem(
+                    404,
+                    f"there is no service {name[:100]!r}, and nothing was observed of a component "
+                    "of that name",
+                )
+            (found,) = answers(policy, unit, time, [name])
+        return availability_document(policy, time, found)
+
+    def all_services(self, time: Asked) -> Document:
+        """All services in short, the least available first."""
+        policy = self.policy_of(time)
+        with self._app.records.reading() as unit:
+            found = answers(policy, unit, time, policy.services)
+        found.sort(key=lambda each: (each.assessment.lowest or 0, each.service.name))
+        return {
+            "start": iso(time.start_ms),
+            "end": iso(time.end_ms),
+            "until": iso(time.until_ms),
+            "known_on": iso(time.known_on_ms),
+            "services": [summary_document(policy, each) for each in found],
+        }
+
+    def figures(self) -> dict[str, Assessment]:
+        """The figures of every service over the last 30 days."""
+        policy = self._app.policy.policy
+        if not policy.services:
+            return {}
+        with self._app.records.reading() as unit:
+            found = answers(policy, unit, self.asked({}), policy.services)
+        return {each.service.name: each.assessment for each in found}
+
+    def planned(self, service: str | None, time: Asked) -> Document:
+        """The availability plan of one service, or of all; raises `Problem` 404."""
+        policy = self.policy_of(time)
+        if service is not None and service not in policy.services:
+            raise Problem(404, f"there is no service {service[:100]!r} in the applied policy")
+        with self._app.records.reading() as unit:
+            found = answers(policy, unit, time, [service] if service else policy.services)
+        parts = [part for each in found for part in planned_parts(policy, each)]
+        parts.sort(key=lambda part: (-part.lost_ms, -(part.gain_ms or 0)))
+        causes = [cause for each in found for cause in common_causes(policy, each)]
+        causes.sort(key=lambda cause: -cause.joint_ms)
+        return {
+            "start": iso(time.start_ms),
+            "until": iso(time.until_ms),
+            "parts": [part_document(part) for part in parts[:MAX_PLANNED]],
+            "common_causes": [cause_document(cause) for cause in causes[:MAX_PLANNED]],
+        }
+
+    def say(self, word: Mapping[str, object]) -> Classification:
+        """Keeps a word on a time; raises `InvalidObservation`."""
+        said = parse_classification(word, self._app.clock.now_ms())
+        return classify(self._app.records, said)
+
+    def withdraw(self, number: int, by: str) -> Classification:
+        """Takes a word back; raises `Problem` 404 where none such stands."""
+        word = withdraw(self._app.records, number, by, self._app.clock.now_ms())
+        if word is None:
+            raise Problem(404, f"there is no classification {number} that still stands")
+        return word
+
+
+def moment(query: Mapping[str, str], parameter: str) -> int | None:
+    """The time that a parameter gives; None without one. Raises `Problem` 400."""
+    text = query.get(parameter)
+    if not text:
+        return None
+    try:
+        return moment_ms(text)
+    except ValueError as error:
+        raise Problem(400, f"{parameter}: {error}") from error

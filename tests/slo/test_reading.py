@@ -1,0 +1,132 @@
+"""OpenSLO and Sloth documents: what they say, and every rule of theirs with its place."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from tests.slo.documents import EVERY_KIND, SLOTH
+
+from tidecast_alerts.slo.model import InvalidSLO, RatioIndicator, ServiceLevels
+from tidecast_alerts.slo.queries import error_ratio
+from tidecast_alerts.slo.reading import read_service_levels
+
+
+def read(*texts: str) -> ServiceLevels:
+    """The SLOs of these texts."""
+    return read_service_levels((f"{i}.yaml", text) for i, text in enumerate(texts))
+
+
+def ms(text: str) -> int:
+    """Milliseconds of an ISO time in UTC."""
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def test_every_kind_is_read_and_joined() -> None:
+    levels = read(EVERY_KIND)
+    assert levels.doubts == ()
+    assert levels.kinds == {
+        "DataSource": 1,
+        "Service": 1,
+        "SLI": 1,
+        "SLO": 3,
+        "AlertPolicy": 1,
+        "AlertCondition": 1,
+        "AlertNotificationTarget": 1,
+    }
+    answers, fast, whole = (levels.slos[name] for name in ("answers", "fast", "whole"))
+    assert [o.target_ratio for o in answers.objectives] == [0.999, 0.999]
+    assert answers.objectives[0].indicator == RatioIndicator(
+        "requests_total", bad='requests_total{code=~"5.."}', counter=True
+    )
+    assert answers.where == "0.yaml:18:1"
+    assert (fast.objectives[0].slice_seconds, fast.objectives[0].slice_target) == (300, 0.9)
+    (condition,) = fast.alerting.conditions
+    assert (condition.threshold, condition.for_seconds) == (2.0, 300)
+    assert list(condition.targets) == ["on-call", "mail"]
+    assert whole.composite and [o.weight for o in whole.objectives] == [3.0, 1.0]
+
+
+def test_calendar_periods_are_those_of_the_zone() -> None:
+    window = read(EVERY_KIND).slos["fast"].window
+    # March in Berlin: from UTC+1 to UTC+2.
+    march = (ms("2026-02-28T23:00"), ms("2026-03-31T22:00"))
+    assert window.period(march[0]) == march == window.period(march[1] - 1)
+    assert window.period(march[0] - 1)[1] == march[0]
+    # Long before and after the time from which periods are counted.
+    assert window.period(ms("1999-07-10T00:00")) == (ms("1999-06-30T22:00"), ms("1999-07-31T22:00"))
+    assert window.period(ms("2061-01-31T22:59")) == (ms("2060-12-31T23:00"), ms("2061-01-31T23:00"))
+
+
+def test_sloth_is_read() -> None:
+    slos = read(SLOTH).slos
+    errors = slos["api-errors"]
+    assert errors.objectives[0].target_ratio == 0.999
+    assert errors.alerting.disabled == {"ticket"}
+    indicator = slos["api-raw"].objectives[0].indicator
+    assert indicator is not None
+    assert error_ratio(errors.objectives[0], indicator, 3600) == 'avg(avg(ratio{w="1h"}))'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("target: 0.999}", "target: 1}", "38:37: target: 1 is not in [0, 1)"),
+        ("target: 0.999}", "targt: 0.999}", "38:29: unknown key 'targt'"),
+        ("target: 0.999}", "target: 0.9, targetPercent: 90}", "only one of target, targetPercent"),
+        ("budgetingMethod: Occurrences", "budgetingMethod: Events", "'Events' is not one of"),
+        ("  budgetingMethod: Occurrences\n", "", "spec lacks budgetingMethod"),
+        (", isRolling: true}]\n  budgetingMethod: Occ", "}]\n  budgetingMethod: Occ", "isRolling"),
+        ("{duration: 30d, isRolling", "{duration: 30x, isRolling", "'30x' is no duration"),
+        ("Europe/Berlin", "Europe/Berln", "no IANA time zone"),
+        ("2026-01-01 00:00:00", "2026-01-01", "no time"),
+        ("      isRolling: false", "      isRolling: true", "'calendar' cannot be given"),
+        (", timeSliceTarget: 0.9", "", "lacks timeSliceTarget"),
+        ("timeSliceTarget: 0.9", "timeSliceTarget: 1.1", "is not in (0, 1]"),
+        ("compositeWeight: 3", "compositeWeight: 0", "is not above 0"),
+        ("op: lt\n", "op: eq\n", "'eq' is not one of lte"),
+        ("rawType: failure", "rawType: maybe", "rawType must be success or failure"),
+        ("        counter: true", "        good: {}", "only one of good, bad"),
+        ("  indicatorRef: latency", "  indicatorRef: No such", "is no name"),
+        ("metadata: {name: fast}", "metadata: {name: answers}", "stands in 0.yaml:18:1 already"),
+        ("kind: burnrate", "kind: smoke", "the only kind of condition is burnrate"),
+        ("conditions: [{conditionRef: twice}]", "conditions: []", "exactly one condition"),
+        ("kind: Service", "kind: Servant", "kind must be one of SLO"),
+        ("openslo/v1\nkind: Service", "openslo/v2\nkind: Service", "apiVersion must be openslo/v1"),
+        ("spec: {description: Where people pay}", f"spec: {{description: {'x' * 1051}}}", "1050"),
+        ("target: slack", "goal: slack", "lacks target"),
+    ],
+)
+def test_each_rule_is_told_in_its_place(old: str, new: str, told: str) -> None:
+    assert EVERY_KIND.count(old) >= 1, old
+    with pytest.raises(InvalidSLO) as refused:
+        read(EVERY_KIND.replace(old, new, 1))
+    assert told in str(refused.value)
+    assert str(refused.value).startswith("0.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("objective: 99.9", "objective: 0", "not in (0, 100]"),
+        ("[{{.window}}]))\n        total", "[5m]))\n        total", "must use {{.window}}"),
+        ("prometheus/v1", "prometheus/v2", "only version prometheus/v1"),
+        ("      name: ApiErrors\n", "", "alerting needs a name"),
+        ("sli: {raw:", "sli: {plugin: {}, raw:", "plugins are not run here"),
+    ],
+)
+def test_sloths_rules(old: str, new: str, told: str) -> None:
+    with pytest.raises(InvalidSLO, match=r"^0\.yaml:") as refused:
+        read(SLOTH.replace(old, new, 1))
+    assert told in str(refused.value)
+
+
+def test_what_is_valid_but_of_no_use_is_doubted() -> None:
+    lone = read(EVERY_KIND.split("---\n")[4])
+    assert ["SLI" in str(lone.doubts), "AlertPolicy" in str(lone.doubts)] == [True, True]
+    assert lone.slos["fast"].objectives[0].why_not.startswith("not measured")
+    other = read(EVERY_KIND.replace("{type: Prometheus, connection", "{type: Datadog, connection"))
+    assert "its source is Datadog" in str(other.doubts[0])
+    # Names as the specification's own examples have them.
+    upper = read(EVERY_KIND.split("---\n")[-1].replace("on-call", "OnCallDevops"))
+    assert "lower-case" in str(upper.doubts[0])
