@@ -20,6 +20,7 @@ from tidecast.journeys.availability_report import (
 )
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import classify, moment_ms, parse_classification, withdraw
+from tidecast.journeys.service_availability import ServiceAvailability
 from tidecast.policy.model import Policy
 from tidecast.records.availability import Classification
 from tidecast.server.application import Application
