@@ -16,7 +16,15 @@ ITEM_LABELS = ("item", "mountpoint", "device")
 
 DEFAULT_SEVERITY = "warning"
 DEFAULT_PRIORITY = 3
-PRIORITIES: Mapping[str, int] = {"critical": 1, "error": 2, "warning": 3, "info": 4, "none": 5}
+PRIORITIES: Mapping[str, int] = {
+    "critical": 1,
+    "error": 2,
+    "warning": 3,
+    "info": 4,
+    "none": 5,
+    "page": 1,
+    "ticket": 3,
+}
 """The priority that a severity label gives an incident; 1 is the most urgent."""
 
 

@@ -168,7 +168,7 @@ class HttpClient:
             except (OSError, http.client.HTTPException) as again:
                 raise self._unreachable(again) from again
         if not 200 <= status < 300:
-            raise Refused(status, self._explain(status, path, answer))
+            raise Refused(status, self._explain(status, method, path, answer))
         return answer
 
     def stream(self, path: str) -> Iterator[bytes]:
@@ -183,7 +183,7 @@ class HttpClient:
             response = connection.getresponse()
             if response.status != 200:
                 answer = response.read(MAX_ANSWER_BYTES)
-                raise Refused(response.status, self._explain(response.status, path, answer))
+                raise Refused(response.status, self._explain(response.status, "GET", path, answer))
             while chunk := response.read(_PIECE_BYTES):
                 yield chunk
         except (OSError, http.client.HTTPException) as error:
@@ -230,7 +230,7 @@ class HttpClient:
             return TimedOut(f"{self.url} did not answer within {self._timeout_seconds:g} s")
         return Unreachable(f"no server at {self.url}: {error}")
 
-    def _explain(self, status: int, path: str, answer: bytes) -> str:
+    def _explain(self, status: int, method: str, path: str, answer: bytes) -> str:
         reason = reason_of(answer) or http.client.responses.get(status, "an unknown status")
         message = f"{self.url}{path} answered {status}: {reason}"
         if status == 401:

@@ -310,6 +310,22 @@ def test_a_rule_that_is_gone_leaves_its_signal_unknown() -> None:
     assert site.incidents()[0].state is IncidentState.RESOLVED
 
 
+def test_other_rules_are_followed_without_a_restart() -> None:
+    site = Site()
+    site.minute(92)
+    without = RULES.replace("alert: DiskFull", "alert: Renamed")
+    site.engine.follow(load_rules(without, "rules.yml", site.promql).groups)
+    site.minute(10)
+    assert site.records.kept.alerts() == []
+    assert "is no longer in the rule files" in site.records.kept.timeline(1)[-1].text
+    again = load_rules(RULES, "rules.yml", site.promql).groups
+    with pytest.raises(InvalidRule, match="rename one of them"):
+        site.engine.follow([*again, *again])
+    site.engine.follow(again)
+    site.minute(10)
+    assert site.incidents()[0].state is IncidentState.RESOLVED
+
+
 def test_a_failing_rule_stops_no_other_and_says_so() -> None:
     site = Site()
     site.minute(92)

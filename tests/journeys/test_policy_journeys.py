@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from tidecast.journeys.explain_policy import why
-from tidecast.journeys.lint_policy import lint, recovery_seconds, unasked, unmeasured
+from tidecast.journeys.lint_policy import (
+    contracted_seconds,
+    lint,
+    recovery_seconds,
+    unasked,
+    unmeasured,
+)
 from tidecast.journeys.policy_checks import Follower
 from tidecast.policy.differences import differences
 from tidecast.policy.model import InvalidPolicy, Policy
@@ -104,7 +110,8 @@ def test_enough_parts_recover_when_they_weigh_enough(block: Any, hours: int) -> 
         f"  {name}: {{kind: ola, component: {name}, party: ann, recovery_time: {n}h}}\n"
         for n, name in enumerate("abc", start=1)
     )
-    assert recovery_seconds(policy(f"contracts:\n{contracts}"), block) == hours * 3600
+    found = policy(f"contracts:\n{contracts}")
+    assert recovery_seconds(found, contracted_seconds(found), block) == hours * 3600
 
 
 def test_requirements_and_reviews_that_were_forgotten() -> None:

@@ -15,6 +15,7 @@ import yaml
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.configuration_items import keep_facts, parse_facts, read_facts_file
 from tidecast.journeys.lint_policy import lint
+from tidecast.journeys.observe import parse_classification, parse_observations
 from tidecast.journeys.policy_checks import checks_of
 from tidecast.journeys.service_availability import Availabilities, Question, ServiceAvailability
 from tidecast.journeys.service_graph import Edge, edges, failure_sets
@@ -23,10 +24,8 @@ from tidecast.policy.schema import policy_schema
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
 from tidecast.records import Records
-from tidecast.records.availability import Classification
 from tidecast.samples.memory import MemorySamples
 from tidecast.server.parameters import time_ms
-from tidecast_analytics.timelines import ClassificationKind, ComponentState, Observation
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 EXPECTED = yaml.load((SHOP / "expected.yaml").read_text(), yaml.BaseLoader)
@@ -57,27 +56,13 @@ def applied(records: Records) -> PolicyInForce:
 def report(records: Records, known_on: str | None = None) -> dict[str, ServiceAvailability]:
     """What October was, with the example's policy, outages and words."""
     policy = applied(records).policy
-    seen = json.loads((SHOP / "observations.json").read_text())["observations"]
+    seen = json.loads((SHOP / "observations.json").read_text())
     words = json.loads((SHOP / "classifications.json").read_text())["classifications"]
     month = (ms(EXPECTED["month"]["start"]), ms(EXPECTED["month"]["end"]))
     with records.unit() as unit:
-        unit.outages.observe(
-            [
-                Observation(
-                    o["component"],
-                    ComponentState(o["state"]),
-                    ms(o["from"]),
-                    ms(o["known_at"]),
-                    o["source"],
-                )
-                for o in seen
-            ]
-        )
-        for w in words:
-            kind, state = ClassificationKind(w["kind"]), w.get("state")
-            told = (w["reason"], w["author"], SAID_MS, ComponentState(state) if state else None)
-            word = Classification(w["component"], kind, ms(w["start"]), ms(w["end"]), *told)
-            unit.outages.classify(word)
+        unit.outages.observe(parse_observations(seen, SAID_MS))
+        for word in words:
+            unit.outages.classify(parse_classification(word, SAID_MS))
         question = Question(*month, ms(known_on) if known_on else None)
         found = Availabilities(policy, unit, question, SERVICES)
         return {name: found.of(name) for name in SERVICES}

@@ -268,3 +268,17 @@ def test_hours_past_midnight_go_into_the_next_day() -> None:
         WeeklyHours(frozenset({4, 6}), 1320, 1440),
         WeeklyHours(frozenset({5, 0}), 0, 360),
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"services: {{x: {{rests_on: {'[' * 80}a{']' * 80}}}}}",
+        "services: {x: {rests_on: &a [b, *a]}}",
+        "a: &a0 [x, x]\n" + "".join(f"b{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40)),
+    ],
+    ids=["deep", "circle", "aliases of aliases"],
+)
+def test_small_text_that_would_become_huge_is_refused(text: str) -> None:
+    with pytest.raises(InvalidPolicy, match=r"p\.yaml:1:1: .*(nested|aliases)"):
+        read_policy({"p.yaml": text})

@@ -93,6 +93,8 @@ def test_events_are_counted_and_everything_is_told(engine: Engine) -> None:
     document = figures_document(found)
     assert document["consequences"] == ["ticket", "freeze"]
     assert document["slices"] == 2 * 288
+    # A period of two days: the windows of three days are longer.
+    assert any("longer than the period" in each for each in document["doubts"])
     assert document["total_query"] == "sum(increase(requests_total[5m]))"
     assert "overspent" in document["sentence"]
     # Of two days the second day had the failures: all of the budget is left after the first.
@@ -172,6 +174,8 @@ def test_a_running_server_tells_slos_and_evaluates_their_alerts(server: Server) 
     assert answers["objectives"][0]["why_not"] == "no samples in the period"
     (proposed,) = server.json(f"{base}/fast/proposal")["objectives"]
     assert proposed["proposed"] is None
+    assert b"tidecast_slo_objective_ratio{" in server.get("/metrics")
+    assert "Nothing is measured yet" in server.get("/slos").decode()
     groups = [group["name"] for group in server.json("/api/v1/rules")["data"]["groups"]]
     assert {"slo-answers", "slo-fast", "slo-whole"} <= {*groups}
     for wrong, code in (("/nothing", 404), ("/answers?at=x", 400)):

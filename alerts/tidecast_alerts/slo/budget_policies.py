@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from tidecast_alerts.slo.burn_rules import label_matchers, series_labels
 from tidecast_alerts.slo.model import InvalidSLO, ServiceLevelObjective
 
 POLICY_KEY = "tidecast-budget-policy"
@@ -28,3 +29,34 @@ def budget_policy(slo: ServiceLevelObjective) -> Sequence[tuple[float, str]]:
             )
         found.append((int(number) / 100, what.strip()))
     return sorted(found)
+
+
+def budget_policy_group(slos: Iterable[ServiceLevelObjective]) -> dict[str, object]:
+    """A rule group with an alert for each consequence, on the budgets that the server measures."""
+    return {
+        "name": "slo-budget-policies",
+        "rules": [
+            _rule(slo, series_labels(slo, objective), share, what)
+            for slo in slos
+            for share, what in budget_policy(slo)
+            for objective in slo.objectives
+            if objective.indicator is not None
+        ],
+    }
+
+
+def _rule(
+    slo: ServiceLevelObjective, labels: dict[str, str], share: float, what: str
+) -> dict[str, object]:
+    series = f"tidecast_slo_error_budget_remaining_ratio{label_matchers(labels)}"
+    severity = "page" if what == "page" else "ticket"
+    about = slo.title or slo.name
+    return {
+        "alert": "SLOBudgetConsumed",
+        "expr": f"1 - {series} >= {share:g}",
+        "labels": {**labels, "severity": severity, "consequence": what, "consumed": f"{share:.0%}"},
+        "annotations": {
+            "summary": f"{about}: {share:.0%} of the error budget is consumed: {what}",
+            "description": "Its error-budget policy asks for it: see `tidecast slo show`.",
+        },
+    }

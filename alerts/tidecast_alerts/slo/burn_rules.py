@@ -160,7 +160,7 @@ def _alert(slo: ServiceLevelObjective, objective: Objective, asked: _Asked) -> B
         asked.for_seconds,
         labels,
         annotations,
-        _selector(own),
+        label_matchers(own),
         {**_usable(slo.labels), **own},
         minimum_events(slo) if isinstance(objective.indicator, RatioIndicator) else 0.0,
     )
@@ -209,17 +209,25 @@ def rule_doubts(slos: Iterable[ServiceLevelObjective], chosen: str = "") -> list
     for slo in slos:
         for objective in slo.objectives:
             found += [
-                Doubt(slo.where, f"{slo.name}: {why}") for why in _why(slo, objective, chosen)
+                Doubt(slo.where, f"{slo.name}: {why}")
+                for why in alert_doubts(slo, objective, chosen)
             ]
     return found
 
 
-def _why(slo: ServiceLevelObjective, objective: Objective, chosen: str) -> list[str]:
+def alert_doubts(
+    slo: ServiceLevelObjective,
+    objective: Objective,
+    chosen: str = "",
+    events_per_second: float | None = None,
+) -> list[str]:
+    """Why the objective's alerts would not do; with the rate of events also which see too few."""
     period, why = slo.window.duration.seconds, []
     if not slo.alerting.conditions:
         for windows in burn_windows(slo, chosen):
             name = f"{windows.severity} over {promql_duration(windows.long_seconds)}: "
-            why += [name + each for each in doubts(windows, period, objective.target_ratio)]
+            target = objective.target_ratio
+            why += [name + each for each in doubts(windows, period, target, events_per_second)]
             if (objective.slice_seconds or 0) > windows.short_seconds:
                 why.append(name + "its short window is shorter than one time slice")
     for alert in burn_alerts(slo, objective, chosen) if slo.alerting.conditions else ():
@@ -241,7 +249,7 @@ def _recorded(
     base = f"{SLICE_ERROR_RATIO}{promql_duration(slice_seconds)}"
     if sliced:
         rules.append(_record(base, error_ratio(objective, indicator, slice_seconds), own))
-    selected = base + _selector(series_labels(slo, objective))
+    selected = base + label_matchers(series_labels(slo, objective))
     for seconds in sorted({each for alert in alerts for each in alert.windows_seconds}):
         window = promql_duration(seconds)
         if slo.method is BudgetingMethod.TIMESLICES:
@@ -270,7 +278,8 @@ def _alerting_rule(alert: BurnAlert) -> dict[str, object]:
     return {**rule, "labels": dict(alert.labels), "annotations": dict(alert.annotations)}
 
 
-def _selector(labels: Mapping[str, str]) -> str:
+def label_matchers(labels: Mapping[str, str]) -> str:
+    """The braces of a selector that these labels fit."""
     return "{" + ", ".join(f"{name}={quoted(value)}" for name, value in labels.items()) + "}"
 
 

@@ -24,10 +24,10 @@ class TidecastServer(HttpClient):
             return super()._unreachable(error)
         return Unreachable(f"no server at {self.url}: start one with `tidecast up` ({error})")
 
-    def _explain(self, status: int, path: str, answer: bytes) -> str:
+    def _explain(self, status: int, method: str, path: str, answer: bytes) -> str:
         if status not in (401, 403):
-            return super()._explain(status, path, answer)
-        scope = _scope_of(path)
+            return super()._explain(status, method, path, answer)
+        scope = _scope_of(method, path)
         given = "the token given lacks it or is unknown" if self._token else "no token was given"
         reason = reason_of(answer)
         return (
@@ -36,16 +36,13 @@ class TidecastServer(HttpClient):
         )
 
 
-def _scope_of(path: str) -> str:
-    if path.startswith(("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")):
+def _scope_of(method: str, path: str) -> str:
+    ingested = ("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")
+    told = ("/api/tidecast/v1/facts", "/api/tidecast/v1/observations")
+    if path.startswith(ingested) or (method == "POST" and path in told):
         return "ingest"
-    operated = (
-        "/api/tidecast/v1/settings",
-        "/api/tidecast/v1/backups",
-        "/api/tidecast/v1/forecasts/run",
-        "/api/tidecast/v1/classifications",
-    )
-    return "operate" if path.startswith(operated) else "read"
+    changes = method != "GET" and path.startswith("/api/tidecast/v1/")
+    return "operate" if changes or path.startswith("/api/tidecast/v1/backups") else "read"
 
 
 def explain_errors(command: Callable[P, R]) -> Callable[P, R]:

@@ -110,11 +110,16 @@ def graph(name: str, output_format: str, server: TidecastServer) -> None:
     """
     from dataclasses import asdict
 
-    from tidecast.journeys.service_graph import drawn, failure_sets, resting_on
+    from tidecast.journeys.service_graph import (
+        drawn,
+        failure_sets,
+        neighbours_above,
+        resting_on,
+    )
     from tidecast_analytics.structure import TooComplex
 
     policy, edges = _known(server)
-    above = resting_on(edges, name)
+    above = resting_on(neighbours_above(edges), name)
     try:
         cuts = [sorted(cut) for cut in failure_sets(policy, edges, name)]
     except TooComplex as error:

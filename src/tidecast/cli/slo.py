@@ -120,7 +120,7 @@ def show_list(output_format: str, server: TidecastServer) -> None:
             "level": _percent(objective.get("level")),
             "budget_left": _percent(objective.get("budget_remaining")),
             "burns": " ".join(
-                f"{window}:{rate:.2g}"
+                f"{window}:{rate:.4g}"
                 for window, rate in (objective.get("burn_rates") or {}).items()
                 if rate is not None
             ),

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from tidecast.journeys.lint_policy import lint
-from tidecast.journeys.service_graph import Edge, edges, resting_on
+from tidecast.journeys.lint_policy import Concern, lint
+from tidecast.journeys.service_graph import Edge, edges, neighbours_above, resting_on
 from tidecast.policy.model import Policy, RequirementState
 from tidecast.policy.resources import Resources
 from tidecast_reports.capacity import ResourceOutlook
@@ -48,10 +48,20 @@ class Assessment:
     roadmap: Sequence[Statement]
 
 
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What is found once and told twice, as a gap and as something to do."""
+
+    concerns: Sequence[Concern]
+    without_service: Sequence[str]
+    without_owner: Sequence[str]
+
+
 def assess_fleet(known: KnownFleet) -> Assessment:
     """The assessment of what the server knows; needs no policy."""
-    actions = sorted(_actions(known), key=lambda s: (s.by or date.max, s.what))
-    return Assessment([*_here(known)], _future(known), [*_gap(known)], actions)
+    found = _Findings(lint(known.policy, _today(known)), *_loose_hosts(known))
+    actions = sorted(_actions(known, found), key=lambda s: (s.by or date.max, s.what))
+    return Assessment([*_here(known)], _future(known), [*_gap(known, found)], actions)
 
 
 def _here(known: KnownFleet) -> Iterator[Statement]:
@@ -83,19 +93,17 @@ def _future(known: KnownFleet) -> list[Statement]:
     return sorted(found, key=lambda s: (s.by or date.max, s.what))
 
 
-def _gap(known: KnownFleet) -> Iterator[Statement]:
-    today = _day(known.now_ms) or date.max
+def _gap(known: KnownFleet, found: _Findings) -> Iterator[Statement]:
     for requirement in known.policy.requirements.values():
         if requirement.state is RequirementState.MISSED:
             what = f"the requirement {requirement.name} ({requirement.title}) is missed"
             yield Statement(what, place=str(requirement.place))
-    for concern in lint(known.policy, today):
+    for concern in found.concerns:
         yield Statement(concern.what, place=str(concern.place))
     yield from _lacking(known.policy)
-    without_service, without_owner = _loose_hosts(known)
-    for host in without_service:
+    for host in found.without_service:
         yield Statement(f"no service rests on the host {host}, as far as is known")
-    for host in without_owner:
+    for host in found.without_owner:
         yield Statement(f"nobody is known to own the host {host}")
     for each in known.outlooks:
         if each.state in ("not_enough_data", "no_mark"):
@@ -115,8 +123,8 @@ def _lacking(policy: Policy) -> Iterator[Statement]:
             yield Statement(what, place=str(service.place))
 
 
-def _actions(known: KnownFleet) -> Iterator[Statement]:
-    today = _day(known.now_ms) or date.max
+def _actions(known: KnownFleet, found: _Findings) -> Iterator[Statement]:
+    today = _today(known)
     for each in known.outlooks:
         lead_ms = 1000 * known.resources.lead_time_seconds(each.host, each.resource, each.item)
         if each.state == "over_now":
@@ -131,14 +139,13 @@ def _actions(known: KnownFleet) -> Iterator[Statement]:
             yield Statement(what, requirement.review, str(requirement.place))
     if not known.policy.services:
         yield Statement("say what services there are and what they rest on: docs/services.md")
-    without_service, without_owner = _loose_hosts(known)
-    if without_service:
-        yield Statement(f"let services name the {len(without_service)} hosts that none rests on")
-    if without_owner:
-        yield Statement(f"name an owner for {len(without_owner)} hosts")
-    concerns = len(lint(known.policy, today))
-    if concerns:
-        yield Statement(f"mend what `tidecast policy check` warns of ({concerns})")
+    if found.without_service:
+        count = len(found.without_service)
+        yield Statement(f"let services name hosts that none rests on: {count} of them")
+    if found.without_owner:
+        yield Statement(f"name owners of hosts: {len(found.without_owner)} lack one")
+    if found.concerns:
+        yield Statement(f"mend what `tidecast policy check` warns of ({len(found.concerns)})")
 
 
 def _parents(policy: Policy) -> set[str]:
@@ -149,15 +156,19 @@ def _loose_hosts(known: KnownFleet) -> tuple[list[str], list[str]]:
     """Hosts that no service rests on, and those of which neither a fact nor a service names an
     owner."""
     services = known.policy.services
-    all_edges = edges(known.policy, known.told)
+    above_each = neighbours_above(edges(known.policy, known.told))
     without_service, without_owner = [], []
     for host in sorted(known.silent_by_host):
-        above = [name for name in resting_on(all_edges, host) if name in services]
+        above = [name for name in resting_on(above_each, host) if name in services]
         if not above:
             without_service.append(host)
         if host not in known.owners and not any(services[name].owner for name in above):
             without_owner.append(host)
     return without_service, without_owner
+
+
+def _today(known: KnownFleet) -> date:
+    return datetime.fromtimestamp(known.now_ms / 1000, UTC).date()
 
 
 def _name(each: ResourceOutlook) -> str:

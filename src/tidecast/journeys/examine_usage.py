@@ -31,7 +31,7 @@ ORDINARY = -1.0
 WHY = {
     "level": "its level",
     "jump": "a sudden change",
-    "hour": "for this hour of the day",
+    "hour": "against the days before",
     "spread": "how much it moves",
 }
 

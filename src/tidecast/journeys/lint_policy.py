@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -181,17 +182,18 @@ def _down_to(
 
 def _recovery(policy: Policy) -> Iterator[Concern]:
     """Services that promise to recover sooner than what they rest on does."""
+    contracted = contracted_seconds(policy)
     for service in policy.services.values():
         wanted = service.recovery_time_seconds
         if wanted is None or service.rests_on is None:
             continue
-        needed = recovery_seconds(policy, service.rests_on)
+        needed = recovery_seconds(policy, contracted, service.rests_on)
         if needed > wanted:
-            slow = [
-                f"{name} {_duration(seconds)}"
+            needs = {
+                name: recovery_seconds(policy, contracted, Component(name))
                 for name in dict.fromkeys(component_names(service.rests_on))
-                if wanted < (seconds := recovery_seconds(policy, Component(name))) <= needed
-            ]
+            }
+            slow = [f"{n} {_duration(s)}" for n, s in needs.items() if wanted < s <= needed]
             yield Concern(
                 service.place,
                 f"{service.name} is to recover within {_duration(wanted)}, but what it rests on "
@@ -199,25 +201,31 @@ def _recovery(policy: Policy) -> Iterator[Concern]:
             )
 
 
-def recovery_seconds(policy: Policy, block: Block) -> float:
+def contracted_seconds(policy: Policy) -> Mapping[str, float]:
+    """The soonest recovery that contracts promise of each component."""
+    found: dict[str, float] = {}
+    for each in policy.contracts.values():
+        if each.recovery_time_seconds is not None:
+            before = found.get(each.component, math.inf)
+            found[each.component] = min(before, each.recovery_time_seconds)
+    return found
+
+
+def recovery_seconds(policy: Policy, contracted: Mapping[str, float], block: Block) -> float:
     """How long after a disaster enough of the parts work again; 0 where nothing is said of them.
 
     What a contract or the part's own RTO promises, the sooner; parts recover side by side.
     """
     if isinstance(block, Component):
         service = policy.services.get(block.name)
-        said = [
-            float(each.recovery_time_seconds)
-            for each in policy.contracts.values()
-            if each.component == block.name and each.recovery_time_seconds is not None
-        ]
+        said = [contracted[block.name]] if block.name in contracted else []
         if service is not None and service.recovery_time_seconds is not None:
             said.append(float(service.recovery_time_seconds))
         if said or service is None or service.rests_on is None:
             return min(said, default=0.0)
-        return recovery_seconds(policy, service.rests_on)
+        return recovery_seconds(policy, contracted, service.rests_on)
     parts = sorted(
-        (recovery_seconds(policy, part), weight)
+        (recovery_seconds(policy, contracted, part), weight)
         for part, weight in zip(block.parts, block.weights, strict=True)
     )
     works = 0.0

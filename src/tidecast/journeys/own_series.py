@@ -19,6 +19,12 @@ from tidecast_analytics.availability import Assessment
 from tidecast_collector.labels import Labels, make_labels
 
 HELP: Mapping[str, str] = {
+    "tidecast_slo_objective_ratio": "What the SLO's objective asks for.",
+    "tidecast_slo_level_ratio": "What was delivered in the period so far.",
+    "tidecast_slo_error_budget_remaining_ratio": "The share of the error budget that is left; "
+    "negative where it is overspent.",
+    "tidecast_slo_burn_rate": "How many times faster than its period allows the budget was spent "
+    "in the window.",
     "tidecast_host_last_seen_timestamp_seconds": "When the host was last heard of.",
     "tidecast_time_to_mark_seconds": "Seconds until the resource reaches its mark, by quantile of "
     "the forecast; 0 when over now, absent when undefined.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,16 +45,23 @@ def edges(policy: Policy, told: Sequence[Edge]) -> list[Edge]:
     return [*declared, *(edge for edge in told if edge.kind in CARRYING)]
 
 
-def resting_on(all_edges: Sequence[Edge], name: str) -> list[str]:
+def neighbours_above(all_edges: Sequence[Edge]) -> Mapping[str, Sequence[str]]:
+    """What rests on each thing directly."""
+    found: dict[str, list[str]] = {}
+    for edge in all_edges:
+        found.setdefault(edge.below, []).append(edge.above)
+    return found
+
+
+def resting_on(above: Mapping[str, Sequence[str]], name: str) -> list[str]:
     """Everything above that would feel it if this failed, nearest first."""
     found: dict[str, None] = {}
-    waiting = [name]
+    waiting = deque([name])
     while waiting:
-        below = waiting.pop(0)
-        for edge in all_edges:
-            if edge.below == below and edge.above not in found and edge.above != name:
-                found[edge.above] = None
-                waiting.append(edge.above)
+        for each in above.get(waiting.popleft(), ()):
+            if each not in found and each != name:
+                found[each] = None
+                waiting.append(each)
     return [*found]
 
 

@@ -9,8 +9,8 @@ from tidecast.policy.model import InvalidPolicy, Policy
 from tidecast.policy.reading import read_directory, read_policy
 from tidecast_alerts.ports import PromQL
 from tidecast_alerts.rules import RuleGroup, load_rules
-from tidecast_alerts.slo.budget_policies import budget_policy
-from tidecast_alerts.slo.burn_rules import rule_doubts, rule_file, rule_group
+from tidecast_alerts.slo.budget_policies import budget_policy, budget_policy_group
+from tidecast_alerts.slo.burn_rules import dump, rule_doubts, rule_group
 from tidecast_alerts.slo.model import Doubt, InvalidSLO, ServiceLevels
 from tidecast_alerts.slo.reading import read_service_levels
 from tidecast_collector.errors import InvalidInput
@@ -66,9 +66,11 @@ def check_queries(levels: ServiceLevels, promql: PromQL, chosen: str = "") -> Se
 
 
 def burn_rate_groups(policy: Policy, promql: PromQL) -> Sequence[RuleGroup]:
-    """The rule groups of the policy's SLOs, as the alert engine evaluates them."""
+    """The rule groups of the policy's SLOs and of their error-budget policies."""
     slos = levels_of(policy).slos.values()
-    return load_rules(rule_file(slos), "policy", promql).groups
+    groups = [*(rule_group(slo) for slo in slos), budget_policy_group(slos)]
+    text = dump({"groups": [group for group in groups if group["rules"]]})
+    return load_rules(text, "policy", promql).groups
 
 
 def check_slos(promql: PromQL, policy: Policy) -> None:

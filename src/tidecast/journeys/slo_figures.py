@@ -8,7 +8,7 @@ from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.measure_slos import Figures
 from tidecast.journeys.own_series import Point
 from tidecast_alerts.slo.budget_policies import budget_policy
-from tidecast_alerts.slo.burn_rules import series_labels
+from tidecast_alerts.slo.burn_rules import alert_doubts, series_labels
 from tidecast_alerts.slo.model import Objective, ServiceLevelObjective
 from tidecast_alerts.slo.windows import promql_duration
 from tidecast_analytics.error_budgets import BudgetingMethod
@@ -74,6 +74,7 @@ def figures_document(figures: Figures) -> Document:
         "level_lowest": interval[0] if interval else None,
         "level_highest": interval[1] if interval else None,
         "too_few_events": figures.too_few_events,
+        "doubts": alert_doubts(figures.slo, figures.objective, "", _events_per_second(figures)),
         "budget_consumed": consumed,
         "budget_remaining": budget.remaining_ratio,
         "consequences": reached,
@@ -86,10 +87,41 @@ def figures_document(figures: Figures) -> Document:
         "total_query": figures.queries.total,
         "burn_rates": {promql_duration(key): rate for key, rate in figures.burn_rates.items()},
         "met_probability": outlook.met_probability if outlook else None,
-        "budget_ends": [iso(each) for each in outlook.ends_ms] if outlook else [],
+        "budget_ends": [iso(each) for each in budget_ends(figures)],
         "burn_down": [{"at": iso(at), "remaining": left} for at, left in figures.burn_down()],
         "sentence": sentence(figures),
     }
+
+
+def _events_per_second(figures: Figures) -> float | None:
+    """How many events there were; None where it is time that is counted, or nothing was."""
+    events = figures.slo.method is BudgetingMethod.OCCURRENCES and bool(figures.queries.total)
+    if not events or not figures.budget.denominator:
+        return None
+    counted = len(figures.slices.starts_ms) - figures.budget.unknown_slices
+    counted -= figures.budget.excluded_slices
+    return figures.budget.denominator / (counted * figures.slices.width_ms / 1000)
+
+
+def budget_ends(figures: Figures) -> Sequence[int | None]:
+    """When the budget is spent: P10, P50 and P90 of it, None beyond the period.
+
+    One that is spent already ended on the day it was. A rolling one ends, if at all, by the burn
+    rate of the longest window; of that nothing but a middle is told.
+    """
+    left = figures.budget.remaining_ratio
+    if left is None:
+        return ()
+    if left <= 0:
+        day = next((at for at, share in figures.burn_down() if share <= 0), figures.until_ms)
+        return (day, day, day)
+    if figures.outlook is not None:
+        return figures.outlook.ends_ms
+    rate = figures.burn_rates[max(figures.burn_rates)] if figures.burn_rates else None
+    if not rate or rate <= 1:
+        return (None, None, None)
+    ahead_ms = left * (figures.end_ms - figures.start_ms) / rate
+    return (None, figures.until_ms + round(ahead_ms), None)
 
 
 def sentence(figures: Figures) -> str:

@@ -32,6 +32,7 @@ from tidecast_analytics.calendars import local_time, utc_ms
 from tidecast_collector.errors import InvalidInput, TidecastError
 
 MONTHS = 13
+FRESH_MS = 60_000
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class WatchedSlos:
     def __init__(self, records: Records, policy: PolicyInForce) -> None:
         self._records, self._policy = records, policy
         self._lock = threading.Lock()
-        self._newest: tuple[int | None, Sequence[Measured]] | None = None
+        self._newest: tuple[int | None, int, Sequence[Measured]] | None = None
 
     def slos(self) -> Sequence[ServiceLevelObjective]:
         """The SLOs of the policy in force; none where they cannot be followed."""
@@ -74,23 +75,23 @@ class WatchedSlos:
         version = self._version()
         found = [each for slo in self.slos() for each in self.measured(engine, slo, now_ms)]
         with self._lock:
-            self._newest = (version, found)
+            self._newest = (version, now_ms, found)
         return found
 
     def newest(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
-        """The newest figures; measured now where there are none by this policy."""
+        """Figures of at most a minute ago by this policy; measured now where there are none."""
         with self._lock:
             kept = self._newest
-        if kept is not None and kept[0] == self._version():
-            return kept[1]
+        if kept and kept[0] == self._version() and now_ms - kept[1] < FRESH_MS:
+            return kept[2]
         return self.refresh(engine, now_ms)
 
     def points(self) -> Iterator[Point]:
         """The series of the newest figures that are there; nothing is measured for it."""
         with self._lock:
             kept = self._newest
-        if kept is not None and kept[0] == self._version():
-            yield from slo_points([each.figures for each in kept[1] if each.figures is not None])
+        if kept and kept[0] == self._version():
+            yield from slo_points([each.figures for each in kept[2] if each.figures is not None])
 
     def measured(
         self,

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 MAX_FILES = 2_000
 MAX_BYTES = 32 << 20
+MAX_DEPTH = 50
+MAX_NODES = 2_000_000
 SUFFIXES = (".yaml", ".yml", ".ics")
 
 NAMED = (
@@ -144,6 +146,10 @@ class _Reading:
 
     def _take(self, root: Field, text: str) -> None:
         """Sorts a document by what it is: ours by section, others whole."""
+        fault = _too_large(root.node)
+        if fault:
+            root.wrong(fault)
+            return
         if not root.is_mapping:
             root.wrong("expected a mapping (sections, or an OpenSLO, Sloth or rules document)")
             return
@@ -189,6 +195,31 @@ class _Reading:
             return self.files[name]
 
         return read
+
+
+def _too_large(root: yaml.Node) -> str:
+    """What is wrong with a document that is small as text, but not once its aliases are followed.
+
+    "" where nothing is.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep, or an alias of what it stands in")
+        if id(node) not in sizes:
+            below = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = below if isinstance(node, yaml.MappingNode) else ((each,) for each in below)
+            sizes[id(node)] = 1 + sum(size(each, depth + 1) for pair in pairs for each in pair)
+        return sizes[id(node)]
+
+    try:
+        expanded = size(root, 0)
+    except ValueError as error:
+        return str(error)
+    if expanded > MAX_NODES:
+        return f"{expanded} values once its aliases are followed; at most {MAX_NODES} are read"
+    return ""
 
 
 def _format_of(root: Field, keys: set[str]) -> str:

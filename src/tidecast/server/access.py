@@ -24,8 +24,7 @@ from tidecast.server.problems import problem_response
 
 OPEN_PATHS = ("/-/healthy", "/-/ready")
 INGEST_PATHS = ("/api/v1/write", "/api/tidecast/v1/usage", "/api/tidecast/v1/imports")
-FACTS = ("POST", "/api/tidecast/v1/facts")
-OBSERVATIONS_PATH = "/api/tidecast/v1/observations"
+TELLING_POSTS = ("/api/tidecast/v1/facts", "/api/tidecast/v1/observations")
 BACKUPS_PATH = "/api/tidecast/v1/backups"
 READING_POSTS = tuple(
     f"/api/v1/{path}"
@@ -57,9 +56,7 @@ class AccessPolicy:
 
 def required_scope(method: str, path: str) -> TokenScope:
     """The scope that a request needs."""
-    if path in INGEST_PATHS or (method, path) == FACTS:
-        return TokenScope.INGEST
-    if path == OBSERVATIONS_PATH and method == "POST":
+    if path in INGEST_PATHS or (method == "POST" and path in TELLING_POSTS):
         return TokenScope.INGEST
     if path.startswith(BACKUPS_PATH):
         return TokenScope.OPERATE  # a backup holds everything, hashed tokens among it

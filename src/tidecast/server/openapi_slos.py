@@ -23,7 +23,8 @@ SLO_SCHEMAS: dict[str, Schema] = {
     "SloFigures": object_of(
         objective=TEXT, target=NUMBER, measured=FLAG, why_not=TEXT, start=TIME, end=TIME,
         until=TIME, numerator=NUMBER, denominator=NUMBER, counted=TEXT, level=NUMBER,
-        level_lowest=NUMBER, level_highest=NUMBER, too_few_events=FLAG, budget_consumed=NUMBER,
+        level_lowest=NUMBER, level_highest=NUMBER, too_few_events=FLAG, doubts=list_of(TEXT),
+        budget_consumed=NUMBER,
         budget_remaining=NUMBER, consequences=list_of(TEXT), slice_seconds=COUNT, slices=COUNT,
         unknown_slices=COUNT, excluded_slices=COUNT,
         exclusions=list_of(object_of(start=TIME, end=TIME)), good_query=TEXT, total_query=TEXT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import PurePosixPath
 
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,7 @@ class PolicyApi:
 
     def __init__(self, application: Application) -> None:
         self._app = application
+        self._one_at_a_time = threading.Lock()
 
     def routes(self) -> list[Route]:
         """The routes, as `openapi.py` describes them."""
@@ -79,11 +81,11 @@ class PolicyApi:
         return self._told(self._app.policy.policy, policy)
 
     def _apply(self, files: dict[str, str], by: str, comment: str) -> dict[str, object]:
-        before = self._app.policy.policy
-        standing = self._app.policy.version
-        if standing is None or standing.files != files:
-            self._app.apply_policy(files, by, comment)
-        return self._told(before, self._app.policy.policy)
+        with self._one_at_a_time:
+            before, standing = self._app.policy.policy, self._app.policy.version
+            if standing is None or standing.files != files:
+                self._app.apply_policy(files, by, comment)
+            return self._told(before, self._app.policy.policy)
 
     def _told(self, before: Policy, after: Policy) -> dict[str, object]:
         plan = [difference_document(each) for each in differences(before, after)]

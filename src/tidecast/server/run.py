@@ -46,6 +46,7 @@ from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
+from tidecast.web.slo_pages import slo_page_routes
 from tidecast_collector.errors import TidecastError
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views = Views(application, forecasts.explained)
+    views, slos = Views(application, forecasts.explained), SloApi(application)
     availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
@@ -152,13 +153,14 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
             *forecasts.routes(),
-            *SloApi(application).routes(),
+            *slos.routes(),
             *SlaApi(application).routes(),
             *PolicyApi(application).routes(),
             *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),
             *AnomalyApi(application).routes(),
+            *slo_page_routes(views, slos.all),
             *page_routes(views),
             *ServicePages(views, availability).routes(),
         ],
