@@ -69,18 +69,19 @@ class PreviewServices:
         service, web = POLICY.services["shop"], judged["web"]
         return ServiceAvailability(service, LINES["web"], web, web.highest, judged, self.words)
 
-    def all_services(self, time: Asked) -> dict[str, Any]:
-        return {
+    def overview(self, time: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
+        listed = {
             "start": iso(time.start_ms),
             "until": iso(time.until_ms),
             "known_on": None,
             "services": [summary_document(POLICY, self._found("shop"))],
         }
+        return listed, self.planned("shop", time)
 
     def one(self, name: str, time: Asked) -> dict[str, Any]:
         return availability_document(POLICY, time, self._found(name))
 
-    def planned(self, service: str | None, time: Asked) -> dict[str, Any]:
+    def planned(self, service: str, time: Asked) -> dict[str, Any]:
         parts = planned_parts(POLICY, self._found("shop"))
         return {"parts": [part_document(part) for part in parts], "common_causes": []}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tidecast.journeys.availability_plan import (
     cause_document,
@@ -20,6 +20,7 @@ from tidecast.journeys.availability_report import (
 )
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import classify, moment_ms, parse_classification, withdraw
+from tidecast.journeys.service_availability import ServiceAvailability
 from tidecast.policy.model import Policy
 from tidecast.records.availability import Classification
 from tidecast.server.application import Application
@@ -86,24 +87,26 @@ class AvailabilityViews:
     def all_services(self, time: Asked) -> Document:
         """All services in short, the least available first."""
         policy = self.policy_of(time)
+        return _listed(policy, time, self._answers(policy, time, policy.services))
+
+    def overview(self, time: Asked) -> tuple[Document, Document]:
+        """All services in short, and the plan of all, from one reading."""
+        policy = self.policy_of(time)
+        found = self._answers(policy, time, policy.services)
+        return _listed(policy, time, found), _planned(policy, time, found)
+
+    def _answers(
+        self, policy: Policy, time: Asked, names: Iterable[str]
+    ) -> list[ServiceAvailability]:
         with self._app.records.reading() as unit:
-            found = answers(policy, unit, time, policy.services)
-        found.sort(key=lambda each: (each.assessment.lowest or 0, each.service.name))
-        return {
-            "start": iso(time.start_ms),
-            "end": iso(time.end_ms),
-            "until": iso(time.until_ms),
-            "known_on": iso(time.known_on_ms),
-            "services": [summary_document(policy, each) for each in found],
-        }
+            return answers(policy, unit, time, names)
 
     def figures(self) -> dict[str, Assessment]:
         """The figures of every service over the last 30 days."""
         policy = self._app.policy.policy
         if not policy.services:
             return {}
-        with self._app.records.reading() as unit:
-            found = answers(policy, unit, self.asked({}), policy.services)
+        found = self._answers(policy, self.asked({}), policy.services)
         return {each.service.name: each.assessment for each in found}
 
     def planned(self, service: str | None, time: Asked) -> Document:
@@ -111,18 +114,8 @@ class AvailabilityViews:
         policy = self.policy_of(time)
         if service is not None and service not in policy.services:
             raise Problem(404, f"there is no service {service[:100]!r} in the applied policy")
-        with self._app.records.reading() as unit:
-            found = answers(policy, unit, time, [service] if service else policy.services)
-        parts = [part for each in found for part in planned_parts(policy, each)]
-        parts.sort(key=lambda part: (-part.lost_ms, -(part.gain_ms or 0)))
-        causes = [cause for each in found for cause in common_causes(policy, each)]
-        causes.sort(key=lambda cause: -cause.joint_ms)
-        return {
-            "start": iso(time.start_ms),
-            "until": iso(time.until_ms),
-            "parts": [part_document(part) for part in parts[:MAX_PLANNED]],
-            "common_causes": [cause_document(cause) for cause in causes[:MAX_PLANNED]],
-        }
+        names = [service] if service else policy.services
+        return _planned(policy, time, self._answers(policy, time, names))
 
     def say(self, word: Mapping[str, object]) -> Classification:
         """Keeps a word on a time; raises `InvalidObservation`."""
@@ -135,6 +128,30 @@ class AvailabilityViews:
         if word is None:
             raise Problem(404, f"there is no classification {number} that still stands")
         return word
+
+
+def _listed(policy: Policy, time: Asked, found: Sequence[ServiceAvailability]) -> Document:
+    order = sorted(found, key=lambda each: (each.assessment.lowest or 0, each.service.name))
+    return {
+        "start": iso(time.start_ms),
+        "end": iso(time.end_ms),
+        "until": iso(time.until_ms),
+        "known_on": iso(time.known_on_ms),
+        "services": [summary_document(policy, each) for each in order],
+    }
+
+
+def _planned(policy: Policy, time: Asked, found: Sequence[ServiceAvailability]) -> Document:
+    parts = [part for each in found for part in planned_parts(policy, each)]
+    parts.sort(key=lambda part: (-part.lost_ms, -(part.gain_ms or 0)))
+    causes = [cause for each in found for cause in common_causes(policy, each)]
+    causes.sort(key=lambda cause: -cause.joint_ms)
+    return {
+        "start": iso(time.start_ms),
+        "until": iso(time.until_ms),
+        "parts": [part_document(part) for part in parts[:MAX_PLANNED]],
+        "common_causes": [cause_document(cause) for cause in causes[:MAX_PLANNED]],
+    }
 
 
 def moment(query: Mapping[str, str], parameter: str) -> int | None:

@@ -37,16 +37,16 @@ class ServiceData(Protocol[Time]):
         """The time that an address asks for; raises `TidecastError`."""
         ...
 
-    def all_services(self, time: Time) -> Document:
-        """All services in short."""
+    def overview(self, time: Time) -> tuple[Document, Document]:
+        """All services in short, and the plan of all."""
         ...
 
     def one(self, name: str, time: Time) -> Document:
         """Everything about one service or component; raises `TidecastError`."""
         ...
 
-    def planned(self, service: str | None, time: Time) -> Document:
-        """The availability plan."""
+    def planned(self, service: str, time: Time) -> Document:
+        """The availability plan of one service."""
         ...
 
     def say(self, word: Mapping[str, object]) -> object:
@@ -75,13 +75,13 @@ class ServicePages:
 
     def services(self, request: Request) -> Response:
         """Every service, the least available first, and the plan."""
-        time = self._data.asked(request.query_params)
+        found, plan = self._data.overview(self._data.asked(request.query_params))
         return render(
             request,
             "services.html",
             self._frame.status(),
-            found=self._data.all_services(time),
-            plan=self._data.planned(None, time),
+            found=found,
+            plan=plan,
             shown=PARTS_SHOWN,
             month=request.query_params.get("month", ""),
         )
