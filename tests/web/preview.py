@@ -19,10 +19,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from preview_fleet import PreviewData, first_day
 from preview_services import PreviewServices
+from preview_slos import preview_slos
 
 from tidecast.web.rendering import error_page
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
+from tidecast.web.slo_pages import slo_page_routes
 
 LABELS = {
     "mode": ("user", "system", "iowait"),
@@ -51,6 +53,7 @@ def preview_app(data: PreviewData) -> Starlette:
     """The pages, and just enough of the query API for their live charts."""
     routes = [Route("/api/v1/query_range", query_range), *page_routes(data)]
     routes += ServicePages(data, PreviewServices()).routes()
+    routes += slo_page_routes(data, preview_slos)
     return Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found})
 
 

@@ -24,6 +24,7 @@ PAGES = (
     "/incidents/10",
     "/services",
     "/services/shop",
+    "/slos",
 )
 VOID = frozenset({"meta", "link", "img", "input", "br", "rect", "line", "circle"})
 
