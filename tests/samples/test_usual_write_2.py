@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tidecast.samples import known_symbols
 from tidecast.samples.batch import STALE_NAN_BITS
+from tidecast.samples.known_labels import KnownLabels
 from tidecast.samples.known_symbols import KnownSymbols
 from tidecast.samples.protocol import MetricMetadata
 from tidecast.samples.remote_write_2 import (
@@ -157,24 +158,25 @@ def test_unusual_series_are_left_to_the_strict_decoder(unusual):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(known_symbols, "MAX_SERIES", 3)
-    known = KnownSymbols(KNOWN_LABELS)
-    for i in range(10):
-        text = str(i).encode()
+    monkeypatch.setattr(known_symbols, "SPARE_BYTES", 2000)
+    monkeypatch.setattr(known_symbols, "MAX_REQUESTS_BYTES", 0)
+    known = KnownSymbols(KnownLabels())
+    for i in range(100):
+        text = str(i % 10).encode()
         spelt = b"\x0a\x0d\x0a\x08__name__\x12\x01" + text
         labels = known.of(
             [b"", b"__name__", text], np.array([1, 2]), np.array([0, 2]), lambda _, s=spelt: s
         )
-        assert list(labels) == [labels_of(str(i))]
-    assert len(known._memory.numbers) <= 3
+        assert list(labels) == [labels_of(str(i % 10))]
+        assert known.size_bytes <= 2000 + 600
 
 
 def test_whole_requests_are_remembered_within_bounds(monkeypatch):
-    monkeypatch.setattr(known_symbols, "MAX_REQUESTS_BYTES", 500)
+    monkeypatch.setattr(known_symbols, "MAX_REQUESTS_BYTES", 1500)
     known = KnownSymbols(KNOWN_LABELS)
     spelt = b"\x0a\x0d\x0a\x08__name__\x12\x01x"
     for count in (1, 2, 3, 2, 20, 1):
         refs, offsets = np.array([1, 2] * count), 2 * np.arange(count + 1)
         labels = known.of([b"", b"__name__", b"x"], refs, offsets, lambda _: spelt)
         assert list(labels) == [labels_of("x")] * count
-    assert known._memory.requests_bytes <= 500
+    assert known._memory.requests_bytes <= 1500

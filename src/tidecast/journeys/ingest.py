@@ -11,7 +11,7 @@ import numpy as np
 from tidecast.journeys.usage_records import HOUR_MS, hour_end
 from tidecast.records import Records
 from tidecast.samples.batch import Int64s, SampleBatch, distinct, is_stale
-from tidecast.samples.catalogue import PerSeries, part_of
+from tidecast.samples.catalogue import PerSeries, note_stored, part_of
 from tidecast.samples.protocol import AppendReport, Samples
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, Labels, host_of_instance, label_value
@@ -186,6 +186,7 @@ class Ingest:
         kept = part_of(batch, ~own) if dropped else batch
         self._late.note(kept.timestamps)
         report = self._samples.append(kept)
+        note_stored(kept.labels, {each.labels for each in report.rejected})
         # An hour that was computed while this was being written has missed it.
         self._late.note(kept.timestamps)
         self._hosts.note(kept, now_ms)

@@ -5,6 +5,7 @@ Every request brings the labels of its series again, byte for byte: what was rea
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,18 +16,25 @@ from tidecast.samples.catalogue import Catalogue, CataloguedLabels
 from tidecast.samples.protobuf import LENGTH, Walker
 from tidecast_collector.labels import make_labels
 
-MAX_SERIES = 2_000_000
-MAX_BYTES = 512 << 20
-"""Where more is met than this, everything is forgotten and learnt again."""
+MAX_PASSING_BYTES = 96 << 20
+"""Where what was never stored takes more, it is forgotten; what was stored is kept."""
+GROWTH_BYTES = 128 << 20
+"""Where what was stored has grown by this, and by half of what was kept the last time, what was
+not stored since then is forgotten too."""
+SERIES_BYTES, PAIR_BYTES = 400, 220
+"""About what a series takes besides its spelling, in all tables by its number, and a label pair
+besides its texts."""
+_POINTER_BYTES = 8
 
 _LABEL_TAG, _LONG = 0x0A, 0x80
 
 Label = tuple[str, str]
 
 
-def _pairs(chunk: bytes, at: int, known: dict[bytes, Label]) -> list[Label]:
+def _pairs(chunk: bytes, at: int, memory: _Memory) -> list[Label]:
     """The labels of a run of label fields, which stands at byte `at` of the request."""
     pairs: list[Label] = []
+    known = memory.pairs
     end = 0
     while end < len(chunk) and (content := _short_field(chunk, end)) in known:
         pairs.append(known[content])
@@ -42,7 +50,7 @@ def _pairs(chunk: bytes, at: int, known: dict[bytes, Label]) -> list[Label]:
         if pair is None:
             pair = _pair(walker, start, following)
             if content:
-                known[content] = pair
+                memory.know(content, pair)
         pairs.append(pair)
     return pairs
 
@@ -73,39 +81,89 @@ class _Memory:
     catalogue: Catalogue = field(default_factory=Catalogue)
     numbers: dict[bytes, int] = field(default_factory=dict)
     pairs: dict[bytes, Label] = field(default_factory=dict)
-    size_bytes: int = 0
+    pairs_bytes: int = 0
+    """About how much memory the pairs take that belong to no series yet."""
+    limit_bytes: int = field(default_factory=lambda: GROWTH_BYTES)
+
+    def know(self, content: bytes, pair: Label) -> None:
+        """Remembers the pair that a label field means, where there is room."""
+        if self.pairs_bytes < MAX_PASSING_BYTES:
+            self.pairs[content] = pair
+            self.pairs_bytes += PAIR_BYTES + len(content) + sum(map(sys.getsizeof, pair))
+
+    def number(self, chunk: bytes, at: int) -> int:
+        """The series' number; remembers it where it is new."""
+        number = self.numbers.get(chunk)
+        if number is None:
+            before = self.pairs_bytes
+            labels = make_labels(_pairs(chunk, at, self))
+            # The pairs that it was the first to bring are its own.
+            size = SERIES_BYTES + len(chunk) + _POINTER_BYTES * len(labels)
+            size += self.pairs_bytes - before
+            self.pairs_bytes = before
+            number = self.numbers[chunk] = self.catalogue.add(labels, size)
+        return number
+
+    def is_full(self, passing_bytes: int) -> bool:
+        """Whether what was stored, or what never was, takes more than it may."""
+        catalogue = self.catalogue
+        passing = catalogue.never_stored_bytes + self.pairs_bytes
+        return passing > passing_bytes or catalogue.stored_bytes > self.limit_bytes
+
+    def worth_keeping(self) -> _Memory:
+        """A memory of the series that were stored: lately, where these take too much."""
+        lately = self.catalogue.stored_bytes > self.limit_bytes
+        catalogue, kept = self.catalogue.carried(lately=lately)
+        # Each number has one spelling, and they stand in the order of the numbers.
+        chunks = list(self.numbers)
+        spelt = {chunks[before]: number for number, before in enumerate(kept)}
+        limit = self.limit_bytes
+        if lately:
+            limit = catalogue.size_bytes + max(GROWTH_BYTES, catalogue.size_bytes // 2)
+        return _Memory(catalogue, spelt, limit_bytes=limit)
 
 
 class KnownLabels:
-    """The labels of series met before. Safe for several threads."""
+    """The labels of series met before. Safe for several threads.
+
+    Those are kept of which somebody says that they were stored (`Catalogue.note_stored`).
+    """
 
     def __init__(self) -> None:
         self._memory = _Memory()
         self._lock = threading.Lock()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Where new labels get their numbers now."""
+        return self._memory.catalogue
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory all that is known takes."""
+        return self._memory.catalogue.size_bytes + self._memory.pairs_bytes
 
     def of(self, chunks: Sequence[bytes], place: Callable[[int], int]) -> CataloguedLabels:
         """The labels that these runs of label fields mean; `place(i)` is where chunk i stands.
 
         Raises `InvalidInput` for the first of them that is anything else.
         """
-        memory = self._memory
+        memory = self._roomy(MAX_PASSING_BYTES)
         numbers = list(map(memory.numbers.get, chunks))
-        if None in numbers:
+        if None not in numbers:
+            return CataloguedLabels(memory.catalogue, np.array(numbers, dtype=np.int64))
+        try:
             with self._lock:
-                memory = self._roomy()
-                found = [self._number(memory, chunk, place, i) for i, chunk in enumerate(chunks)]
-            return CataloguedLabels(memory.catalogue, np.array(found, dtype=np.int64))
-        return CataloguedLabels(memory.catalogue, np.array(numbers, dtype=np.int64))
+                memory = self._memory
+                found = [memory.number(chunk, place(i)) for i, chunk in enumerate(chunks)]
+        finally:
+            # What a request brought is not kept until the next one comes, where it is very much.
+            self._roomy(2 * MAX_PASSING_BYTES)
+        return CataloguedLabels(memory.catalogue, np.array(found, dtype=np.int64))
 
-    def _number(self, memory: _Memory, chunk: bytes, place: Callable[[int], int], i: int) -> int:
-        number = memory.numbers.get(chunk)
-        if number is None:
-            labels = make_labels(_pairs(chunk, place(i), memory.pairs))
-            number = memory.numbers[chunk] = memory.catalogue.add(labels)
-            memory.size_bytes += len(chunk)
-        return number
-
-    def _roomy(self) -> _Memory:
-        if len(self._memory.numbers) >= MAX_SERIES or self._memory.size_bytes >= MAX_BYTES:
-            self._memory = _Memory()
+    def _roomy(self, passing_bytes: int) -> _Memory:
+        if self._memory.is_full(passing_bytes):
+            with self._lock:
+                if self._memory.is_full(passing_bytes):
+                    self._memory = self._memory.worth_keeping()
         return self._memory

@@ -15,13 +15,18 @@ import numpy as np
 
 from tidecast.samples.batch import Int64s
 from tidecast.samples.catalogue import Catalogue, CataloguedLabels
-from tidecast.samples.known_labels import MAX_BYTES, MAX_SERIES, KnownLabels
+from tidecast.samples.known_labels import KnownLabels
 
-MAX_SYMBOLS = 4_000_000
-"""Where more are met than this, everything is forgotten and learnt again."""
-
-MAX_REQUESTS_BYTES = 128 << 20
-"""Whole requests are remembered up to this: senders often send the same series together again."""
+SPARE_BYTES = 64 << 20
+"""Where symbols and series take more than this and the series that were stored, they are forgotten
+and learnt again."""
+MAX_REQUESTS_BYTES, SPARE_REQUESTS_BYTES = 128 << 20, 32 << 20
+"""Whole requests are remembered up to this, and to no more than this and the series that were
+stored: senders often send the same series together again."""
+_ENTRY_BYTES = 180
+"""About what a symbol or a series takes besides its spelling."""
+_REQUEST_BYTES = 600
+"""About what a whole request takes besides what is in it."""
 
 LabelFields = Callable[[int], bytes]
 """The labels of the series in this place, spelt as version 1.0 does."""
@@ -34,7 +39,9 @@ _Request = tuple[tuple[bytes, ...], bytes, bytes]
 def _size(request: _Request) -> int:
     """About how many bytes it takes to remember, with the numbers of its series."""
     symbols, refs, offsets = request
-    return sum(map(len, symbols)) + 48 * len(symbols) + len(refs) + 2 * len(offsets)
+    return (
+        _REQUEST_BYTES + sum(map(len, symbols)) + 48 * len(symbols) + len(refs) + 2 * len(offsets)
+    )
 
 
 @dataclass(slots=True)
@@ -50,7 +57,8 @@ class _Memory:
         """Keeps which series a whole request had, and forgets the oldest where that is too much."""
         self.requests_bytes += _size(request) if request not in self.requests else 0
         self.requests[request] = numbers
-        while self.requests_bytes > MAX_REQUESTS_BYTES:
+        most = min(MAX_REQUESTS_BYTES, SPARE_REQUESTS_BYTES + self.catalogue.stored_bytes)
+        while self.requests_bytes > most:
             oldest = next(iter(self.requests))
             del self.requests[oldest]
             self.requests_bytes -= _size(oldest)
@@ -64,6 +72,11 @@ class KnownSymbols:
         self._memory = _Memory()
         self._lock = threading.Lock()
 
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory all that is known takes."""
+        return self._memory.size_bytes + self._memory.requests_bytes
+
     def of(
         self, symbols: Sequence[bytes], refs: Int64s, offsets: Int64s, spelt: LabelFields
     ) -> CataloguedLabels:
@@ -71,7 +84,7 @@ class KnownSymbols:
 
         Raises `InvalidInput` for the first series whose labels are no labels.
         """
-        memory = self._roomy()
+        memory = self._roomy(SPARE_BYTES)
         request = (tuple(symbols), refs.astype(np.uint32).tobytes(), offsets.tobytes())
         numbers = memory.requests.get(request)
         if numbers is None:
@@ -79,6 +92,8 @@ class KnownSymbols:
             if labels.catalogue is memory.catalogue:
                 with self._lock:
                     memory.remember(request, labels.numbers)
+            # What a request brought is not kept until the next one comes, where it is very much.
+            self._roomy(2 * SPARE_BYTES)
             return labels
         return CataloguedLabels(memory.catalogue, numbers)
 
@@ -99,14 +114,13 @@ class KnownSymbols:
         spelt_out = [spelt(i) for i in missing]
         labels = self._known_labels.of(spelt_out, lambda i: int(offsets[missing[i]]))
         if labels.catalogue is not memory.catalogue:
-            with self._lock:
-                self._memory = _Memory(labels.catalogue)
             # What was found before has a number in another catalogue.
-            return self.of(symbols, refs, offsets, spelt)
+            series = range(len(keys))
+            return self._known_labels.of([spelt(i) for i in series], lambda i: int(offsets[i]))
         with self._lock:
             for i, number in zip(missing, labels.numbers.tolist(), strict=True):
                 numbers[i] = memory.numbers[keys[i]] = number
-                memory.size_bytes += len(keys[i])
+                memory.size_bytes += _ENTRY_BYTES + len(keys[i])
         return CataloguedLabels(memory.catalogue, np.array(numbers, dtype=np.int64))
 
     def _keys(
@@ -125,17 +139,14 @@ class KnownSymbols:
         number = memory.symbols.get(symbol)
         if number is None:
             number = memory.symbols[symbol] = len(memory.symbols)
-            memory.size_bytes += len(symbol)
+            memory.size_bytes += _ENTRY_BYTES + len(symbol)
         return number
 
-    def _roomy(self) -> _Memory:
+    def _roomy(self, spare_bytes: int) -> _Memory:
+        catalogue = self._known_labels.catalogue
         memory = self._memory
-        if (
-            len(memory.numbers) < MAX_SERIES
-            and len(memory.symbols) < MAX_SYMBOLS
-            and memory.size_bytes < MAX_BYTES
-        ):
-            return memory
-        with self._lock:
-            self._memory = _Memory(memory.catalogue)
-            return self._memory
+        beyond = memory.size_bytes - catalogue.stored_bytes
+        if memory.catalogue is not catalogue or beyond > spare_bytes:
+            with self._lock:
+                memory = self._memory = _Memory(catalogue)
+        return memory

@@ -24,8 +24,11 @@ from tidecast.samples.single_series import SeriesSpan, SingleSeries, read_sample
 from tidecast.samples.usual_write import Octets, UsualSeries, sample_values
 from tidecast_collector.errors import InvalidInput
 
-MAX_BYTES = 512 << 20
-"""What is remembered of messages; where it is more, the oldest are forgotten."""
+MAX_BYTES, SPARE_BYTES = 512 << 20, 64 << 20
+"""What is remembered of messages, and how much of it beyond the size of the series that were
+stored; where it is more, the oldest are forgotten."""
+_STRETCH_BYTES = 2000
+"""About what a message takes besides what is in it."""
 _WORTH_KEEPING = 4
 """A message with so many surprises is remembered in place of those it was compared with."""
 _SURPRISES, _SURPRISES_SHARE = 16, 8
@@ -70,7 +73,9 @@ class _Stretch:
     @property
     def size_bytes(self) -> int:
         """About how much memory it takes."""
-        return 2 * len(self.octets) + 24 * len(self.places.numbers) + 9 * len(self.places.ends)
+        places = self.places
+        content = 2 * len(self.octets) + 24 * len(places.numbers) + 9 * len(places.ends)
+        return _STRETCH_BYTES + content
 
     def alike_until(self, octets: Octets, at: int, series: int) -> int:
         """The first series, from this one on, that does not stand so at this place of a message."""
@@ -205,7 +210,8 @@ class _Memory:
             before = self.stretches.get(issue)
             if before is not None and not (self.stretch_of[before.places.numbers] == issue).any():
                 self._drop(issue)
-        while self.size_bytes > MAX_BYTES and len(self.stretches) > 1:
+        most = min(MAX_BYTES, SPARE_BYTES + self.catalogue.stored_bytes)
+        while self.size_bytes > most:
             self._drop(next(iter(self.stretches)))
 
     def _drop(self, issue: int) -> None:
