@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 MAX_FILE_CHARACTERS = 4 * 1024 * 1024
 MAX_PROBLEMS = 100
+_NULL = "tag:yaml.org,2002:null"
 
 
 @dataclass
@@ -67,6 +68,11 @@ class Field:
         """Whether it has elements."""
         return isinstance(self.node, yaml.SequenceNode)
 
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing stands there: a key without a value."""
+        return isinstance(self.node, yaml.ScalarNode) and self.node.tag == _NULL
+
     def wrong(self, message: str) -> None:
         """Remembers what is wrong with it."""
         self.problems.add(self.line, self.column, message)
@@ -100,7 +106,7 @@ class Field:
         if not isinstance(self.node, yaml.ScalarNode):
             self.wrong(f"expected text, found {_what(self.node)}")
             return ""
-        return "" if self.node.tag == "tag:yaml.org,2002:null" else str(self.node.value)
+        return "" if self.is_null else str(self.node.value)
 
     def whole_number(self) -> int:
         """Its value as a number that is not negative."""

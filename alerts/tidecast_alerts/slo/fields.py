@@ -33,10 +33,14 @@ class Keys:
     def of(
         body: Field, known: Collection[str], doubts: list[Doubt], required: Sequence[str] = ()
     ) -> Keys:
-        """The values of a mapping that may have these keys and must have the `required` ones."""
-        fields = body.mapping(known) if body.is_mapping else {}
+        """The values of a mapping that may have these keys and must have the `required` ones.
+
+        A key without a value is as if it were not there.
+        """
+        given = body.mapping(known) if body.is_mapping else {}
         if not body.is_mapping:
             body.wrong(f"{body.key or 'this'}: expected a mapping")
+        fields = {key: value for key, value in given.items() if not value.is_null}
         missing = [key for key in required if key not in fields]
         if missing and body.is_mapping:
             body.wrong(f"{body.key or 'this'} lacks {', '.join(missing)}")

@@ -136,9 +136,11 @@ def _ratio(spec: Keys) -> Measured | None:
 def _metric(keys: Keys, key: str) -> Source | None:
     metric = keys.inner(key, {"metricSource"}, ("metricSource",))
     known = {"metricSourceRef", "type", "spec"}
-    source = metric.inner("metricSource", known, ("spec",)) if metric else None
-    if source is None or "spec" not in source:
+    source = metric.inner("metricSource", known) if metric else None
+    if source is None:
         return None
+    if "spec" not in source:
+        return _unasked(source)
     spec = source.fields["spec"].mapping(None)
     if source.fields["spec"].is_mapping and not spec:
         source.fields["spec"].wrong("spec must say what is to be queried")
@@ -146,6 +148,15 @@ def _metric(keys: Keys, key: str) -> Source | None:
     query = queries[0].text() if queries and not queries[0].is_mapping else ""
     named = source.reference("metricSourceRef") if "metricSourceRef" in source else ""
     return Source(query.strip(), source.text("type"), named)
+
+
+def _unasked(source: Keys) -> Source | None:
+    """A source whose spec is written down without a value: valid, and not measured."""
+    if "spec" not in {key.value for key, _ in source.body.node.value}:
+        source.body.wrong(f"{source.body.key} lacks spec")
+        return None
+    source.doubts.append(Doubt(where(source.body), "its spec is empty: nothing can be measured"))
+    return Source("", source.text("type"), "")
 
 
 def read_data_source(keys: Keys) -> str:
