@@ -17,26 +17,32 @@ _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt,
 """In the order of CPython's numbers for them."""
 
 
-def _without_arrays(trace: Callable[..., Any]) -> Callable[..., Any]:
-    """What is called for a comparison in instrumented code; `trace` is told of those of no array.
+class _Target:
+    """The target of this name, with comparisons of arrays that atheris is not told of.
 
-    atheris (3.0.0) never frees what a comparison of arrays gives.
+    atheris (3.0.0) never frees what it is told that such a comparison gives.
     """
 
-    def compare(left: Any, right: Any, comparison: int, *where: Any) -> Any:
-        if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
-            return _COMPARISONS[comparison](left, right)
-        return trace(left, right, comparison, *where)
+    def __init__(self, name: str) -> None:
+        self._run = TARGETS[name]
+        self._trace: Callable[..., Any] | None = None
 
-    return compare
+    def __call__(self, data: bytes) -> None:
+        if self._trace is None:
+            # Only now: `Fuzz` puts its own there. Instrumented code looks it up at each comparison.
+            self._trace, atheris._trace_cmp = atheris._trace_cmp, self._compare
+        self._run(data)
+
+    def _compare(self, left: Any, right: Any, comparison: int, *where: Any) -> Any:
+        if self._trace is None or isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+            return _COMPARISONS[comparison](left, right)
+        return self._trace(left, right, comparison, *where)
 
 
 def main() -> None:
     """Never returns: libFuzzer ends the process."""
     name = sys.argv.pop(1)
-    atheris.Setup(sys.argv, TARGETS[name])
-    # Setup puts its own there; instrumented code looks it up whenever it compares.
-    atheris._trace_cmp = _without_arrays(atheris._trace_cmp)
+    atheris.Setup(sys.argv, _Target(name))
     atheris.Fuzz()
 
 
