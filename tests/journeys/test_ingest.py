@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tests.journeys.support import H0, HOUR_MS, MINUTE_MS, batch, series
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours, last_closed_hour
 from tidecast.records import Records
 from tidecast.samples.batch import STALE_NAN, SampleBatch
+from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.memory import MemorySamples
 from tidecast.samples.protocol import AppendReport, SamplesUnavailable
 
@@ -104,6 +106,18 @@ def test_the_newest_live_sample_counts_and_none_of_the_future() -> None:
     hosts.forget("web-2")
     hosts.forget("nobody")
     assert "web-2" not in hosts.all()
+
+
+def test_a_series_that_was_refused_shows_no_host(late: LateHours, tmp_path: Path) -> None:
+    with EmbeddedSamples(tmp_path, max_series=1, upkeep_seconds=None) as samples:
+        hosts = HostsSeen({})
+        door = Ingest(samples, late, hosts)
+        for instance in ("web-1", "web-2"):
+            report = door.write(
+                batch(series("node_load1", [(NOW, 1.0)], instance=instance)), NOW
+            ).appended
+    assert len(report.rejected) == 1
+    assert hosts.all() == {"web-1": NOW}
 
 
 def test_staleness_markers_and_old_history_are_no_signs_of_life() -> None:

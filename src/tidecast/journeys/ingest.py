@@ -186,9 +186,14 @@ class Ingest:
         kept = part_of(batch, ~own) if dropped else batch
         self._late.note(kept.timestamps)
         report = self._samples.append(kept)
-        note_stored(kept.labels, {each.labels for each in report.rejected})
+        refused = {each.labels for each in report.rejected}
+        note_stored(kept.labels, refused)
         # An hour that was computed while this was being written has missed it.
         self._late.note(kept.timestamps)
+        if refused:
+            # What is refused is nobody's sign of life, and must not be remembered.
+            stored = np.array([labels not in refused for labels in kept.labels], dtype=np.bool_)
+            kept = part_of(kept, stored)
         self._hosts.note(kept, now_ms)
         return IngestReport(report, dropped)
 
