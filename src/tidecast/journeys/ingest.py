@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tidecast.journeys.usage_records import HOUR_MS, hour_end
+from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, hour_end
 from tidecast.records import Records
 from tidecast.samples.batch import Int64s, SampleBatch, distinct, is_stale
 from tidecast.samples.catalogue import PerSeries, note_stored, part_of
@@ -59,8 +59,13 @@ class LateHours:
             return hours
 
     def note(self, timestamps: Int64s) -> None:
-        """Marks the closed hours that these samples fall into."""
-        if self._watermark is None or not len(timestamps):
+        """Marks the closed hours that these samples fall into, and of which records are kept."""
+        if self._watermark is None:
+            return
+        oldest = self._watermark - USAGE_KEPT_MS
+        if int(timestamps.min(initial=oldest)) < oldest:
+            timestamps = timestamps[timestamps >= oldest]
+        if not len(timestamps):
             return
         first, last = hour_end(int(timestamps.min())), hour_end(int(timestamps.max()))
         if first > self._watermark:

@@ -25,7 +25,7 @@ from tidecast.journeys.own_series import (
     progress_points,
     track_points,
 )
-from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, to_batch
+from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.prometheus import PrometheusSamples
@@ -42,7 +42,6 @@ from tidecast_alerts.notifications import deliver_due
 
 log = logging.getLogger(__name__)
 
-OWN_RETENTION_MS = 3650 * 24 * HOUR_MS
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
@@ -278,7 +277,7 @@ class Upkeep:
                 self._retain(raw)
             finally:
                 raw.make_room(room_for_raw(self._app.settings, self._app.max_disk_bytes))
-        self._app.own.retain(self._clock.now_ms() - OWN_RETENTION_MS)
+        self._app.own.retain(self._clock.now_ms() - USAGE_KEPT_MS)
 
     def _retain(self, raw: EmbeddedSamples) -> None:
         """Forgets raw samples that are too old, unless usage records may yet be made of them.
