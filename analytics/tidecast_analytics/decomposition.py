@@ -41,6 +41,15 @@ class Parts:
     peaks: Mapping[str, int]
 
 
+def load_statsmodels() -> bool:
+    """Imports what `decompose` needs, so that it need not; False where it is not installed."""
+    try:
+        import statsmodels.tsa.seasonal  # noqa: F401, PLC0415 - takes seconds
+    except ImportError:
+        return False
+    return True
+
+
 def decompose(history: History) -> Parts | None:
     """The parts of a history; None where it is shorter than two of its shortest seasons.
 

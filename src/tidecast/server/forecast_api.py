@@ -27,6 +27,7 @@ from tidecast.server.problems import Problem
 from tidecast.server.tidecast_api import PREFIX, Answer, json_endpoint
 from tidecast.server.upkeep import Upkeep
 from tidecast_analytics.backtesting import MAX_ORIGINS
+from tidecast_analytics.decomposition import load_statsmodels
 from tidecast_analytics.forecasting import MAX_HORIZON_MS
 from tidecast_analytics.outlook import History
 
@@ -97,8 +98,12 @@ class ForecastApi:
         last_ms = forecast.basis.last_ms if forecast.basis else forecast.published_ms
         histories = self._histories([key], last_ms)
         history = self._history(key, histories.get(key, UsageHistory()))
-        anatomy = self._app.worker.analysis.run(dissect, history)
+        anatomy = self._app.worker.explanations.run(dissect, history)
         return explanation(forecast, anatomy, self._app.track.of(key), scores)
+
+    def expect_explanation(self) -> None:
+        """Somebody looks at a resource: the next thing may be to ask why."""
+        self._app.worker.explanations.warm(load_statsmodels)
 
     def _histories(self, keys: list[ResourceKey], end_ms: int) -> dict[ResourceKey, UsageHistory]:
         definitions = self._app.definitions
@@ -153,7 +158,7 @@ class ForecastApi:
             return []
         found = self._histories(keys, self._app.clock.now_ms())
         histories = [self._history(key, found[key]) for key in keys if key in found]
-        scores = self._app.worker.analysis.run(backtest_here, histories, horizon_ms, origins)
+        scores = self._app.worker.backtests.run(backtest_here, histories, horizon_ms, origins)
         names = [str(key) for key in keys if key in found]
         return [
             score_row(name, score)

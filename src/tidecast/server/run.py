@@ -124,7 +124,8 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views, slos = Views(application, forecasts.explained), SloApi(application)
+    views = Views(application, forecasts.explained, forecasts.expect_explanation)
+    slos = SloApi(application)
     availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(

@@ -46,9 +46,15 @@ class Views:
     Unless something changed what it must say: an import, a retirement, new forecasts.
     """
 
-    def __init__(self, application: Application, explain: Explain) -> None:
+    def __init__(
+        self,
+        application: Application,
+        explain: Explain,
+        expect_explanation: Callable[[], None] = lambda: None,
+    ) -> None:
         self._app = application
         self._explain = explain
+        self._expect_explanation = expect_explanation
         self._lock = threading.Lock()
         self._report: CapacityReport | None = None
         self._changes = 0
@@ -214,6 +220,7 @@ class Views:
 
     def resource(self, host: str, resource: str, item: str) -> ResourceView | None:
         """One resource with its whole history and its ledger, None where it is not known."""
+        self._expect_explanation()
         now = self._app.clock.now_ms()
         key = ResourceKey(host, resource, item)
         found = self._outlooks(now, _exactly(key), SHOWN_WHOLE_MS)

@@ -150,6 +150,20 @@ class Lane:
         result: R = self.attend(job)
         return result
 
+    def warm(self, work: Callable[[], object]) -> None:
+        """Has a process do this soon (its imports), unless one is there already.
+
+        Nobody waits for it; what goes wrong will be told to whoever asks next.
+        """
+        if not self.pids():
+            threading.Thread(target=self._warm, args=(work,), daemon=True).start()
+
+    def _warm(self, work: Callable[[], object]) -> None:
+        try:
+            self.run(work)
+        except TidecastError as error:
+            log.info("not made ready: %s", error)
+
     def attend(
         self,
         job: Callable[[Control], R],
@@ -304,11 +318,14 @@ class Worker:
         self.queries = Lane("heavy queries", processes=2, niceness=5)
         analyses = min(cores or os.cpu_count() or 1, MOST_ANALYSES)
         self.analysis = Lane("analysis", processes=analyses, niceness=10)
+        # Somebody waits for these two: neither may stand behind the fleet, or behind the other.
+        self.explanations = Lane("explanations", niceness=5)
+        self.backtests = Lane("back-tests", niceness=10)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """All of them."""
-        return self.store, self.queries, self.analysis
+        return self.store, self.queries, self.analysis, self.explanations, self.backtests
 
     def end_idle(self, seconds: float = IDLE_SECONDS) -> None:
         """Ends the processes that had nothing to do for so long."""
