@@ -33,6 +33,7 @@ def _objective(left: float, lefts: list[float]) -> dict[str, Any]:
         "burn_rates": {"1h": 2.0, "3d": None},
         "doubts": ["few"],
         "met_probability": 0.9,
+        "budget_ends": ["2026-12-20T00:00:00Z", None, None],
         "consequences": ["ticket"] if left < 0 else [],
         "numerator": 999,
         "denominator": 1000,

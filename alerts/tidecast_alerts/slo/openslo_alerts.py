@@ -14,7 +14,7 @@ from tidecast_alerts.yaml_nodes import Field
 T = TypeVar("T")
 HEAD = ("apiVersion", "kind", "metadata", "spec")
 _UNHEARD = {
-    "alertWhenNoData": "no alert is made of missing data here; 'slo check --server' tells of it",
+    "alertWhenNoData": "missing data makes no alert here; 'slo check --prometheus' tells of it",
     "alertWhenResolved": "the end of an alert is told by whoever sends it, for every alert alike",
 }
 

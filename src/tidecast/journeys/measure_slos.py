@@ -19,14 +19,19 @@ from tidecast.records.database import Unit
 from tidecast_alerts.slo.burn_rules import burn_alerts, minimum_events
 from tidecast_alerts.slo.model import Indicator, Objective, ServiceLevelObjective
 from tidecast_alerts.slo.queries import EventQueries, event_queries
+from tidecast_analytics.budget_outlooks import (
+    BudgetOutlook,
+    Past,
+    calendar_outlook,
+    rolling_outlook,
+)
 from tidecast_analytics.error_budgets import (
     Budget,
     BudgetingMethod,
-    BudgetOutlook,
     Float64s,
     Slices,
     budget,
-    budget_outlook,
+    counted,
 )
 from tidecast_analytics.spans import NEVER, Int64s, Spans, spans
 from tidecast_analytics.timelines import ClassificationKind
@@ -37,6 +42,7 @@ MAX_SLICES = 10_000
 """More slices than this are made wider; of time slices, five times as many are refused."""
 POINTS_AT_ONCE = 10_000
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 CONFIDENCE_Z = 1.6448536269514722
 """The normal quantile of an interval that holds 90 % of the time."""
 
@@ -148,9 +154,7 @@ def measure(
         ).consumed_ratio
         for seconds in sorted(windows)
     }
-    outlook = None
-    if not slo.window.rolling and count:
-        outlook = _outlook(slo, objective, kept, whole, (until_ms, end_ms))
+    outlook = _outlook(slo, objective, kept, whole, (until_ms, end_ms)) if count else None
     return Figures(
         slo,
         objective,
@@ -218,19 +222,33 @@ def _outlook(
     kept: Slices,
     whole: Budget,
     ahead: tuple[int, int],
-) -> BudgetOutlook:
-    days: dict[int, tuple[float, float]] = {}
-    for day in range(int(kept.starts_ms[0]) if len(kept.starts_ms) else ahead[0], ahead[0], DAY_MS):
-        each = _budget_of(slo, objective, part_of(kept, day, day + DAY_MS))
-        days[day] = (each.denominator - each.numerator, each.denominator)
-    return budget_outlook(
-        [bad for bad, _ in days.values()],
-        [total for _, total in days.values()],
-        objective.target_ratio,
-        (whole.denominator - whole.numerator, whole.denominator),
-        now_ms=ahead[0],
-        end_ms=ahead[1],
+) -> BudgetOutlook | None:
+    """What is to be expected from `ahead` = (now, end of the period) on.
+
+    None where less is known than a week of days, or a day of hours for periods below two weeks.
+    """
+    now_ms, end_ms = ahead
+    start_ms, _ = slo.window.period(now_ms)
+    period_ms = (now_ms if slo.window.rolling else end_ms) - start_ms
+    step_ms, enough, block = HOUR_MS, 24, 12
+    if period_ms >= 14 * DAY_MS:
+        step_ms, enough, block = DAY_MS, 7, 2
+    count = (now_ms - start_ms) // step_ms
+    # Whole steps that end now: of them the oldest begins a little after the period may have.
+    first_ms = now_ms - count * step_ms
+    good, total = counted(kept, objective.target_ratio, slo.method, objective.slice_target)
+    known = (kept.starts_ms >= first_ms) & (kept.starts_ms < now_ms) & ~np.isnan(good)
+    step = (kept.starts_ms[known] - first_ms) // step_ms
+    bad, all_ = (
+        np.bincount(step, weights=each[known], minlength=count) for each in (total - good, total)
     )
+    past = Past(bad.tolist(), all_.tolist(), step_ms, block)
+    if past.known_steps < enough:
+        return None
+    if slo.window.rolling:
+        return rolling_outlook(past, objective.target_ratio, now_ms=now_ms)
+    spent = (whole.denominator - whole.numerator, whole.denominator)
+    return calendar_outlook(past, objective.target_ratio, spent, now_ms=now_ms, end_ms=end_ms)
 
 
 def exclusions(

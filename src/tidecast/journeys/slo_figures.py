@@ -106,8 +106,8 @@ def _events_per_second(figures: Figures) -> float | None:
 def budget_ends(figures: Figures) -> Sequence[int | None]:
     """When the budget is spent: P10, P50 and P90 of it, None beyond the period.
 
-    One that is spent already ended on the day it was. A rolling one ends, if at all, by the burn
-    rate of the longest window; of that nothing but a middle is told.
+    One that is spent already ended on the day it was. Where too little is known to draw time ahead
+    from, nothing is told.
     """
     left = figures.budget.remaining_ratio
     if left is None:
@@ -115,13 +115,7 @@ def budget_ends(figures: Figures) -> Sequence[int | None]:
     if left <= 0:
         day = next((at for at, share in figures.burn_down() if share <= 0), figures.until_ms)
         return (day, day, day)
-    if figures.outlook is not None:
-        return figures.outlook.ends_ms
-    rate = figures.burn_rates[max(figures.burn_rates)] if figures.burn_rates else None
-    if not rate or rate <= 1:
-        return (None, None, None)
-    ahead_ms = left * (figures.end_ms - figures.start_ms) / rate
-    return (None, figures.until_ms + round(ahead_ms), None)
+    return figures.outlook.ends_ms if figures.outlook else ()
 
 
 def sentence(figures: Figures) -> str:
@@ -134,6 +128,8 @@ def sentence(figures: Figures) -> str:
     told += f"{percent(left)} of the budget is left" if left >= 0 else "the budget is overspent"
     if figures.too_few_events:
         told += " (too few events to tell)"
+    elif figures.outlook is not None and left >= 0:
+        told += f"; it will be met with {figures.outlook.met_probability:.0%}"
     return told
 
 
