@@ -116,7 +116,7 @@ def test_each_measure_decides_and_people_win(records: Records) -> None:
     assert "99.462 %" in documents["R-OPEN"]["evidence"][0]["words"]
     assert documents["R-OPEN"]["decided_by"] == "measurement"
     (back,) = documents["R-BACK"]["evidence"]
-    assert back["words"].startswith("the longest outage of shop took 4 h")
+    assert back["words"].startswith("shop was down for 4 h at most within")
     # The first hour at or above 80 of 100; one line for it, one for how many were measured.
     assert "filesystem reached its mark" in documents["R-ROOM"]["evidence"][0]["words"].replace(
         "web:filesystem:/", "filesystem"

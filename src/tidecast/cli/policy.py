@@ -184,7 +184,8 @@ def requirements(output_format: str, server: TidecastServer) -> None:
     print_rows(found, columns, output_format)
     if output_format == "table":
         for each in found:
-            click.echo(printable(f"\n{each['name']}: {each['title']}: {each['sentence']}"))
+            click.echo()
+            click.echo(printable(f"{each['name']}: {each['title']}: {each['sentence']}"))
             for one in each["evidence"]:
                 told = f"{one['what']}: {one['verdict']}: {one['words']}  [{one['place']}]"
                 click.echo(printable(f"  {told}"))

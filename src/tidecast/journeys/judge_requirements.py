@@ -18,7 +18,7 @@ import numpy as np
 from tidecast.journeys.availability_report import answers, asked
 from tidecast.journeys.sla_documents import sentence as sla_sentence
 from tidecast.journeys.sla_statements import Statement, Verdict, months_in, statements
-from tidecast.journeys.slo_figures import sentence as slo_sentence
+from tidecast.journeys.slo_figures import delivered
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory
 from tidecast.journeys.watched_slos import Measured
 from tidecast.policy.elements import Element, elements
@@ -28,6 +28,7 @@ from tidecast.policy.model import (
     Policy,
     Requirement,
     RequirementState,
+    Service,
 )
 from tidecast.policy.resources import Resources
 from tidecast.records.database import Unit
@@ -220,10 +221,10 @@ class _Period:
             if figures is None or figures.budget.ratio is None:
                 yield Verdict.OPEN, each.why_not or "there are no samples of the period"
             elif figures.too_few_events:
-                yield Verdict.OPEN, slo_sentence(figures)
+                yield Verdict.OPEN, delivered(figures)
             else:
                 met = figures.budget.ratio >= each.objective.target_ratio
-                yield Verdict.MET if met else Verdict.MISSED, slo_sentence(figures)
+                yield Verdict.MET if met else Verdict.MISSED, delivered(figures)
 
     def _mark(self, one: Element) -> Iterator[tuple[Verdict, str]]:
         judged = 0
@@ -247,21 +248,24 @@ class _Period:
             yield Verdict.OPEN, "no resource that it is for has usage records of the period"
 
     def _contract(self, one: Element) -> Iterator[tuple[Verdict, str]]:
-        contract = self._policy.contracts[one.name]
-        yield from self._kept(
-            contract.component, contract.target_ratio, contract.recovery_time_seconds
-        )
+        contract, policy = self._policy.contracts[one.name], self._policy
+        name = contract.component
+        if contract.agreed is not None:
+            part = policy.services.get(name) or Service(name, one.place, title=name)
+            agreed = replace(part, agreed=contract.agreed)
+            policy = replace(policy, services={**policy.services, name: agreed})
+        yield from self._kept(policy, name, contract.target_ratio, contract.recovery_time_seconds)
 
     def _service(self, one: Element) -> Iterator[tuple[Verdict, str]]:
         recovery = self._policy.services[one.name].recovery_time_seconds
         if recovery is not None:
-            yield from self._kept(one.name, None, recovery)
+            yield from self._kept(self._policy, one.name, None, recovery)
 
     def _kept(
-        self, component: str, target: float | None, recovery: int | None
+        self, policy: Policy, component: str, target: float | None, recovery: int | None
     ) -> Iterator[tuple[Verdict, str]]:
         time = asked(self._start_ms, self._end_ms, None, self._now_ms)
-        (found,) = answers(self._policy, self._sources.unit, time, [component])
+        (found,) = answers(policy, self._sources.unit, time, [component])
         low, high = found.assessment.lowest, found.assessment.highest
         if low is None or high is None:
             yield Verdict.OPEN, f"nothing is known of {component} in the period"
@@ -274,13 +278,9 @@ class _Period:
                 f"{words} ({percent(low)} to {percent(high)}), promised are {percent(target)}",
             )
         if recovery is not None:
-            outages = found.assessment.chosen.outages
-            longest_ms = max((each.end_ms - each.start_ms for each in outages), default=0)
-            told = (
-                f"the longest outage of {component} took {downtime(longest_ms / 1000, 'no time')}"
-            )
-            kept = longest_ms <= recovery * 1000
+            longest_seconds = found.assessment.chosen.longest_outage_ms / 1000
+            told = f"{component} was down for {downtime(longest_seconds, 'no time')} at most"
             yield (
-                Verdict.MET if kept else Verdict.MISSED,
-                f"{told}, it is to recover within {downtime(recovery)}",
+                Verdict.MET if longest_seconds <= recovery else Verdict.MISSED,
+                f"{told} within its service time, it is to recover within {downtime(recovery)}",
             )
