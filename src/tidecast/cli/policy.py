@@ -166,6 +166,32 @@ def show_versions(output_format: str, server: TidecastServer) -> None:
 
 
 @policy.command()
+@format_option
+@server_options
+def requirements(output_format: str, server: TidecastServer) -> None:
+    """What is asked for, and whether it was met: by people's word, else by measurement.
+
+    Judged is the newest whole review period (a month, unless the requirement says otherwise) by the
+    SLAs, SLOs, marks, contracts and recovery times that serve it.
+
+    \b
+    Examples:
+      tidecast policy requirements
+      tidecast policy requirements --format json
+    """
+    found = server.get_json("/api/tidecast/v1/requirements")["requirements"]
+    columns = ("name", "kind", "state", "decided_by", "measured", "start", "end", "owner")
+    print_rows(found, columns, output_format)
+    if output_format == "table":
+        for each in found:
+            click.echo()
+            click.echo(printable(f"{each['name']}: {each['title']}: {each['sentence']}"))
+            for one in each["evidence"]:
+                told = f"{one['what']}: {one['verdict']}: {one['words']}  [{one['place']}]"
+                click.echo(printable(f"  {told}"))
+
+
+@policy.command()
 @click.argument("threshold")
 @click.option(
     "--dir",

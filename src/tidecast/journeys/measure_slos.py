@@ -5,7 +5,6 @@ Nothing is stored: a word said later of a service's time changes the figures of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,6 +32,7 @@ from tidecast_analytics.error_budgets import (
     budget,
     counted,
 )
+from tidecast_analytics.level_intervals import level_interval, overdispersion
 from tidecast_analytics.spans import NEVER, Int64s, Spans, spans
 from tidecast_analytics.timelines import ClassificationKind
 from tidecast_collector.errors import InvalidInput
@@ -43,8 +43,6 @@ MAX_SLICES = 10_000
 POINTS_AT_ONCE = 10_000
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
-CONFIDENCE_Z = 1.6448536269514722
-"""The normal quantile of an interval that holds 90 % of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +67,22 @@ class Figures:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Wilson's score interval (90 %) of the level, from as many events as there were.
+        """The interval (90 %) that the rate of good events lies in, bad hours together.
 
         None where nothing was counted, or the level is none of events.
         """
-        n, level = self.budget.denominator, self.budget.ratio
-        if (
-            level is None
-            or not self.queries.total
-            or self.slo.method is not BudgetingMethod.OCCURRENCES
-        ):
+        level = self.budget.ratio
+        occurrences = self.slo.method is BudgetingMethod.OCCURRENCES
+        if level is None or not self.queries.total or not occurrences:
             return None
-        z2 = CONFIDENCE_Z**2
-        middle = (level + z2 / (2 * n)) / (1 + z2 / n)
-        half = CONFIDENCE_Z * math.sqrt(level * (1 - level) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-        return max(middle - half, 0.0), min(middle + half, 1.0)
+        kept = self.slices.without(self.excluded)
+        group = (kept.starts_ms - self.start_ms) // max(HOUR_MS, kept.width_ms)
+        known = ~np.isnan(kept.good)
+        good, total = (
+            np.bincount(group[known], weights=each[known]).astype(np.float64)
+            for each in (kept.good, kept.total)
+        )
+        return level_interval(level, self.budget.denominator, overdispersion(good, total))
 
     @property
     def too_few_events(self) -> bool:

@@ -119,7 +119,22 @@ def budget_ends(figures: Figures) -> Sequence[int | None]:
 
 
 def sentence(figures: Figures) -> str:
-    """The figures in one sentence."""
+    """The figures in one sentence, with what is to be expected."""
+    told, outlook = delivered(figures), figures.outlook
+    if outlook is None or figures.too_few_events or (figures.budget.remaining_ratio or -1) < 0:
+        return told
+    return f"{told}; it will be met with {_chance(outlook.met_probability)}"
+
+
+def _chance(probability: float) -> str:
+    # As many paths as are drawn do not tell of less than that.
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
+
+
+def delivered(figures: Figures) -> str:
+    """What was delivered of what is asked, in one sentence."""
     budget = figures.budget
     if budget.ratio is None:
         return "nothing is known of it: there are no samples in the period"
@@ -128,8 +143,6 @@ def sentence(figures: Figures) -> str:
     told += f"{percent(left)} of the budget is left" if left >= 0 else "the budget is overspent"
     if figures.too_few_events:
         told += " (too few events to tell)"
-    elif figures.outlook is not None and left >= 0:
-        told += f"; it will be met with {figures.outlook.met_probability:.0%}"
     return told
 
 

@@ -44,6 +44,7 @@ from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
+from tidecast.web.requirement_pages import requirement_page_routes
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
 from tidecast.web.slo_pages import slo_page_routes
@@ -125,7 +126,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
     views = Views(application, forecasts.explained, forecasts.expect_explanation)
-    slos = SloApi(application)
+    slos, policies = SloApi(application), PolicyApi(application)
     availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
@@ -156,7 +157,8 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *forecasts.routes(),
             *slos.routes(),
             *SlaApi(application).routes(),
-            *PolicyApi(application).routes(),
+            *policies.routes(),
+            *requirement_page_routes(views, policies.judged),
             *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),

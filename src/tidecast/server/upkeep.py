@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
+REQUIREMENTS_SECONDS = 3_600
 SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
@@ -124,6 +125,7 @@ class Upkeep:
         every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
         every(5, "usage", self._measure)
         every(SLO_SECONDS, "slos", self._measure_slos)
+        every(REQUIREMENTS_SECONDS, "requirements", self._judge_requirements)
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
@@ -165,6 +167,9 @@ class Upkeep:
         now_ms = self._clock.now_ms()
         self._app.slos.refresh(self._engine, now_ms)
         self._app.own.append(batch_at(self._app.slos.points(), now_ms))
+
+    def _judge_requirements(self) -> None:
+        self._app.requirements.refresh(self._engine, self._clock.now_ms())
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
