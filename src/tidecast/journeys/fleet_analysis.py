@@ -67,7 +67,8 @@ def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: 
     cautions = tuple(
         f"Caution: {each.what} {each.do}" for each in found if each.severity is not Severity.NOTE
     )
-    soon = probability_by(outlook, now_ms + case.lead_time_ms) if case.lead_time_ms else None
+    soon_ms = now_ms + case.lead_time_ms
+    soon = probability_by(outlook, soon_ms, case.widening.factor) if case.lead_time_ms else None
     changes = in_the_light_of(case.changes, outlook.seen, outlook.step_ms)
     known = sentences(changes, int(case.history.times_ms.max(initial=0)))
     kept = thinned(replace(outlook, reasons=(*outlook.reasons, *known, *cautions)))
