@@ -242,6 +242,7 @@ def _judged(
         p50_ms=dates[1],
         p90_ms=dates[2],
         probability=share,
+        crossed_by_day=crossing.shares_by_day(passages, horizon, case.grid.steps_per_day),
         reasons=(*sentences, *grown.reasons),
     )
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -207,6 +208,17 @@ def test_the_input_is_never_overwritten_and_a_missing_file_is_named(tmp_path):
     missing = CliRunner().invoke(forecast, ["--input", str(tmp_path / "no.csv")])
     assert missing.exit_code == 1
     assert "no.csv: No such file" in missing.stderr
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)) as reader:
+        result, _, summary = run(tmp_path, disk(), "--horizon", "24h", "--output", str(pipe))
+        assert result.exit_code == 0, result.output
+        assert len(reader.read().splitlines()) == 1 + 24
+    assert pipe.is_fifo()
+    assert len(rows(summary)) == 1
 
 
 def test_latin_1_is_refused_by_name(tmp_path):

@@ -28,6 +28,9 @@ MOST_STEPS = 110_000
 ORDINARY = -1.0
 """The score that is shown of what is not in the tail at all: oftener than ten times a week."""
 
+MOST_EXPLAINED = 5
+"""So many anomalies go with the explanation of a forecast."""
+
 WHY = {
     "level": "its level",
     "jump": "a sudden change",
@@ -178,6 +181,15 @@ def leak_document(series: Mapping[str, str], leak: Leak) -> Document:
         "error_per_day": leak.error_per_day,
         "days": round(leak.days, 1),
         "restarts": [iso(at_ms) for at_ms in leak.restarts_ms],
+    }
+
+
+def strange_document(strange: Strange) -> Document:
+    """What goes with the explanation of a forecast: the newest anomalies first, and the leak."""
+    newest = sorted(strange.events, key=lambda each: each.peak_ms, reverse=True)[:MOST_EXPLAINED]
+    return {
+        "anomalies": [event_document({}, each) for each in newest],
+        "leak": None if strange.leak is None else leak_document({}, strange.leak),
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tidecast_analytics.calibration import UNWIDENED, Widening, widened
+from tidecast_analytics.changes import Change, ChangeSeen, in_the_light_of, sentences
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Float64s, History, Outlook
@@ -27,23 +28,27 @@ _BITS = 14
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One history to be forecast, in `unit`, with what past forecasts for it teach."""
+    """One history to be forecast, in `unit`, with what past forecasts for it teach, and with the
+    `changes` that its `changes_ms` are of, and those to come."""
 
     history: History
     unit: str
     name: str = ""
     lead_time_ms: int = 0
     widening: Widening = UNWIDENED
+    changes: Sequence[Change] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What is published of a case: the outlook by the steps that are kept, what is wrong with
-    the history, and P(crossed within the lead time), None without mark or lead time."""
+    the history, P(crossed within the lead time), None without mark or lead time, and what the
+    changes did."""
 
     outlook: Outlook
     findings: tuple[Finding, ...]
     within_lead_time: float | None
+    changes: tuple[ChangeSeen, ...] = ()
 
 
 def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
@@ -62,9 +67,12 @@ def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: 
     cautions = tuple(
         f"Caution: {each.what} {each.do}" for each in found if each.severity is not Severity.NOTE
     )
-    soon = probability_by(outlook, now_ms + case.lead_time_ms) if case.lead_time_ms else None
-    kept = thinned(replace(outlook, reasons=(*outlook.reasons, *cautions)))
-    return Analysis(kept, found, soon)
+    soon_ms = now_ms + case.lead_time_ms
+    soon = probability_by(outlook, soon_ms, case.widening.factor) if case.lead_time_ms else None
+    changes = in_the_light_of(case.changes, outlook.seen, outlook.step_ms)
+    known = sentences(changes, int(case.history.times_ms.max(initial=0)))
+    kept = thinned(replace(outlook, reasons=(*outlook.reasons, *known, *cautions)))
+    return Analysis(kept, found, soon, tuple(changes))
 
 
 def _bounds(history: History) -> tuple[float, float]:

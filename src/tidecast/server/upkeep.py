@@ -145,6 +145,10 @@ class Upkeep:
         """Has every forecast made again, soon."""
         self._due.note(self._clock.now_ms(), everything=True)
 
+    def forecast_changed(self) -> None:
+        """Has what a change concerns forecast again, soon."""
+        self._due.note(self._clock.now_ms(), everything=False)
+
     def status(self) -> dict[str, object]:
         """What is still to be done with what came in."""
         return {
