@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 AHEAD_MS = 2 * HOUR_MS
 """Hourly records are stamped at the end of their hour: from here on a clock is wrong."""
 
+_CLOCK_GRAVE_MS = 5 * 60_000
 _LEAST = 8
 _LONG_GAP_STEPS = 6
 _MISSING = 0.05
@@ -57,7 +58,7 @@ def findings(history: History, unit: str, now_ms: int) -> tuple[Finding, ...]:
     """Everything that is wrong with a history in `unit`, the gravest first.
 
     Any values are coped with. Kinds: no_data, unit_mismatch, over_limit, clock_skew,
-    counter_reset, gap, flat_line, duplicate_time; `twin_finding` tells of another.
+    counter_reset, gap, flat_line, duplicate_time; `twin_finding` and `clock_finding` tell more.
     """
     times_ms = np.asarray(history.times_ms, dtype=np.int64)
     values = np.asarray(history.values, dtype=np.float64)
@@ -236,6 +237,19 @@ def twins(histories: Sequence[History]) -> dict[int, int]:
     return found
 
 
+def clock_finding(apart_ms: int, now_ms: int) -> Finding:
+    """What is said of a history whose host's clock is so much ahead of ours (negative: behind)."""
+    return Finding(
+        "clock_skew",
+        Severity.NOTE if abs(apart_ms) < _CLOCK_GRAVE_MS else Severity.WARNING,
+        now_ms,
+        now_ms,
+        f"The host's clock is {_lasting(abs(apart_ms))} {'ahead' if apart_ms > 0 else 'behind'}, "
+        "by the stamps of its samples and when they come.",
+        "Set the clock of the host (NTP), or of this server where that is said of every host.",
+    )
+
+
 def twin_finding(history: History, other: str) -> Finding:
     """What is said of a history that equals that of another resource."""
     times_ms = np.sort(np.asarray(history.times_ms, dtype=np.int64))
@@ -247,6 +261,14 @@ def twin_finding(history: History, other: str) -> Finding:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _lasting(length_ms: int) -> str:
+    if length_ms < 2 * 60_000:
+        return _counted(round(length_ms / 1000), "second")
+    if length_ms < 2 * HOUR_MS:
+        return _counted(round(length_ms / 60_000), "minute")
+    return f"{length_ms / HOUR_MS:.1f} hours"
 
 
 def _span(length_ms: int) -> str:

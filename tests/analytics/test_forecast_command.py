@@ -221,6 +221,24 @@ def test_a_pipe_is_written_to_and_stays(tmp_path):
     assert len(rows(summary)) == 1
 
 
+def test_what_is_wrong_is_told_first(tmp_path):
+    hours = range(300)
+    counter = [f"counter,{iso(i)},{(i % 290) * 1e6},1e12" for i in hours]
+    with_a_gap = [f"gap,{iso(i)},{i % 7},90" for i in hours if not 100 < i < 160]
+    result, _, summary = run(tmp_path, [*disk(), *counter, *with_a_gap], "--horizon", "24h")
+    assert result.exit_code == 0
+    first, second = result.stderr.splitlines()
+    assert first.startswith("counter: warning: counter reset: It only rises, and fell to")
+    assert second.startswith(
+        "gap: warning: gap: 19.7% of it is missing; the longest gap lasts 2 days"
+    )
+    assert len(rows(summary)) == 3
+    many = [f"{i},{iso(hour)},{hour % 7 * (hour != 30)},1e-9" for i in range(25) for hour in hours]
+    told = run(tmp_path, many, "--horizon", "24h")[0].stderr.splitlines()
+    assert len(told) == 21
+    assert told[-1].endswith("more; see --explain")
+
+
 def test_latin_1_is_refused_by_name(tmp_path):
     source = tmp_path / "in.csv"
     source.write_bytes(b"series,timestamp,value\nM\xfcnchen,0,1\n")

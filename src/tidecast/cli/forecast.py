@@ -131,8 +131,12 @@ def _forecast_file(
             from tidecast.cli.explain_csv import explain_histories
 
             explain_histories(planned, horizon, as_json=as_json)
-        else:
-            _write(planned, horizon, output, summary)
+            return
+        from tidecast.cli.cautions import cautions
+
+        for line in cautions(planned):
+            click.echo(line, err=True)
+        _write(planned, horizon, output, summary)
     except InvalidInput as error:
         click.echo(str(error), err=True)
         context.exit(1)

@@ -17,7 +17,14 @@ from tidecast_analytics.changes import Change, ChangeSeen, in_the_light_of, sent
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Float64s, History, Outlook
-from tidecast_analytics.sanity import Finding, Severity, findings, twin_finding, twins
+from tidecast_analytics.sanity import (
+    Finding,
+    Severity,
+    clock_finding,
+    findings,
+    twin_finding,
+    twins,
+)
 
 DAY_MS = 86_400_000
 HOURLY_KEPT_MS = 7 * DAY_MS
@@ -37,6 +44,7 @@ class Case:
     lead_time_ms: int = 0
     widening: Widening = UNWIDENED
     changes: Sequence[Change] = ()
+    clock_apart_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,16 @@ def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysi
     """The analysis of each case, in the order given."""
     histories = [case.history for case in cases]
     outlooks = forecast(histories, horizon_ms)
-    found = [findings(case.history, case.unit, now_ms) for case in cases]
+    found = [
+        (*_of_clock(case, now_ms), *findings(case.history, case.unit, now_ms)) for case in cases
+    ]
     for place, first in twins(histories).items():
         found[place] = (*found[place], twin_finding(histories[place], cases[first].name))
     return [_analysis(*each, now_ms) for each in zip(cases, outlooks, found, strict=True)]
+
+
+def _of_clock(case: Case, now_ms: int) -> tuple[Finding, ...]:
+    return (clock_finding(case.clock_apart_ms, now_ms),) if case.clock_apart_ms else ()
 
 
 def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: int) -> Analysis:

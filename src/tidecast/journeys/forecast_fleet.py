@@ -42,7 +42,10 @@ Analyser = Callable[[Sequence[Case], int, int], list[Analysis]]
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What a run of forecasts works with; `policy` names where definitions come from."""
+    """What a run of forecasts works with; `policy` names where definitions come from.
+
+    `clocks_apart_ms` are the hosts whose clocks are apart, and by how much they are ahead.
+    """
 
     samples: Samples
     records: Records
@@ -52,6 +55,7 @@ class Fleet:
     widening: Callable[[ResourceKey], Widening] = lambda key: UNWIDENED
     policy: str = "the default policy"
     plans: Plans = field(default_factory=Plans)
+    clocks_apart_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,15 @@ def _case(
     mark = fleet.definitions.mark(*key, limit=history.limit, recorded=history.mark)
     seen = History(times, values, mark, history.limit)
     seen, changes = fleet.plans.beside(key, seen, now_ms, horizon_ms)
-    return Case(seen, resource.unit, str(key), lead_ms, fleet.widening(key), changes)
+    return Case(
+        seen,
+        resource.unit,
+        str(key),
+        lead_ms,
+        fleet.widening(key),
+        changes,
+        fleet.clocks_apart_ms.get(key.host, 0),
+    )
 
 
 def usage_query(key: ResourceKey, statistic: str) -> str:

@@ -93,6 +93,7 @@ class Forecasting:
             self._app.track.widening,
             f"the policy file {file}" if file else "the default policy",
             self.plans(),
+            self._app.hosts.clocks.all_apart_ms(self._app.clock.now_ms()),
         )
 
     def plans(self) -> Plans:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
 from tidecast.journeys.fast_path import FullIn, watch_fast_path
+from tidecast.journeys.host_clocks import own_times_apart
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
@@ -18,6 +19,7 @@ from tidecast.journeys.own_series import (
     anomaly_points,
     availability_points,
     batch_at,
+    clock_points,
     fast_path_points,
     forecast_points,
     host_points,
@@ -119,6 +121,7 @@ class Upkeep:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
         every(15, "host-silence", self._observe_hosts)
+        every(60, "host-clocks", self._compare_clocks)
         every(60, "watched-components", self._observe_watched)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
@@ -159,13 +162,16 @@ class Upkeep:
 
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
-        hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
-        slos = self._app.slos.points()
-        return batch_at([*hosts, *full_in, *slos, *self._own_points()], self._clock.now_ms())
+        full_in = fast_path_points(self._app.full_in)
+        points = [*self._host_points(), *full_in, *self._app.slos.points(), *self._own_points()]
+        return batch_at(points, self._clock.now_ms())
 
     def _write_hosts(self) -> None:
-        hosts = host_points(self._app.hosts.all())
-        self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+        self._app.own.append(batch_at(self._host_points(), self._clock.now_ms()))
+
+    def _host_points(self) -> list[Point]:
+        clocks = self._app.hosts.clocks.all_apart_ms(self._clock.now_ms())
+        return [*host_points(self._app.hosts.all()), *clock_points(clocks)]
 
     def _measure_slos(self) -> None:
         now_ms = self._clock.now_ms()
@@ -177,6 +183,10 @@ class Upkeep:
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
+
+    def _compare_clocks(self) -> None:
+        clocks = self._app.hosts.clocks
+        clocks.note_own_times(own_times_apart(self._engine, self._clock.now_ms()))
 
     def _observe_watched(self) -> None:
         observe_watched(self._app.records, self._app.alerts, self._clock.now_ms())
