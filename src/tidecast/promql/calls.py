@@ -19,7 +19,7 @@ from tidecast.promql.point_functions import POINT_FUNCTIONS
 from tidecast.promql.tree import Call, MatrixSelector, Node, Paren, VectorSelector
 from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
-from tidecast_collector.labels import NAME, label_value
+from tidecast_collector.labels import NAME, Labels, label_value
 
 _COUNTING = ("rate", "increase")
 COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
@@ -64,8 +64,7 @@ def _of_windows(function: str, windows: Windows) -> Block:
 
 
 def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
-    names = {(label_value(each, NAME), label_value(each, "__type__")) for each in block.labels}
-    for name, kind in sorted(names):
+    for name, kind in sorted(set(map(_name_and_type, block.labels))):
         text = ""
         if kind and kind not in ("counter", "histogram"):
             text = f'__type__ label is not set to "counter" or "histogram", got "{kind}": "{name}"'
@@ -74,6 +73,11 @@ def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
         if text:
             text = f"metric might not be a counter, {text}"
             evaluator.context.inform(text, node.arguments[0].span)
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _name_and_type(labels: Labels) -> tuple[str, str]:
+    return label_value(labels, NAME), label_value(labels, "__type__")
 
 
 def _mathematical(evaluator: Evaluates, node: Call, times: Int64s) -> Block:

@@ -62,10 +62,10 @@ class Gathering:
         self._located = located
         series = len(located.labels)
         check_limits(series, 0, limits)
-        samples = sum(len(run[0]) for _, run in located.recent)
-        for part in located.parts:
-            samples += int(part.segment.least_samples(part.numbers, start_ms, end_ms).sum())
-        check_limits(0, samples, limits)
+        if sum(part.segment.most_samples(part.numbers) for part in located.parts) > limits.samples:
+            # What is too much is mostly seen without looking at any time.
+            least = (p.segment.least_samples(p.numbers, start_ms, end_ms) for p in located.parts)
+            check_limits(0, sum(least), limits)
         self._looks = [_Look(part, start_ms, end_ms) for part in located.parts]
         self._in_time = sorted(self._looks, key=lambda look: look.part.segment.meta.first_ms)
         # The newest write of a series comes last, as `merge_runs` wants it.
@@ -146,6 +146,8 @@ class Gathering:
     def _told_apart(self) -> Int64s:
         """A number for each series, equal where all pieces have the same timestamps."""
         codes = np.zeros(len(self._counts), dtype=np.int64)
+        if len(codes) == 1:
+            return codes
         for look in self._in_time:
             codes = _refined(codes, look.part.places, look.column + 1)
         for group in _once_each(self._recent):

@@ -26,7 +26,7 @@ VALUE_LEVEL, TIME_LEVEL = 4, 8
 _WHOLE = b"\xff\xff"
 _MOST_PAGES = 1 << 10
 _LONGEST_PAGE = 0xFFFF
-_GRAIN = 256
+DECODED_AT_ONCE = 256
 """Pcodec decodes so many numbers at a time."""
 
 _compressor = wrapped.FileCompressor()
@@ -67,13 +67,13 @@ def decode_pages(
     body = data[at + 2 + 2 * others :]
     chunk, place = decompressor(form).chunk_decompressor(body, _NAMES[kind])
     if not others:
-        found = np.empty(min(-(-high // _GRAIN) * _GRAIN, count), dtype=kind)
+        found = np.empty(min(-(-high // DECODED_AT_ONCE) * DECODED_AT_ONCE, count), dtype=kind)
         chunk.read_page_into(body[place:], count, found)
         return found[low:high]
     ends = [*struct.unpack_from(f"<{others}H", data, at + 2), len(body)]
     first, last = low // PAGE_NUMBERS, (high - 1) // PAGE_NUMBERS
     begin = first * PAGE_NUMBERS
-    found = np.empty(min(-(-high // _GRAIN) * _GRAIN, count) - begin, dtype=kind)
+    found = np.empty(min(-(-high // DECODED_AT_ONCE) * DECODED_AT_ONCE, count) - begin, dtype=kind)
     place += sum(ends[:first])
     for page in range(first, last + 1):
         held = min(PAGE_NUMBERS, count - page * PAGE_NUMBERS)
@@ -108,7 +108,7 @@ def read_integers(data: bytes, at: int, count: int, low: int, into: npt.NDArray[
             chunk.read_page_into(coded, held, into[begin - low : begin - low + held])
             continue
         behind = min(high - begin, held)
-        found = np.empty(min(-(-behind // _GRAIN) * _GRAIN, held), dtype=np.int64)
+        found = np.empty(min(-(-behind // DECODED_AT_ONCE) * DECODED_AT_ONCE, held), dtype=np.int64)
         chunk.read_page_into(coded, held, found)
         skipped = max(low - begin, 0)
         into[begin + skipped - low : begin + behind - low] = found[skipped:behind]

@@ -196,12 +196,19 @@ class Segment:
     def __len__(self) -> int:
         return len(self._catalogue.labels)
 
-    def least_samples(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
-        """How many samples each series has in [start, end] at least, without decoding any time."""
+    @cached_property
+    def _longest(self) -> int:
+        return int(self._catalogue.columns[_COUNT].max(initial=0))
+
+    def most_samples(self, series: Int64s) -> int:
+        """So many samples the series have together at most."""
+        return len(series) * self._longest
+
+    def least_samples(self, series: Int64s, start_ms: int, end_ms: int) -> int:
+        """So many samples the series have together in [start, end] at least."""
         columns = self._catalogue.columns[:, self._catalogue.column[0, series]]
         whole = (columns[_FIRST] >= start_ms) & (columns[_LAST] <= end_ms)
-        counts: Int64s = np.where(whole, columns[_COUNT], 0)
-        return counts
+        return int(columns[_COUNT, whole].sum())
 
     def labels(self, series: Int64s) -> list[Labels]:
         """The labels of the series of these numbers."""

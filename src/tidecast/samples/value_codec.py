@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.pages import (
+    DECODED_AT_ONCE,
     MOST_ORDERS,
     PAGE_NUMBERS,
     TIME_LEVEL,
@@ -147,19 +148,26 @@ class Reading:
         that is read.
         """
         integers, crc32 = self._places, zlib.crc32
+        scratch = np.empty(PAGE_NUMBERS, dtype=np.int64)
         for begin, length, crc, count, low, wanted, place in stretches:
             blob = data[begin : begin + length]
             if crc32(blob) != crc:
                 return False
-            form = blob[0]
-            if form == _DECIMAL and wanted == count <= PAGE_NUMBERS:
-                body = blob[4:]
-                chunk, at = decompressor(blob[2:4]).chunk_decompressor(body, "i64")
-                where = slice(place, place + count)
+            where = slice(place, place + wanted)
+            if blob[0] != _DECIMAL or count > PAGE_NUMBERS:
+                self._read_other(blob, count, low, where)
+                continue
+            body = blob[4:]
+            chunk, at = decompressor(blob[2:4]).chunk_decompressor(body, "i64")
+            if wanted == count:
                 chunk.read_page_into(body[at:], count, integers[where])
-                self._decimals[blob[1]].append(where)
             else:
-                self._read_other(blob, count, low, slice(place, place + wanted))
+                high = low + wanted
+                # No more is decoded than is wanted, but for the rest of what goes in one step.
+                found = scratch[: min(-(-high // DECODED_AT_ONCE) * DECODED_AT_ONCE, count)]
+                chunk.read_page_into(body[at:], count, found)
+                integers[where] = found[low:high]
+            self._decimals[blob[1]].append(where)
         return True
 
     def _read_other(self, blob: bytes, count: int, low: int, where: slice) -> None:
