@@ -13,6 +13,7 @@ from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
+from tidecast.journeys.availability_rows import AvailabilityRows
 from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
@@ -170,6 +171,11 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
+
+    @cached_property
+    def availability_rows(self) -> AvailabilityRows:
+        """The availability of every service, as it was last worked out."""
+        return AvailabilityRows(self.records)
 
     @cached_property
     def requirements(self) -> JudgedRequirements:

@@ -17,7 +17,6 @@ from tidecast.journeys.observe_watched import observe_watched
 from tidecast.journeys.own_series import (
     Point,
     anomaly_points,
-    availability_points,
     batch_at,
     clock_points,
     fast_path_points,
@@ -223,7 +222,8 @@ class Upkeep:
     def _judge_availability(self) -> None:
         """Works out the availability of every service; with a thousand it takes some seconds."""
         began = time.perf_counter()
-        self._availability = list(availability_points(self._availabilities.figures()))
+        rows = self._availabilities.refreshed()
+        self._availability = [point for row in rows for point in row.points]
         self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
         # At most a fiftieth of one core.
         self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
