@@ -94,7 +94,7 @@ def _units(
     times_ms: Int64s, values: Float64s, history: History, unit: str
 ) -> list[Finding]:  # fmt: skip
     """Percent where a ratio is meant, or usage and limit in units far apart."""
-    typical = float(np.median(np.abs(values)))
+    typical = 2 * float(np.median(np.abs(values) / 2))  # huge ones do not overflow
     if unit == "ratio" and (values > 1.5).mean() > _PERCENT_SHARE and values.max() <= 110:
         return [_finding(
             "unit_mismatch", Severity.ERROR, times_ms,
