@@ -94,7 +94,7 @@ def _units(
     times_ms: Int64s, values: Float64s, history: History, unit: str
 ) -> list[Finding]:  # fmt: skip
     """Percent where a ratio is meant, or usage and limit in units far apart."""
-    typical = float(np.median(np.abs(values)))
+    typical = 2 * float(np.median(np.abs(values) / 2))  # huge ones do not overflow
     if unit == "ratio" and (values > 1.5).mean() > _PERCENT_SHARE and values.max() <= 110:
         return [_finding(
             "unit_mismatch", Severity.ERROR, times_ms,
@@ -183,16 +183,20 @@ def _resets(times_ms: Int64s, values: Float64s) -> list[Finding]:
 
 
 def _gaps(times_ms: Int64s) -> list[Finding]:
-    steps = np.diff(np.unique(times_ms))
-    step = int(np.median(steps)) if steps.size else 0
-    if step <= 0:
+    """Steps that were missed; of what comes oftener than once an hour, whole hours."""
+    times = np.unique(times_ms)
+    step = int(np.median(np.diff(times))) if times.size > 1 else 0
+    if 0 < step < HOUR_MS:
+        times, step = np.unique(-(-times // HOUR_MS)) * HOUR_MS, HOUR_MS
+    if step == 0 or times.size < 2:
         return []
-    missing = steps // step - 1
+    steps = np.diff(times)
+    missing = np.maximum(steps // step - 1, 0)
     share = float(missing.sum() / (missing.sum() + steps.size + 1))
     longest = int(missing.argmax())
     if missing[longest] < _LONG_GAP_STEPS and share < _MISSING:
         return []
-    start = int(np.unique(times_ms)[longest])
+    start = int(times[longest])
     severity = Severity.WARNING if share >= _MISSING else Severity.NOTE
     return [Finding(
         "gap", severity, start, start + int(steps[longest]),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tidecast.journeys.explain_forecast import iso
 from tidecast_analytics.anomalies import Anomaly, anomaly_scores, find_anomalies
 from tidecast_analytics.leaks import Leak, find_leak
-from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, regular
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, regular, within_one
 from tidecast_analytics.shifts import upward_shifts
 
 Document = dict[str, Any]
@@ -111,12 +111,13 @@ def _strange(grid: Grid, scores: npt.NDArray[np.float64], anomalies: Sequence[An
         )
         for each in anomalies
     ]
-    shifts = upward_shifts(filled(grid)[None], grid.steps_per_day)[0]
+    shares, size = within_one(grid)
+    shifts = upward_shifts(filled(shares)[None], grid.steps_per_day)[0]
     return Strange(
         until_ms=grid.end_ms,
         score=_shown(float(scores[grid.values.size - 1])),
         events=events,
-        steps=[Step(at_ms(each.position), each.size) for each in shifts],
+        steps=[Step(at_ms(each.position), each.size * size) for each in shifts],
         leak=find_leak(grid),
     )
 

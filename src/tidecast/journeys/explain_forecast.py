@@ -15,7 +15,7 @@ from tidecast_analytics.calibration import Fared
 from tidecast_analytics.changes import ChangeSeen
 from tidecast_analytics.decomposition import Parts, decompose
 from tidecast_analytics.outlook import History
-from tidecast_analytics.series import filled, regular
+from tidecast_analytics.series import filled, regular, within_one
 from tidecast_analytics.shifts import known_shifts, upward_shifts, without_shifts
 
 Document = dict[str, Any]
@@ -42,18 +42,18 @@ def dissect(history: History) -> Anatomy:
     Its parts are those on its newest level: lasting steps, and those at its `changes_ms`, are
     neither trend nor season.
     """
-    grid = regular(history.times_ms, history.values)
+    grid, size = within_one(regular(history.times_ms, history.values))
     steps: list[tuple[int, float]] = []
     if grid.values.size:
         per_day, values = grid.steps_per_day, filled(grid)
         changed = [(at - grid.start_ms) // grid.step_ms + 1 for at in history.changes_ms]
         level = without_shifts(values, known_shifts(values, changed, per_day))
         found = upward_shifts(level[None], per_day)[0]
-        steps = [(grid.start_ms + each.position * grid.step_ms, each.size) for each in found]
+        steps = [(grid.start_ms + e.position * grid.step_ms, e.size * size) for e in found]
         grid = replace(grid, values=without_shifts(level, found))
     times = grid.start_ms + grid.step_ms * np.arange(grid.values.size, dtype=np.int64)
     try:
-        return Anatomy(decompose(History(times, grid.values)), steps)
+        return Anatomy(decompose(History(times, grid.values), size), steps)
     except ImportError:
         return Anatomy(None, steps, "statsmodels, which the extra tidecast[analysis] brings")
 
