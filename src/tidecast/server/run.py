@@ -29,6 +29,7 @@ from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.change_api import ChangeApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
@@ -125,8 +126,9 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views, slos = Views(application, forecasts.explained), SloApi(application)
-    availability, policies = AvailabilityViews(application), PolicyApi(application)
+    views = Views(application, forecasts.explained, forecasts.expect_explanation)
+    slos, policies = SloApi(application), PolicyApi(application)
+    availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
         application.engine,
@@ -162,6 +164,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),
             *AnomalyApi(application).routes(),
+            *ChangeApi(application, upkeep).routes(),
             *slo_page_routes(views, slos.all),
             *page_routes(views),
             *ServicePages(views, availability).routes(),
