@@ -17,12 +17,15 @@ import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, reasons
 from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
+from tidecast_analytics.departures import departures
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
     for_few_days,
     half_widths,
+    steps_to_come,
     with_changing_trend,
+    with_departures,
     with_disagreement,
     within_swings,
 )
@@ -88,12 +91,16 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     period, per_day = grid.season_steps, grid.steps_per_day
     pool = DAILY if per_day == 1 else RESTING if cases[0].kind is Kind.RESTING else HOURLY
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
+    away = departures(values, choice.mean, period, 7 * per_day)
     choice, planned = _with_events(choice, cases, horizon)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
     widths = half_widths(choice.residuals, horizon, windows)
     widths = for_few_days(widths, values.shape[1] / per_day)
     widths = within_swings(widths, values, per_day)
+    widths = with_departures(widths, away, period)
+    steps = [[shift.size / case.scale.reach for shift in case.shifts] for case in cases]
+    widths = with_disagreement(widths, steps_to_come(steps, values.shape[1], horizon))
     known = np.array([case.steps_at_pace for case in cases])
     widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
@@ -242,6 +249,7 @@ def _judged(
         p50_ms=dates[1],
         p90_ms=dates[2],
         probability=share,
+        crossed_by_day=crossing.shares_by_day(passages, horizon, case.grid.steps_per_day),
         reasons=(*sentences, *grown.reasons),
     )
 

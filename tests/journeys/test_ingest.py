@@ -192,6 +192,15 @@ def test_what_was_computed_is_not_computed_again_after_a_restart(
     assert late.take(10) == []
 
 
+@pytest.mark.parametrize("stray", [-(2**63), -(2**62), H0 - 11 * 366 * 24 * HOUR_MS, 2**62])
+def test_a_stray_timestamp_marks_no_hour_of_which_no_record_is_kept(
+    late: LateHours, stray: int
+) -> None:
+    late.note(np.array([stray, H0 - HOUR_MS]))
+    late.note(np.array([stray]))
+    assert late.take(10) == [H0 - HOUR_MS]
+
+
 def test_the_oldest_hours_are_taken_first_and_no_more_than_asked_for(late: LateHours) -> None:
     late.note(np.array([H0, H0 - 5 * HOUR_MS, H0 - 2 * HOUR_MS]))
     assert late.take(2) == [H0 - 5 * HOUR_MS, H0 - 2 * HOUR_MS]

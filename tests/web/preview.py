@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from preview_fleet import PreviewData, first_day
 from preview_services import PreviewServices
-from preview_slos import preview_slos
+from preview_slos import preview_requirements, preview_slos
 
 from tidecast.web.rendering import error_page
+from tidecast.web.requirement_pages import requirement_page_routes
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
 from tidecast.web.slo_pages import slo_page_routes
@@ -54,6 +55,7 @@ def preview_app(data: PreviewData) -> Starlette:
     routes = [Route("/api/v1/query_range", query_range), *page_routes(data)]
     routes += ServicePages(data, PreviewServices()).routes()
     routes += slo_page_routes(data, preview_slos)
+    routes += requirement_page_routes(data, preview_requirements)
     return Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found})
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from tidecast.cli.client import TidecastServer, explain_errors, server_options
+from tidecast.cli.evidence import NOT_ASKED, asked_doubts, prometheus_options
 from tidecast.cli.files import write_text
 from tidecast.cli.output import format_option, print_rows
 
@@ -43,24 +44,38 @@ def slo() -> None:
 @slo.command()
 @files_argument
 @windows_option
+@prometheus_options
 @explain_errors
-def check(paths: Sequence[Path], windows: str | None) -> None:
+def check(
+    paths: Sequence[Path],
+    windows: str | None,
+    prometheus_url: str | None,
+    prometheus_token_file: Path | None,
+) -> None:
     """Check SLO files, or policy directories, in PATHS; needs no server.
 
     Every fault is told with its file, line and column, and the exit code is 1 then; what is valid
-    but doubtful (an alert that can never fire) is told as a warning.
+    but doubtful (an alert that can never fire) is told as a warning. With --prometheus also what
+    nothing measures there, and what has too few events.
 
     \b
-    Example:
+    Examples:
       tidecast slo check checkout.yaml policy/
+      tidecast slo check policy/ --prometheus http://127.0.0.1:9090
     """
     from tidecast.journeys.slo_documents import check_queries, levels_in
 
-    levels = levels_in(paths)
-    for doubt in check_queries(levels, _promql(), windows or ""):
+    levels, chosen = levels_in(paths), windows or ""
+    doubts = [*check_queries(levels, _promql(), chosen)]
+    slos = list(levels.slos.values())
+    if prometheus_url:
+        doubts += asked_doubts(prometheus_url, prometheus_token_file, slos, chosen)
+    for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(levels.kinds.items()))
-    click.echo(f"{len(levels.slos)} SLOs; documents: {kinds or 'none'}")
+    click.echo(f"{len(slos)} SLOs; documents: {kinds or 'none'}")
+    if slos and not prometheus_url:
+        click.echo(NOT_ASKED)
 
 
 @slo.command()

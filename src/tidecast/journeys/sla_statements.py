@@ -142,6 +142,11 @@ def period_of(agreement: Agreement, month: str) -> tuple[int, int]:
     return utc_ms(start, zone), utc_ms(end, zone)
 
 
+def months_in(agreement: Agreement, months: Sequence[str]) -> list[str]:
+    """Those of these months (2026-10) with which a period of the agreement ends."""
+    return [each for each in months if int(each[-2:]) % _MONTHS[agreement.period] == 0]
+
+
 def month_before(at_ms: int, agreement: Agreement) -> str:
     """The month before that time in the agreement's zone, as in 2026-10."""
     now = local_time(at_ms, time_zone(agreement.time_zone))

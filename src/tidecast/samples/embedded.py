@@ -144,7 +144,7 @@ class EmbeddedSamples(EmbeddedReading):
         self._holdings = Holdings(directory, self._tiers, work, self._memory_lock)
         self._metadata = MetadataFile(directory / "metadata.json")
         problems = self._holdings.problems
-        self._head = self._new_head()
+        self._head = Head()
         self._sealed: _Sealed | None = None
         self._removed_bytes = 0
         self._refused = PerSeries(self._is_refused)
@@ -251,9 +251,6 @@ class EmbeddedSamples(EmbeddedReading):
         with self._upkeep_lock:
             self._join(self._clock())
 
-    def _new_head(self) -> Head:
-        return Head(self._flush_samples * (_MOST_FLUSHES if self._flush_samples_a_series else 1))
-
     def _heads(self) -> list[Head]:
         return [self._head] if self._sealed is None else [self._sealed.head, self._head]
 
@@ -348,14 +345,15 @@ class EmbeddedSamples(EmbeddedReading):
                 return
             sealed = _Sealed(self._head, self._log.rotate())
             with self._memory_lock:
-                self._sealed, self._head = sealed, self._new_head()
+                sealed.head.settle()
+                self._sealed, self._head = sealed, Head()
                 self._limit.next_head(self._head)
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
         with writing_in(self.directory):
             holdings = self._holdings
-            written = holdings.work.write_head(holdings.raw, sealed.head, sealed.logs, now_ms)
+            written = holdings.work.write_head(holdings.raw, sealed.head, now_ms)
             with self._memory_lock:
                 holdings.exchange(holdings.raw, [], written)
                 self._sealed = None

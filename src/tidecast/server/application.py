@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from tidecast.config import ServerSettings
 from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
+from tidecast.journeys.availability_rows import AvailabilityRows
 from tidecast.journeys.fast_path import FullIn
 from tidecast.journeys.find_anomalies import FleetAnomalies
 from tidecast.journeys.forecast_fleet import RunProgress, definition_of
 from tidecast.journeys.import_history import UsageImport, keep_usage, with_default_marks
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
+from tidecast.journeys.judged_requirements import JudgedRequirements
 from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.policy_checks import Follower
 from tidecast.journeys.track_records import FleetTrack
@@ -168,6 +171,18 @@ class Application:
         self.usage_imported: Callable[[], None] = lambda: None
         self.changes = 0
         """Counts what makes a capacity report out of date at once."""
+
+    @cached_property
+    def availability_rows(self) -> AvailabilityRows:
+        """The availability of every service, as it was last worked out."""
+        return AvailabilityRows(self.records)
+
+    @cached_property
+    def requirements(self) -> JudgedRequirements:
+        """The policy's requirements, judged by what is measured here."""
+        return JudgedRequirements(
+            self.records, self.policy, self.slos, self.own, lambda: self.definitions
+        )
 
     def _tell_of_damage(self) -> None:
         for name, store in self.embedded.items():

@@ -29,6 +29,7 @@ from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.availability_views import AvailabilityViews
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.change_api import ChangeApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
@@ -44,6 +45,7 @@ from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
 from tidecast.web.rendering import error_page, wants_page
+from tidecast.web.requirement_pages import requirement_page_routes
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
 from tidecast.web.slo_pages import slo_page_routes
@@ -124,7 +126,8 @@ def _listen(settings: ServerSettings) -> socket.socket:
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views, slos = Views(application, forecasts.explained), SloApi(application)
+    views = Views(application, forecasts.explained, forecasts.expect_explanation)
+    slos, policies = SloApi(application), PolicyApi(application)
     availability = AvailabilityViews(application)
     heavy = HeavyQueries(application.worker.queries, application.engine)
     prometheus = PrometheusApi(
@@ -155,11 +158,13 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *forecasts.routes(),
             *slos.routes(),
             *SlaApi(application).routes(),
-            *PolicyApi(application).routes(),
+            *policies.routes(),
+            *requirement_page_routes(views, policies.judged),
             *AssessApi(application, views).routes(),
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),
             *AnomalyApi(application).routes(),
+            *ChangeApi(application, upkeep).routes(),
             *slo_page_routes(views, slos.all),
             *page_routes(views),
             *ServicePages(views, availability).routes(),
