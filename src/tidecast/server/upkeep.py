@@ -26,6 +26,7 @@ from tidecast.journeys.own_series import (
     progress_points,
     track_points,
 )
+from tidecast.journeys.route_notifications import routed
 from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -285,7 +286,10 @@ class Upkeep:
         self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
 
     def _notify(self) -> None:
-        deliver_due(self._app.records.alerting_unit, self._webhooks.send, self._clock)
+        def send(receiver: str, body: str) -> None:
+            self._webhooks.send(receiver, routed(self._app.policy.policy, body))
+
+        deliver_due(self._app.records.alerting_unit, send, self._clock)
 
     def _keep(self) -> None:
         """Builds tiers, and forgets what is too old or has no room."""
