@@ -160,6 +160,13 @@ def test_a_running_server_gives_statements(tmp_path: Path) -> None:
         assert (gold["credit"], gold["complete"], gold["verdict"]) == (0.05, True, "missed")
         status, body = server.request("GET", f"{base}/statements{query}&format=csv")
         assert (status, len(body.decode().splitlines())) == (200, 3)
+        _, text = server.request("GET", f"{base}/statements{query}&format=text&service=shop")
+        assert text.decode().startswith("gold: shop for Ana & Sons\n2026-09-30T22:00:00Z to ")
+        assert "  longest outage: 1 h, 2 h agreed: met\n" in text.decode()
+        customer = "&customer=Ana%20%26%20Sons"
+        found = server.json(f"{base}/statements{query}{customer}")["statements"]
+        assert {each["agreement"]["customer"] for each in found} == {"Ana & Sons"}
+        assert server.json(f"{base}/statements{query}&customer=x")["statements"] == []
         for wrong, code in (("name=no", 404), ("month=x", 400), ("known_on=x", 400)):
             status, body = server.request("GET", f"{base}/statements?{wrong}")
             assert (status, json.loads(body)["status"]) == (code, code)
