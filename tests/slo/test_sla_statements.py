@@ -11,8 +11,8 @@ import pytest
 from tests.scenario.driver import Server
 
 from tidecast.journeys.applied_policy import PolicyInForce
-from tidecast.journeys.sla_documents import statement_document
-from tidecast.journeys.sla_statements import Statement, Verdict, period_of, statements
+from tidecast.journeys.sla_documents import statement_document, statement_points
+from tidecast.journeys.sla_statements import Statement, Verdict, period_of, running, statements
 from tidecast.policy.reading import read_policy
 from tidecast.records import Records
 from tidecast.records.availability import Classification
@@ -137,6 +137,17 @@ def test_unknown_time_leaves_it_open(tmp_path: Path) -> None:
         assert early.measured_end_ms == early.known_on_ms < early.end_ms
         with pytest.raises(InvalidInput, match="had not begun"):
             made(records, "whole", ms("2026-09-03T00:00+00:00"))
+
+
+def test_the_running_period_is_told_as_series(records: Records) -> None:
+    policy = read_policy({"p.yaml": POLICY})
+    with records.reading() as unit:
+        points = list(statement_points(running(policy, unit, ms("2026-10-05T12:00+02:00"))))
+    gold = {name: value for name, labels, value in points if labels["sla"] == "gold"}
+    # Thursday and Friday whole, Monday from 10 to 12 o'clock, of which one hour it was down.
+    assert gold["tidecast_sla_availability_ratio"] == pytest.approx(1 - 1 / 22)
+    assert (gold["tidecast_sla_outages"], gold["tidecast_sla_target_ratio"]) == (1, 0.999)
+    assert gold["tidecast_sla_longest_outage_seconds"] == 3600
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026", "October", "2026-1"])
