@@ -27,6 +27,8 @@ from tidecast.journeys.own_series import (
     track_points,
 )
 from tidecast.journeys.route_notifications import routed
+from tidecast.journeys.sla_documents import statement_points
+from tidecast.journeys.sla_statements import running
 from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -104,6 +106,7 @@ class Upkeep:
         self._webhooks = Webhooks(application.receivers)
         self._availabilities = AvailabilityViews(application)
         self._availability: list[Point] = []
+        self._agreements: list[Point] = []
         self._late_ms = 0
         self._busy = False
         application.usage_imported = self._usage_imported
@@ -179,7 +182,11 @@ class Upkeep:
         self._app.own.append(batch_at(self._app.slos.points(), now_ms))
 
     def _judge_requirements(self) -> None:
-        self._app.requirements.refresh(self._engine, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        self._app.requirements.refresh(self._engine, now_ms)
+        with self._app.records.reading() as unit:
+            made = running(self._app.policy.policy, unit, now_ms)
+            self._agreements = list(statement_points(made))
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
@@ -218,6 +225,8 @@ class Upkeep:
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
             *self._availability,
+            *self._agreements,
+            *self._app.requirements.points(),
         ]
 
     def _judge_availability(self) -> None:
