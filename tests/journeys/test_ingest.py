@@ -331,7 +331,9 @@ some_series = st.tuples(
 groups = st.lists(st.lists(st.lists(some_series, max_size=4), max_size=4), min_size=1, max_size=4)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(groups)
 def test_written_together_they_are_what_they_are_one_by_one(
     late: LateHours, tmp_path_factory: pytest.TempPathFactory, groups: list[list[list[Any]]]

@@ -195,7 +195,7 @@ class EmbeddedSamples(EmbeddedReading):
         self._make_room()
         report = self._commits.submit(_Write(admitted))
         assert report is not None
-        return replace(report, rejected=(*rejected, *report.rejected))
+        return replace(report, rejected=(*rejected, *report.rejected)) if rejected else report
 
     def append_known(self, batch: SampleBatch) -> AppendReport | None:
         """The same where all series are known and nothing would be refused; otherwise None."""

@@ -26,9 +26,9 @@ from tidecast_collector.labels import NAME, Labels, label_value
 MAX_BODY_BYTES = 32 << 20
 MAX_PENDING_BYTES = 512 << 20
 """Bodies in memory at once; Prometheus retries after a 429 only where it is told to."""
-_HERE, _AWAY = (2, 64), (8, 1)
-"""Threads, and bodies that each of them takes together: while one waits for the disk, another one
-decodes; an engine that is somewhere else is waited for by many."""
+_HERE, _AWAY = (1, 64), (8, 1)
+"""Threads, and bodies that each of them takes together. One thread, so that what comes while it
+waits for the disk goes together; an engine that is somewhere else is waited for by many."""
 MEDIA_TYPE = "application/x-protobuf"
 _MOST_NAMED = 10
 _NAMED_CHARACTERS = 300

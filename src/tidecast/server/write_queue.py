@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
-COMPANY_SECONDS = 0.0005
+COMPANY_SECONDS = 0.001
 """How long an item waits for others, where others were on their way a moment ago."""
 
 
