@@ -13,7 +13,7 @@ from tidecast.samples.batch import Int64s, distinct
 from tidecast.samples.durable import sync_directory
 from tidecast.samples.head import Head
 from tidecast.samples.log import MAGIC, LogReading, read_log
-from tidecast.samples.log_record import LogRecord
+from tidecast.samples.log_record import LogRecord, one_each
 from tidecast_collector.labels import Labels
 
 _LARGE = 1000
@@ -167,8 +167,7 @@ def _series_by_series(alike: Sequence[LogRecord]) -> LogRecord:
     if len(alike) == 1:
         return first
     each = samples // series
-    even = np.arange(0, samples + 1, each) if each * series == samples else None
-    if even is None or not all(np.array_equal(record.offsets, even) for record in alike):
+    if not all(_is_even(record, each) for record in alike):
         return _joined(alike)
 
     def turned(arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
@@ -182,6 +181,13 @@ def _series_by_series(alike: Sequence[LogRecord]) -> LogRecord:
         turned([record.timestamps for record in alike]),
         turned([record.values for record in alike]),
     )
+
+
+def _is_even(record: LogRecord, each: int) -> bool:
+    """Whether each series of the record has so many samples."""
+    if each == 1 and record.offsets is one_each(len(record.numbers)):
+        return True
+    return bool((np.diff(record.offsets) == each).all())
 
 
 def _joined(records: Sequence[LogRecord]) -> LogRecord:
