@@ -30,6 +30,8 @@ class Server(ABC):
     write_path = "/api/v1/write"
     ready_path = "/-/ready"
     environment: ClassVar[dict[str, str]] = {}
+    asked_with: ClassVar[dict[str, str]] = {}
+    """What each query says besides."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -75,7 +77,8 @@ class Server(ABC):
     def query(self, path: str, **parameters: object) -> bytes:
         """The body of an answer, which must be a success."""
         connection = self.connect()
-        connection.request("GET", f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
+        asked = urllib.parse.urlencode(parameters | self.asked_with)
+        connection.request("GET", f"/api/v1/{path}?{asked}")
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
@@ -190,6 +193,8 @@ class VictoriaMetrics(Server):
 
     name = "victoria-metrics"
     ready_path = "/health"
+    # Otherwise a range that was asked for before is answered from the results of that time.
+    asked_with: ClassVar[dict[str, str]] = {"nocache": "1"}
 
     def command(self) -> list[str]:
         return [

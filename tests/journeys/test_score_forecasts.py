@@ -140,6 +140,20 @@ def test_the_track_record_and_what_calibration_learns(records: Records) -> None:
     assert "tidecast_forecast_held" in names
 
 
+def test_a_calm_resource_is_not_widened_for_a_restless_one_of_its_kind(records: Records) -> None:
+    days = [T0 + day * DAY_MS for day in range(20)]
+    calm = [said(at_ms, item="/calm") for at_ms in days]
+    young = [said(at_ms, item="/young") for at_ms in days[-3:]]
+    published(records, *(said(at_ms, half=0.2) for at_ms in days), *calm, *young)
+    samples = came(50.5)
+    keys = [ResourceKey(KEY.host, KEY.resource, item) for item in ("/calm", "/young")]
+    for key in keys:
+        samples.append(came(50.5, key).select((), 0, 2**60))
+    score_forecasts(samples, records, T0 + 22 * DAY_MS)
+    tracks = read_tracks(records, T0 + 22 * DAY_MS)
+    assert [tracks.widening(key).factor > 1 for key in (KEY, *keys)] == [True, False, True]
+
+
 def test_tracks_are_the_same_in_parts(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     others = [replace(said(T0 + i * DAY_MS), item=f"/{i % 3}") for i in range(12)]
     published(records, *others)

@@ -282,3 +282,19 @@ def test_hours_past_midnight_go_into_the_next_day() -> None:
 def test_small_text_that_would_become_huge_is_refused(text: str) -> None:
     with pytest.raises(InvalidPolicy, match=r"p\.yaml:1:1: .*(nested|aliases)"):
         read_policy({"p.yaml": text})
+
+
+def test_slo_documents_may_stand_in_a_list_and_sloths_as_kubernetes_resources() -> None:
+    listed = (
+        "- {apiVersion: openslo/v1, kind: Service, metadata: {name: a}, spec: {}}\n"
+        "- apiVersion: openslo/v1\n  kind: Service\n  metadata: {name: b}\n  spec: {}\n"
+    )
+    resource = "apiVersion: sloth.slok.dev/v1\nkind: PrometheusServiceLevel\nspec: {service: s}\n"
+    policy = read_policy({"list.yaml": listed, "sloth.yaml": resource})
+    assert [(each.format, str(each.place)) for each in policy.documents] == [
+        ("openslo", "list.yaml:1:3"),
+        ("openslo", "list.yaml:2:3"),
+        ("sloth", "sloth.yaml:1:1"),
+    ]
+    with pytest.raises(InvalidPolicy, match=r"^list\.yaml:6:3: a list at the top may hold"):
+        read_policy({"list.yaml": listed + "- {owners: {}}\n"})

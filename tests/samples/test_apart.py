@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,33 @@ def test_damage_met_in_the_worker_is_told_as_damage(lane: Lane, tmp_path: Path) 
 
 def raise_damage() -> None:
     raise DamagedFile(Path("x"), "odd")
+
+
+def test_without_memory_to_share_the_store_does_it_and_says_so(
+    lane: Lane, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    with (
+        open_store(tmp_path, apart=store_runner(lane)) as store,
+        caplog.at_level(logging.WARNING),
+    ):
+        before = fill(store)
+        store.flush()
+        assert everything(store) == before
+        assert segments(tmp_path)
+    assert "by the server itself: the memory of this process cannot be shared" in caplog.text
+
+
+def test_memory_that_cannot_be_read_from_the_worker_is_written_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def blind(work: Callable[..., Any], /, job: Any) -> Any:
+        (rows, *others) = job.head.chunks
+        gone = replace(rows, path="/proc/self/fd/99999")
+        return work(replace(job, head=replace(job.head, chunks=[gone, *others])))
+
+    with open_store(tmp_path, apart=blind) as store, caplog.at_level(logging.WARNING):
+        before = fill(store)
+        store.flush()
+        assert everything(store) == before
+    assert "/proc/self/fd/99999 cannot be read: No such file" in caplog.text

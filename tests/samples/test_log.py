@@ -28,7 +28,8 @@ def write_log(directory, *batches):
     for batch in batches:
         numbered = [numbers.setdefault(labels, len(numbers)) for labels in batch.labels]
         writer.write([LogEntry(np.array(numbered), batch)])
-        ends.append(next(directory.glob("*.log")).stat().st_size)
+        # Behind the frames there is room for more.
+        ends.append(len(next(directory.glob("*.log")).read_bytes().rstrip(b"\xd6")))
     writer.close()
     return next(directory.glob("*.log")), ends
 
@@ -109,6 +110,67 @@ def test_a_file_grown_without_its_bytes_is_torn_and_not_damaged(tmp_path):
         assert problems == []
         assert sum(map(len, found.values())) == (3 if start >= ends[1] else 2)
         assert path.stat().st_size == (ends[1] if start >= ends[1] else ends[0])
+
+
+FILLER = b"\xd6"
+
+
+def test_a_file_with_room_behind_its_frames_is_whole(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes()
+    path.write_bytes(whole + FILLER * 5000)
+    found, problems = replayed(path)
+    assert (sum(map(len, found.values())), problems) == (5, [])
+    reading = LogReading(path)
+    assert len(list(read_log(path, reading))) == 3
+    assert reading.good_end == reading.size == ends[2]
+
+
+def test_a_frame_not_wholly_written_over_the_room_is_torn(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes()
+    for written in range(ends[1], ends[2]):
+        path.write_bytes(whole[:written] + FILLER * 5000)
+        found, problems = replayed(path)
+        assert problems == []
+        assert sum(map(len, found.values())) == 3
+
+
+def test_sectors_of_a_frame_reach_the_disk_in_any_order(tmp_path):
+    times = list(range(500))
+    path, ends = write_log(
+        tmp_path, THREE[0], support.batch_of((UP, times, [1 / (1 + t) for t in times]))
+    )
+    whole = path.read_bytes()
+    borders = [ends[0], *range(512, ends[1], 512), ends[1]]
+    for low, high in itertools.pairwise(borders):
+        path.write_bytes(whole[:low] + FILLER * (high - low) + whole[high:] + FILLER * 700)
+        found, problems = replayed(path)
+        assert problems == []
+        assert sum(map(len, found.values())) == 2
+
+
+def test_damage_in_the_last_frame_with_room_behind_it_is_told(tmp_path):
+    path, ends = write_log(tmp_path, *THREE)
+    whole = path.read_bytes() + FILLER * 5000
+    for at in range(ends[1], ends[2]):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        found, problems = replayed(path)
+        assert found == {UP: [(1000, 1.0), (2000, 0.0)], LOAD: [(1000, 0.5)]}
+        assert problems == [f"{path}: the last {len(whole) - ends[1]} bytes are damaged"]
+
+
+def test_a_log_that_was_left_open_is_whole(tmp_path):
+    writer = LogWriter(tmp_path)
+    for number, batch in enumerate(THREE * 50):
+        writer.write([LogEntry(np.arange(len(batch)) + number, batch)])
+    (path,) = tmp_path.glob("*.log")
+    room = path.stat().st_size
+    reading = LogReading(path)
+    assert len(list(read_log(path, reading))) == 150
+    assert reading.problems == [] and reading.good_end == reading.size < room
+    writer.close()
+    assert path.stat().st_size == reading.size
 
 
 def test_damage_in_the_last_frame_is_told_and_kept(tmp_path):

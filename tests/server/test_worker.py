@@ -18,6 +18,7 @@ from tidecast.server.worker import (
     Attendance,
     JobCancelled,
     Lane,
+    Worker,
     WorkerDied,
     WorkerUnavailable,
 )
@@ -212,3 +213,19 @@ def test_the_process_ends_with_a_killed_server(tmp_path: Path) -> None:
         worker = int(server.stdout.readline())
         server.kill()
     assert eventually(lambda: not Path(f"/proc/{worker}/cmdline").exists())
+
+
+def test_an_explanation_waits_neither_for_the_fleet_nor_for_a_back_test() -> None:
+    worker = Worker(cores=1)
+    try:
+        with busy(worker.analysis), busy(worker.backtests):
+            assert worker.explanations.run(os.getpid) in worker.explanations.pids()
+    finally:
+        worker.close()
+
+
+def test_a_lane_is_made_ready_once(lane: Lane) -> None:
+    lane.warm(os.getpid)
+    (first,) = eventually(lane.pids)
+    lane.warm(refuse)
+    assert lane.run(os.getpid) == first

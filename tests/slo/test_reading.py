@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.slo.documents import EVERY_KIND, SLOTH
 
+from tidecast_alerts.slo.burn_rules import burn_alerts
 from tidecast_alerts.slo.model import InvalidSLO, RatioIndicator, ServiceLevels
 from tidecast_alerts.slo.queries import error_ratio
 from tidecast_alerts.slo.reading import read_service_levels
@@ -103,6 +104,81 @@ def test_each_rule_is_told_in_its_place(old: str, new: str, told: str) -> None:
         read(EVERY_KIND.replace(old, new, 1))
     assert told in str(refused.value)
     assert str(refused.value).startswith("0.yaml:")
+
+
+def test_documents_may_stand_in_a_list() -> None:
+    listed = "".join(
+        "- " + document.strip().replace("\n", "\n  ") + "\n"
+        for document in EVERY_KIND.split("---\n")
+    )
+    as_list, as_documents = read(listed), read(EVERY_KIND)
+    assert as_list.kinds == as_documents.kinds and as_list.doubts == ()
+    assert list(as_list.slos) == list(as_documents.slos)
+    # The list's own places: the first target of `answers`.
+    with pytest.raises(InvalidSLO, match=r"^0\.yaml:35:39: target: 1 is not in"):
+        read(listed.replace("target: 0.999}", "target: 1}", 1))
+    with pytest.raises(InvalidSLO, match=r"^0\.yaml:1:3: expected an OpenSLO or Sloth document"):
+        read("- - a")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[{alertPolicyRef: page-us}]", "[page-us]", ""),
+        ("[{alertPolicyRef: page-us}]", "[page-them]", "there is no AlertPolicy 'page-them'"),
+        ("[{conditionRef: twice}]", "[{operator: and, conditionRef: twice}]", "joins nothing"),
+        ("metadata: {name: fast}", "metadata: {name: shop/fast.v2|a}", "take only names of lower"),
+        ("metadata: {name: fast}", f"metadata: {{name: {'x' * 255}}}", "at most 63 of them"),
+        ("alertWhenNoData: false", "alertWhenNoData: true", "missing data makes no alert here"),
+        (
+            "    - {op: lte, value: 0.5,",
+            "    - {target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: "
+            "5, op: lt, value: 9}\n    - {op: lte, value: 0.5,",
+            "one objective only",
+        ),
+    ],
+)
+def test_what_the_specifications_examples_have_is_taken(old: str, new: str, told: str) -> None:
+    assert EVERY_KIND.count(old) == 1, old
+    doubts = read(EVERY_KIND.replace(old, new)).doubts
+    assert [told in str(each) for each in doubts] == ([True] if told else [])
+
+
+def test_sloths_kubernetes_resources_are_read() -> None:
+    spelled = {"error_query": "errorQuery", "total_query": "totalQuery"}
+    spelled |= {"error_ratio_query": "errorRatioQuery", "page_alert": "pageAlert"}
+    spelled["ticket_alert"] = "ticketAlert"
+    body = SLOTH.partition("\n")[2]
+    for old, new in spelled.items():
+        body = body.replace(old, new)
+    head = "apiVersion: sloth.slok.dev/v1\nkind: PrometheusServiceLevel\n"
+    metadata = "metadata: {name: api, namespace: monitoring}\n"
+    resource = head + metadata + "spec:\n  " + body.replace("\n", "\n  ")
+    resources, files = read(resource).slos, read(SLOTH).slos
+    assert {name: slo.objectives for name, slo in resources.items()} == {
+        name: slo.objectives for name, slo in files.items()
+    }
+    assert resources["api-errors"].alerting == files["api-errors"].alerting
+    for old, new, told in (
+        ("kind: PrometheusServiceLevel", "kind: AlertWindows", "2:7: of Sloth's kinds only"),
+        ("slok.dev/v1", "slok.dev/v2", "1:13: only apiVersion sloth.slok.dev/v1"),
+        ("errorQuery", "error_query", "unknown key 'error_query'"),
+    ):
+        with pytest.raises(InvalidSLO) as refused:
+            read(resource.replace(old, new, 1))
+        assert told in str(refused.value)
+
+
+def test_of_sloths_plugins_those_are_taken_that_ask_for_nothing_else() -> None:
+    chain = "slo_plugins: {chain: [{id: sloth.dev/core/debug/v1, config: {msg: x}}]}\nslos:"
+    waiting = SLOTH.replace("slos:", chain, 1).replace("page_alert: {", "page_alert: {for: 5m, ", 1)
+    slo = read(waiting).slos["api-errors"]
+    alerts = burn_alerts(slo, slo.objectives[0])
+    assert {alert.for_seconds for alert in alerts} == {300}
+    paced = SLOTH.replace("    objective: 99\n", "    objective: 99\n    interval: {all: 5m}\n")
+    assert "rules keep the server's" in str(read(paced).doubts[0])
+    with pytest.raises(InvalidSLO, match=r"^0\.yaml:4:28: Sloth's plugin example/mine/v1 is not"):
+        read(waiting.replace("sloth.dev/core/debug/v1", "example/mine/v1"))
 
 
 @pytest.mark.parametrize(

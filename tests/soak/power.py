@@ -2,8 +2,8 @@
 
 The rules are the ones a program may rely on, and no more: bytes are durable once their file was
 synced, names once their directory was. Whatever came after that is there or not, in any
-combination; an unsynced write may be torn at any byte, or the file has grown and the write left
-zeros, from its start or a block's on. A rename is one step.
+combination; an unsynced write may be torn at any byte, or it left what was there before, zeros
+where the file has grown, from its start or a block's on. A rename is one step.
 """
 
 from __future__ import annotations
@@ -194,8 +194,10 @@ def _content(file: _File, loss: str, rng: random.Random) -> bytes:
     if loss == "some":
         some = [_torn(each, rng) for each in pending if rng.random() < 0.5]
         return _applied(file.durable, some)
-    blanked = [each if each[0] == "truncate" else _blanked(*each, rng) for each in pending]
-    return _applied(file.durable, blanked)
+    content = file.durable
+    for each in pending:
+        content = _applied(content, [each if each[0] == "truncate" else _blank(content, each, rng)])
+    return content
 
 
 def _torn(operation: tuple, rng: random.Random) -> tuple:
@@ -205,10 +207,12 @@ def _torn(operation: tuple, rng: random.Random) -> tuple:
     return kind, at, data[: rng.randint(0, len(data))]
 
 
-def _blanked(kind: str, at: int, data: bytes, rng: random.Random) -> tuple:
+def _blank(content: bytes, operation: tuple, rng: random.Random) -> tuple:
+    kind, at, data = operation
     blocks = range(-at % _BLOCK_BYTES, len(data), _BLOCK_BYTES)
     start = rng.choice([0, *blocks])
-    return kind, at, data[:start] + bytes(len(data) - start)
+    before = content[at + start : at + len(data)]
+    return kind, at, (data[:start] + before).ljust(len(data), b"\0")
 
 
 def _write(directory: _Directory, target: Path, content, names) -> None:

@@ -106,6 +106,7 @@ def burn_alerts(
             Operator.GT,
             each.factor(period),
             each.threshold_ratio(period, objective.target_ratio),
+            slo.alerting.severity_waits.get(each.severity, 0),
         )
         for each in burn_windows(slo, chosen)
         if each.severity not in slo.alerting.disabled

@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 MAX_DESCRIPTION = 1050
 MAX_TITLE = 63
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
+_PLAIN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.|/\\]{0,253}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 _LABEL_KEY = re.compile(r"[a-zA-Z0-9]([-._a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", re.ASCII)
 _DOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _ANNOTATION_KEY = re.compile(rf"({_DOMAIN}(\.{_DOMAIN})*/)?{_LABEL_KEY.pattern}", re.ASCII)
@@ -117,15 +118,25 @@ def read_metadata(keys: Keys) -> Metadata:
 
 
 def read_name(found: Field, doubts: list[Doubt]) -> str:
-    """A name: an RFC 1123 label. Upper case, as the specification's examples have, is a doubt."""
+    """A name: an RFC 1123 label.
+
+    What the specification encourages beyond that (255 characters, '.', '|', '/' and '\\'), and the
+    upper case that its examples have, is a doubt.
+    """
     name = found.text()
     if not _NAME.fullmatch(name):
         found.wrong(
             f"{found.key or 'name'}: {name!r} is no name; use lower-case letters, digits and '-', "
             "at most 63 of them"
         )
-    elif name != name.lower():
-        doubts.append(Doubt(where(found), f"{name!r}: other tools take lower-case names only"))
+    elif not _PLAIN_NAME.fullmatch(name):
+        doubts.append(
+            Doubt(
+                where(found),
+                f"{name!r}: other tools take only names of lower-case letters, digits and '-', "
+                "at most 63 of them",
+            )
+        )
     return name
 
 

@@ -119,7 +119,8 @@ class BurnCondition:
 
 @dataclass(frozen=True, slots=True)
 class Alerting:
-    """How the alerts of one SLO look; `disabled` severities make none.
+    """How the alerts of one SLO look, and how many seconds each severity waits; `disabled`
+    severities make none.
 
     `conditions` take the place of the burn-rate windows where there are any.
     """
@@ -129,6 +130,7 @@ class Alerting:
     annotations: Mapping[str, str] = field(default_factory=dict)
     severity_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     severity_annotations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    severity_waits: Mapping[str, int] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
     conditions: Sequence[BurnCondition] = ()
 

@@ -15,6 +15,7 @@ from tidecast_alerts.slo.fields import (
     finite,
     percent,
     read_metadata,
+    read_name,
     share,
     where,
 )
@@ -195,10 +196,7 @@ def read_slo(keys: Keys) -> WrittenSLO | None:
         for each, _ in objectives:
             each.one_of(("indicator", "indicatorRef"))
     sli = None if composite else _sli_of(spec)
-    policies = [
-        inline_or_reference(item, keys.doubts, "AlertPolicy", "alertPolicyRef", read_alert_policy)
-        for item in spec.items("alertPolicies")
-    ]
+    policies = [_alert_policy(item, keys.doubts) for item in spec.items("alertPolicies")]
     return WrittenSLO(
         metadata,
         where(keys.body),
@@ -210,6 +208,13 @@ def read_slo(keys: Keys) -> WrittenSLO | None:
         [written for _, written in objectives],
         [each for each in policies if each is not None],
     )
+
+
+def _alert_policy(item: Field, doubts: list[Doubt]) -> AlertPolicy | Reference | None:
+    """A policy or a reference to one; the specification's JSON schema takes a bare name too."""
+    if item.is_mapping or item.is_list:
+        return inline_or_reference(item, doubts, "AlertPolicy", "alertPolicyRef", read_alert_policy)
+    return Reference("AlertPolicy", read_name(item, doubts), where(item))
 
 
 def _sli_of(keys: Keys, needed: bool = True) -> OrSLI:

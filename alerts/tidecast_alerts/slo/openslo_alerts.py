@@ -13,6 +13,10 @@ from tidecast_alerts.yaml_nodes import Field
 
 T = TypeVar("T")
 HEAD = ("apiVersion", "kind", "metadata", "spec")
+_UNHEARD = {
+    "alertWhenNoData": "missing data makes no alert here; 'slo check --prometheus' tells of it",
+    "alertWhenResolved": "the end of an alert is told by whoever sends it, for every alert alike",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ def read_alert_policy(keys: Keys) -> AlertPolicy:
         return AlertPolicy(name, False, (), ())
     spec.description()
     given = {flag: spec.flag(flag) for flag in flags}
+    for flag, meaning in _UNHEARD.items():
+        if given[flag]:
+            keys.doubts.append(Doubt(where(spec.fields[flag]), f"{flag}: {meaning}"))
     conditions = [
         inline_or_reference(item, keys.doubts, "AlertCondition", "conditionRef", read_condition)
         for item in spec.items("conditions")
@@ -119,7 +126,11 @@ def inline_or_reference(
     item: Field, doubts: list[Doubt], kind: str, key: str, reader: Callable[[Keys], T]
 ) -> T | Reference | None:
     """An object of the kind that stands here, or where it is to be found; None after a fault."""
-    keys = Keys.of(item, {*HEAD, key}, doubts)
+    joined = {"operator"} if kind == "AlertCondition" else set()
+    keys = Keys.of(item, {*HEAD, key, *joined}, doubts)
+    if "operator" in keys:
+        # It stands in the specification's own test documents, beside the only condition there is.
+        doubts.append(Doubt(where(keys.fields["operator"]), "'operator' joins nothing here"))
     chosen = keys.one_of((key, "spec"))
     if chosen == key:
         return Reference(kind, keys.reference(key), where(keys.fields[key]))

@@ -35,7 +35,7 @@ from tidecast_alerts.slo.openslo_alerts import (
     read_condition,
     read_target,
 )
-from tidecast_alerts.slo.sloth import read_sloth
+from tidecast_alerts.slo.sloth import SLOTH_GROUP, read_sloth
 from tidecast_alerts.yaml_nodes import Field, Problems, read_documents
 
 T = TypeVar("T")
@@ -73,7 +73,8 @@ def read_service_levels(documents: Iterable[tuple[str, str]]) -> ServiceLevels:
     for filename, text in documents:
         problems = Problems(filename)
         for root in read_documents(text, problems):
-            reading.take(root)
+            for document in root.items() if root.is_list else (root,):
+                reading.take(document)
         if problems.found:
             reports.append(problems.report())
     if reports:
@@ -94,14 +95,13 @@ class _Reading:
             root.wrong("expected an OpenSLO or Sloth document")
             return
         fields = root.mapping(None)
-        if "version" in fields and "apiVersion" not in fields:
+        version = fields["apiVersion"].text() if "apiVersion" in fields else ""
+        kind = fields["kind"].text() if "kind" in fields else ""
+        if ("version" in fields and not version) or version.startswith(SLOTH_GROUP):
             self.kinds["sloth"] += 1
             for slo in read_sloth(root, self.doubts):
                 self._name(("SLO", slo.name), slo, slo.where, root)
-            return
-        version = fields["apiVersion"].text() if "apiVersion" in fields else ""
-        kind = fields["kind"].text() if "kind" in fields else ""
-        if version != "openslo/v1":
+        elif version != "openslo/v1":
             (fields.get("apiVersion") or root).wrong(
                 f"apiVersion must be openslo/v1, not {version!r}"
             )
@@ -135,6 +135,10 @@ class _Reading:
             for number, each in enumerate(written.objectives, start=1)
         ]
         annotations = written.metadata.annotations or {}
+        thresholds = [isinstance(each.indicator, ThresholdIndicator) for each in objectives]
+        if len(thresholds) > 1 and all(thresholds) and not composite:
+            why = "the specification has one objective only beside a thresholdMetric"
+            self.doubts.append(Doubt(written.where, f"{name}: {why}"))
         return ServiceLevelObjective(
             name,
             written.service,
@@ -160,7 +164,8 @@ class _Reading:
         measured = self._follow(sli, Measured) if isinstance(sli, Reference) else sli
         why_not = self._why_not(measured, each)
         if why_not:
-            self.doubts.append(Doubt(written.where, f"{written.metadata.name} {name}: {why_not}"))
+            whose = f"{written.metadata.name} {name}".strip()
+            self.doubts.append(Doubt(written.where, f"{whose}: {why_not}"))
         return Objective(
             name,
             each.target_ratio,

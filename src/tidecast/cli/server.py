@@ -154,6 +154,6 @@ def server(settings: ServerSettings) -> None:
       tidecast server --listen 0.0.0.0:9797 --token-file tokens.yaml \\
           --tls-cert-file server.crt --tls-key-file server.key
     """
-    from tidecast.server.run import serve
+    from tidecast.server.start import serve
 
     serve(settings)

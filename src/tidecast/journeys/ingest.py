@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tidecast.journeys.usage_records import HOUR_MS, hour_end
+from tidecast.journeys.host_clocks import LATEST_MS, HostClocks
+from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, hour_end
 from tidecast.records import Records
 from tidecast.samples.batch import Int64s, SampleBatch, distinct, is_stale
-from tidecast.samples.catalogue import PerSeries, note_stored, part_of
+from tidecast.samples.catalogue import PerSeries, joined_batches, note_stored, part_of
 from tidecast.samples.protocol import AppendReport, Samples
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, Labels, host_of_instance, label_value
@@ -59,8 +60,13 @@ class LateHours:
             return hours
 
     def note(self, timestamps: Int64s) -> None:
-        """Marks the closed hours that these samples fall into."""
-        if self._watermark is None or not len(timestamps):
+        """Marks the closed hours that these samples fall into, and of which records are kept."""
+        if self._watermark is None:
+            return
+        oldest = self._watermark - USAGE_KEPT_MS
+        if int(timestamps.min(initial=oldest)) < oldest:
+            timestamps = timestamps[timestamps >= oldest]
+        if not len(timestamps):
             return
         first, last = hour_end(int(timestamps.min())), hour_end(int(timestamps.max()))
         if first > self._watermark:
@@ -103,9 +109,10 @@ class LateHours:
 
 
 class HostsSeen:
-    """When each host was last heard of, for the host-silence rule and the pages."""
+    """When each host was last heard of, for the host-silence rule and the pages; and its clock."""
 
     def __init__(self, seen_ms: Mapping[str, int]) -> None:
+        self.clocks = HostClocks()
         self._seen = dict(seen_ms)
         self._hosts: list[str] = [_NOBODY]
         self._number_of_host: dict[str, int] = {_NOBODY: 0}
@@ -119,15 +126,21 @@ class HostsSeen:
 
     def forget(self, host: str) -> None:
         """The host is retired."""
+        self.clocks.forget(host)
         with self._lock:
             self._seen.pop(host, None)
 
     def note(self, batch: SampleBatch, now_ms: int) -> None:
         """Takes the batch's live samples as signs of life of their hosts."""
-        if not len(batch.timestamps) or int(batch.timestamps.max()) < now_ms - LIVE_MS:
+        if not len(batch.timestamps):
             return
-        live = (batch.timestamps >= now_ms - LIVE_MS) & ~is_stale(batch.values)
-        times = np.where(live, np.minimum(batch.timestamps, now_ms), 0)
+        since_ms = now_ms - LIVE_MS
+        if int(batch.timestamps.max()) < since_ms:
+            if int(batch.timestamps.max()) - int(batch.timestamps.min()) > LATEST_MS:
+                return
+            since_ms = 0  # history, or a clock that is hours behind
+        live = (batch.timestamps >= since_ms) & ~is_stale(batch.values)
+        times = np.where(live, batch.timestamps, 0)
         with self._lock:
             numbers, starts = _stretches(self._host_number.of(batch.labels), batch.offsets)
             newest = np.zeros(len(self._hosts), dtype=np.int64)
@@ -135,8 +148,9 @@ class HostsSeen:
             newest[self._number_of_host[_NOBODY]] = 0
             for number in np.flatnonzero(newest).tolist():
                 host, at_ms = self._hosts[number], int(newest[number])
-                if at_ms > self._seen.get(host, 0):
-                    self._seen[host] = at_ms
+                self.clocks.note(host, at_ms, now_ms)
+                if now_ms - LIVE_MS <= at_ms and min(at_ms, now_ms) > self._seen.get(host, 0):
+                    self._seen[host] = min(at_ms, now_ms)
 
     def _number_of_speaker(self, labels: Labels) -> int:
         host = _speaking_host(labels)
@@ -196,6 +210,32 @@ class Ingest:
             kept = part_of(kept, stored)
         self._hosts.note(kept, now_ms)
         return IngestReport(report, dropped)
+
+    def write_all(self, batches: Sequence[SampleBatch], now_ms: int) -> list[IngestReport]:
+        """What `write` returns for each of the batches, which are written together if they can."""
+        whole = joined_batches(batches)
+        report = None if whole is None else self._write_known(whole, now_ms)
+        if report is None:
+            return [self.write(batch, now_ms) for batch in batches]
+        reports, same = [], report.duplicates
+        for batch in batches:
+            # Of samples that were here already it is not known which batch brought them.
+            own = min(same, len(batch.timestamps))
+            reports.append(IngestReport(AppendReport(len(batch.timestamps) - own, own), 0))
+            same -= own
+        return reports
+
+    def _write_known(self, batch: SampleBatch, now_ms: int) -> AppendReport | None:
+        """Keeps the batch if it holds nothing to be refused, of known series."""
+        if self._is_own.of(batch.labels).any():
+            return None
+        self._late.note(batch.timestamps)
+        report = self._samples.append_known(batch)
+        if report is not None:
+            note_stored(batch.labels, ())
+            self._late.note(batch.timestamps)
+            self._hosts.note(batch, now_ms)
+        return report
 
 
 def last_closed_hour(now_ms: int, grace_ms: int = 60_000) -> int:

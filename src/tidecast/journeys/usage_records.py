@@ -19,6 +19,8 @@ from tidecast.samples.protocol import Samples
 from tidecast_collector.labels import Labels, label_value, make_labels
 
 HOUR_MS = 3_600_000
+USAGE_KEPT_MS = 3650 * 24 * HOUR_MS
+"""So long usage records are kept."""
 USAGE, LIMIT, MARK = "tidecast_usage", "tidecast_limit", "tidecast_mark"
 STATS = ("mean", "p95", "max")
 

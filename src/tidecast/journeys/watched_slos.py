@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidecast.journeys.applied_policy import PolicyInForce
-from tidecast.journeys.explain_forecast import Document, iso
+from tidecast.journeys.explain_forecast import Document
 from tidecast.journeys.measure_slos import (
     Figures,
     exclusions,
     measure,
-    monthly_levels,
-    proposal,
 )
 from tidecast.journeys.own_series import Point
+from tidecast.journeys.propose_slos import past_periods, proposal_document, week_boundaries
 from tidecast.journeys.slo_documents import levels_of
 from tidecast.journeys.slo_figures import (
     figures_document,
@@ -119,24 +118,20 @@ class WatchedSlos:
     def proposals(
         self, engine: QueryEngine, slo: ServiceLevelObjective, now_ms: int
     ) -> list[Document]:
-        """What the last 13 whole months suggest for each objective. Raises what the engine does."""
-        boundaries = _months(slo, now_ms)
+        """What the last 13 whole months, or weeks, suggest for each objective.
+
+        Raises what the engine does.
+        """
+        boundaries, weeks = _months(slo, now_ms), week_boundaries(now_ms)
         with self._records.reading() as unit:
-            span = (boundaries[0], boundaries[-1])
+            span = (boundaries[0], max(boundaries[-1], weeks[-1]))
             left_out = exclusions(self._policy.policy, unit, slo.service, span)
         found = []
         for objective in slo.objectives:
-            levels = monthly_levels(engine, slo, objective, left_out, boundaries)
-            proposed = proposal(levels)
-            found.append(
-                {
-                    "objective": objective.name,
-                    "target": objective.target_ratio,
-                    "proposed": proposed.target_ratio,
-                    "months": [{"start": iso(at), "level": level} for at, level in levels],
-                    "sentence": proposed.sentence,
-                }
+            by_month, by_week = (
+                past_periods(engine, slo, objective, left_out, each) for each in (boundaries, weeks)
             )
+            found.append(proposal_document(slo, objective, by_month, by_week))
         return found
 
     def _version(self) -> int | None:

@@ -139,9 +139,10 @@ def _parts(form: str, root: Field) -> Iterator[tuple[str, str, Field]]:
     if form == "openslo":
         yield _of(root, "kind") or "openslo", _of(root, "metadata", "name"), root
     elif form == "sloth":
-        slos = _under(root, "slos")
+        body = _under(root, "spec") or root
+        slos = _under(body, "slos")
         for slo in slos.items() if slos else ():
-            yield "SLO", f"{_of(root, 'service')}-{_of(slo, 'name')}", slo
+            yield "SLO", f"{_of(body, 'service')}-{_of(slo, 'name')}", slo
     elif form == "resources":
         bodies = _under(root, "resources")
         for name, body in bodies.mapping(None).items() if bodies else ():

@@ -26,6 +26,7 @@ from tidecast.policy.sections import (
     read_supplier,
 )
 from tidecast.policy.services import CalendarShelf, read_hours, read_service
+from tidecast_alerts.slo.sloth import SLOTH_GROUP
 from tidecast_alerts.yaml_nodes import Field, Problems, read_documents
 
 T = TypeVar("T")
@@ -150,20 +151,34 @@ class _Reading:
         if fault:
             root.wrong(fault)
             return
+        if root.is_list and any(_listed_format(item) for item in root.items()):
+            for item in root.items():
+                self._take_listed(item, text)
+            return
         if not root.is_mapping:
             root.wrong("expected a mapping (sections, or an OpenSLO, Sloth or rules document)")
             return
         keys = {key.value for key, _ in root.node.value}
         form = _format_of(root, keys)
         if form:
-            end = root.node.end_mark.index
-            body = text[root.node.start_mark.index : end]
-            # Padded, so that lines in complaints are those of the file.
-            padded = "\n" * (root.line - 1) + " " * (root.column - 1) + body
-            self.documents.append(Document(place_of(root), form, padded))
+            self._keep(root, form, text)
             return
         for section, body_field in root.mapping(SECTIONS).items():
             self.bodies.setdefault(section, []).append(body_field)
+
+    def _take_listed(self, item: Field, text: str) -> None:
+        """One document of a list of them, as OpenSLO's tools write them."""
+        form = _listed_format(item)
+        if form:
+            self._keep(item, form, text)
+        else:
+            item.wrong("a list at the top may hold OpenSLO and Sloth documents only")
+
+    def _keep(self, root: Field, form: str, text: str) -> None:
+        body = text[root.node.start_mark.index : root.node.end_mark.index]
+        # Padded, so that lines in complaints are those of the file.
+        padded = "\n" * (root.line - 1) + " " * (root.column - 1) + body
+        self.documents.append(Document(place_of(root), form, padded))
 
     def _named(self, section: str) -> Iterator[tuple[str, Field]]:
         seen: dict[str, Field] = {}
@@ -222,11 +237,17 @@ def _too_large(root: yaml.Node) -> str:
     return ""
 
 
+def _listed_format(item: Field) -> str:
+    form = _format_of(item, set()) if item.is_mapping else ""
+    return form if form in {"openslo", "sloth"} else ""
+
+
 def _format_of(root: Field, keys: set[str]) -> str:
     values = {k.value: v.value for k, v in root.node.value if isinstance(v, yaml.ScalarNode)}
     if str(values.get("apiVersion", "")).startswith("openslo"):
         return "openslo"
-    if str(values.get("version", "")).startswith("prometheus/"):
+    sloth = str(values.get("apiVersion", "")).startswith(SLOTH_GROUP)
+    if sloth or str(values.get("version", "")).startswith("prometheus/"):
         return "sloth"
     if keys == {"groups"}:
         return "rules"

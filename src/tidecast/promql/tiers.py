@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tidecast.promql.block import Block
-from tidecast.promql.columns import find, own_columns
 from tidecast.promql.context import Context
 from tidecast.promql.durations import format_duration
 from tidecast.promql.tree import Span, VectorSelector
 from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.columns import find, own_columns
 from tidecast.samples.points import Field, PointBatch
 from tidecast.samples.protocol import Layer, SelectHint
 

@@ -1,19 +1,17 @@
 """The store's heavy work as functions of plain descriptions, for a process of its own.
 
-A job names files, never memory: the samples of a sealed head are read again from its log files,
-and what a job wrote is files of reserved numbers, so that those of a job that died can be removed.
+The samples of a sealed head are read where they are, in the server's memory. What a job writes is
+files of reserved numbers, so that those of a job that died can be removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from tidecast.samples.head import Head
-from tidecast.samples.log import LogReading
-from tidecast.samples.recovery import replay_file
+from tidecast.samples.head import HeadElsewhere
 from tidecast.samples.sealing import NewPath, write_head
 from tidecast.samples.segment import segment_name
 from tidecast_collector.errors import TidecastError
@@ -27,10 +25,6 @@ MOST_SEGMENTS = 1000
 
 class CannotRunApart(TidecastError):
     """There is no other process to run it in; it is to be done here."""
-
-
-class LogDisagrees(TidecastError):
-    """The log files do not hold what is in memory: the memory must be written."""
 
 
 class Runner(Protocol):
@@ -65,24 +59,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class FlushJob:
-    """The log files of a sealed head, which holds so many samples, and where they are to go."""
+    """A sealed head in the server's memory, and where its samples are to go."""
 
-    logs: Sequence[Path]
-    samples: int
+    head: HeadElsewhere
     window_ms: int
     now_ms: int
     place: Place
 
 
-def flush_logs(job: FlushJob) -> list[Path]:
-    """The segments, written, with all samples of the logs.
+def flush_head(job: FlushJob) -> list[Path]:
+    """The segments, written, with all samples of the head.
 
-    Raises `LogDisagrees` where these are not as many as there should be.
+    Raises `NotShared` where the server's memory cannot be read from here.
     """
-    head = Head(job.samples, findable=False)
-    for path in job.logs:
-        replay_file(path, LogReading(path), head)
-    if head.samples != job.samples:
-        raise LogDisagrees(f"the log holds {head.samples} of {job.samples} samples in memory")
-    written = write_head(head, job.window_ms, job.now_ms, job.place.new_path())
+    written = write_head(job.head.read(), job.window_ms, job.now_ms, job.place.new_path())
     return [segment.path for segment in written]

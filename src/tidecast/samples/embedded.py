@@ -53,7 +53,7 @@ from tidecast.samples.protocol import (
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
-from tidecast.samples.series_limit import SeriesLimit
+from tidecast.samples.series_limit import Numbered, SeriesLimit
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
@@ -70,6 +70,14 @@ _log = logging.getLogger(__name__)
 def wall_clock_ms() -> int:
     """Milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A batch to be written, or (`only_known`) only if the head has all its series."""
+
+    batch: SampleBatch
+    only_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,7 @@ class EmbeddedSamples(EmbeddedReading):
         self._holdings = Holdings(directory, self._tiers, work, self._memory_lock)
         self._metadata = MetadataFile(directory / "metadata.json")
         problems = self._holdings.problems
-        self._head = self._new_head()
+        self._head = Head()
         self._sealed: _Sealed | None = None
         self._removed_bytes = 0
         self._refused = PerSeries(self._is_refused)
@@ -185,8 +193,17 @@ class EmbeddedSamples(EmbeddedReading):
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
-        report = self._commits.submit(admitted)
+        report = self._commits.submit(_Write(admitted))
+        assert report is not None
         return replace(report, rejected=(*rejected, *report.rejected))
+
+    def append_known(self, batch: SampleBatch) -> AppendReport | None:
+        """The same where all series are known and nothing would be refused; otherwise None."""
+        admitted, rejected = admit(batch, self._refused, self._oldest_ms())
+        if rejected or admitted is not batch or not len(batch.timestamps):
+            return None
+        self._make_room()
+        return self._commits.submit(_Write(batch, only_known=True))
 
     def _is_refused(self, labels: Labels) -> bool:
         return labels not in self._head and why_refused(labels) is not None
@@ -195,19 +212,21 @@ class EmbeddedSamples(EmbeddedReading):
         window_ms = self._out_of_order_window_ms
         return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
 
-    def _commit(self, batches: Sequence[SampleBatch]) -> list[AppendReport]:
+    def _commit(self, writes: Sequence[_Write]) -> list[AppendReport | None]:
         """Logs the batches, then takes them into the head; returns what became of each."""
         self._require_open()
         with self._memory_lock:
-            numbered = [self._limit.numbered(batch) for batch in batches]
-        entries = [LogEntry(numbers, batch) for numbers, batch, _ in numbered]
+            numbered = [self._numbered(write) for write in writes]
+        entries = [LogEntry(each.numbers, each.batch) for each in numbered if each is not None]
         self._log.write([entry for entry in entries if len(entry.numbers)])
         with self._memory_lock:
-            duplicates = [self._take(entry) for entry in entries]
-        return [
-            AppendReport(len(batch.timestamps) - same, same, over, len(over))
-            for (_, batch, over), same in zip(numbered, duplicates, strict=True)
-        ]
+            duplicates = iter([self._take(entry) for entry in entries])
+        return [None if each is None else each.report(next(duplicates)) for each in numbered]
+
+    def _numbered(self, write: _Write) -> Numbered | None:
+        if write.only_known and int(self._head.find(write.batch.labels).min(initial=0)) < 0:
+            return None
+        return self._limit.numbered(write.batch)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -250,9 +269,6 @@ class EmbeddedSamples(EmbeddedReading):
         """Writes anew what deletions hide something of, so that it takes no more room."""
         with self._upkeep_lock:
             self._join(self._clock())
-
-    def _new_head(self) -> Head:
-        return Head(self._flush_samples * (_MOST_FLUSHES if self._flush_samples_a_series else 1))
 
     def _heads(self) -> list[Head]:
         return [self._head] if self._sealed is None else [self._sealed.head, self._head]
@@ -348,14 +364,15 @@ class EmbeddedSamples(EmbeddedReading):
                 return
             sealed = _Sealed(self._head, self._log.rotate())
             with self._memory_lock:
-                self._sealed, self._head = sealed, self._new_head()
+                sealed.head.settle()
+                self._sealed, self._head = sealed, Head()
                 self._limit.next_head(self._head)
         self._write_sealed(sealed, now_ms)
 
     def _write_sealed(self, sealed: _Sealed, now_ms: int) -> None:
         with writing_in(self.directory):
             holdings = self._holdings
-            written = holdings.work.write_head(holdings.raw, sealed.head, sealed.logs, now_ms)
+            written = holdings.work.write_head(holdings.raw, sealed.head, now_ms)
             with self._memory_lock:
                 holdings.exchange(holdings.raw, [], written)
                 self._sealed = None

@@ -7,6 +7,8 @@ A file is an 8-byte magic and frames of
 all little-endian. A payload holds the series that the file names for the first time and samples of
 series by number; numbers mean something within their file only. It ends in a byte that is not
 zero: where a file system has lengthened the file without writing the rest there is no whole frame.
+The file is longer than its frames, by bytes that stand for none: to make durable what is written
+over them the file system has nothing else to note.
 A length that its own CRC vouches for lets a reader step over a damaged payload; where even the
 header is damaged it looks for the next whole frame.
 """
@@ -20,6 +22,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,12 @@ MAGIC = b"TCLOG\x00\x00\x01"
 _MARKER = b"TCr1"
 _HEADER = struct.Struct("<4sII")
 _HEADER_SIZE = _HEADER.size + 4
+_FILLER = b"\xd6"
+_FILLER_BYTES = 256 << 10
+_LEAST_ROOM, _MOST_ROOM = 64 << 10, 4 << 20
+"""The file is made longer by as much as it has, within these bounds."""
+_SECTOR = 512
+"""So much of a write is made durable as one."""
 _LET_GO_BYTES = 64 << 20
 """So much of a log that is being read stays in memory: it may be larger than all that is left."""
 
@@ -58,7 +67,7 @@ class LogWriter:
         self._directory = directory
         self._descriptor: int | None = None
         self._path = directory
-        self._end = 0
+        self._end = self._room = 0
         self._defined = _Numbers()
         # The numbers of files kept for their damage are not given again either.
         numbers = [int(path.name.split(".")[0]) for path in directory.glob("*.log*")]
@@ -76,7 +85,9 @@ class LogWriter:
                 self._start()
             data = self._frames(entries)
             assert self._descriptor is not None
-            _write_whole(self._descriptor, data)
+            if self._end + len(data) > self._room:
+                self._lengthen(self._descriptor, len(data))
+            _write_whole(self._descriptor, data, self._end)
             os.fdatasync(self._descriptor)
         except OSError as error:
             path = self._path
@@ -95,20 +106,35 @@ class LogWriter:
     def close(self) -> None:
         """Closes the newest file."""
         if self._descriptor is not None:
+            # What stays behind the last frame harms nobody.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._end)
             os.close(self._descriptor)
             self._descriptor = None
 
     def _start(self) -> None:
         self._path = self._directory / f"{self._next:012d}.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o644)
         self._next += 1
-        self._end = 0
+        self._end = self._room = 0
         self._defined = _Numbers()
-        _write_whole(self._descriptor, MAGIC)
+        _write_whole(self._descriptor, MAGIC, 0)
         os.fdatasync(self._descriptor)
         sync_directory(self._directory)
-        self._end = len(MAGIC)
+        self._end = self._room = len(MAGIC)
+
+    def _lengthen(self, descriptor: int, size: int) -> None:
+        """Makes room for so many bytes and more, where there is any: else they go to the end."""
+        end = self._end + size + min(max(self._end, _LEAST_ROOM), _MOST_ROOM)
+        try:
+            for at in range(self._room, end, _FILLER_BYTES):
+                _write_whole(descriptor, _FILLER * min(_FILLER_BYTES, end - at), at)
+        except OSError:
+            os.ftruncate(descriptor, self._room)
+            return
+        os.fdatasync(descriptor)
+        self._room = end
 
     def _frames(self, entries: Sequence[LogEntry]) -> bytes:
         # A failed write leaves the file, and with it what is noted here as named in it.
@@ -154,8 +180,8 @@ def log_paths(directory: Path) -> list[Path]:
 def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
     """The records of a log file that can be trusted, in order; notes in `reading` how it went.
 
-    A frame cut short at the end, or ending in zeros, is a torn tail, as dying while writing leaves
-    it; whatever else is not as it was written is a problem.
+    A frame that was not written to its end is a torn tail, as dying while writing leaves it;
+    whatever else is not as it was written is a problem.
     """
     data = _content(path)
     reading.size = len(data)
@@ -169,7 +195,9 @@ def read_log(path: Path, reading: LogReading) -> Iterator[LogRecord]:
         if end is None:
             following = _next_frame(data, at)
             if following is None:
-                if not _cut_short(data, at):
+                if _is_filler(data[at:]):
+                    reading.size = at
+                elif not _cut_short(data, at):
                     reading.problems.append(f"{path}: the last {len(data) - at} bytes are damaged")
                 return
             reading.problems.append(f"{path}: bytes {at} to {following} are damaged")
@@ -218,12 +246,25 @@ def _frame_end(data: bytes | mmap.mmap, at: int) -> int | None:
 
 
 def _cut_short(data: bytes | mmap.mmap, at: int) -> bool:
-    """Whether the data, or what of it is not zero, ends within the frame that begins here."""
-    return (
-        data[-1] == 0
-        or len(data) - at < _HEADER_SIZE
-        or (_announced_end(data, at) or 0) > len(data)
+    """Whether the frame that begins here, the last one, was not written to its end.
+
+    Behind what was written then there is nothing, or zeros, or what filled the file before.
+    """
+    end = _announced_end(data, at)
+    if data[-1] == 0 or len(data) - at < _HEADER_SIZE or (end or 0) > len(data):
+        return True
+    if end is None:
+        end = at + len(data[at:].rstrip(_FILLER))
+        if end - at < _HEADER_SIZE:
+            return True
+    borders = [at, *range((at // _SECTOR + 1) * _SECTOR, end, _SECTOR), end]
+    return data[end - 1 : end] == _FILLER or any(
+        _is_filler(data[low:high]) for low, high in pairwise(borders)
     )
+
+
+def _is_filler(data: bytes) -> bool:
+    return data.count(_FILLER) == len(data)
 
 
 def _whole_frame(data: bytes | mmap.mmap, at: int) -> int | None:
@@ -245,7 +286,8 @@ def _next_frame(data: bytes | mmap.mmap, at: int) -> int | None:
     return None
 
 
-def _write_whole(descriptor: int, data: bytes) -> None:
+def _write_whole(descriptor: int, data: bytes, at: int) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        written = os.pwrite(descriptor, view, at)
+        view, at = view[written:], at + written

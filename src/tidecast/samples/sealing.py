@@ -16,7 +16,7 @@ import numpy as np
 
 from tidecast.samples.batch import Float64s, distinct
 from tidecast.samples.deletions import Forgotten
-from tidecast.samples.head import SAMPLES_AT_ONCE, Head
+from tidecast.samples.head import SAMPLES_AT_ONCE, HeadSamples
 from tidecast.samples.merge import merge_runs, without
 from tidecast.samples.segment import (
     Segment,
@@ -44,7 +44,7 @@ NewPath = Callable[[int, int], tuple[Path, int]]
 """Gives the path of a new segment of that window, and its number."""
 
 
-def write_head(head: Head, window_ms: int, now_ms: int, new_path: NewPath) -> list[Segment]:
+def write_head(head: HeadSamples, window_ms: int, now_ms: int, new_path: NewPath) -> list[Segment]:
     """Segments with all samples of the head, which must not change meanwhile.
 
     Samples of blocks that are over go into block-wide segments, later ones into parts of a block
@@ -68,7 +68,7 @@ def write_head(head: Head, window_ms: int, now_ms: int, new_path: NewPath) -> li
     return written
 
 
-def _windows(head: Head, window_ms: int, now_ms: int) -> list[Window]:
+def _windows(head: HeadSamples, window_ms: int, now_ms: int) -> list[Window]:
     """The windows that the head's samples fall into.
 
     Blocks are wider where samples strewn over years would make very many files.

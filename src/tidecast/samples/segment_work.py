@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from tidecast.samples.apart import (
     MOST_SEGMENTS,
     CannotRunApart,
     FlushJob,
-    LogDisagrees,
     Place,
     Runner,
-    flush_logs,
+    flush_head,
 )
 from tidecast.samples.head import Head
 from tidecast.samples.sealing import write_head
 from tidecast.samples.segment import Segment
 from tidecast.samples.segment_files import SegmentFiles
+from tidecast.samples.shared_rows import NotShared
 from tidecast_collector.errors import TidecastError
 
 _Job = TypeVar("_Job")
@@ -44,20 +43,18 @@ class SegmentWork:
     def __init__(self, window_ms: int, apart: Runner | None) -> None:
         self._window_ms, self._apart = window_ms, apart
 
-    def write_head(
-        self, files: SegmentFiles, head: Head, logs: Sequence[Path], now_ms: int
-    ) -> list[Segment]:
-        """Segments with all samples of a sealed head, which are in these log files as well.
+    def write_head(self, files: SegmentFiles, head: Head, now_ms: int) -> list[Segment]:
+        """Segments with all samples of a sealed head.
 
         On any error none remains.
         """
         try:
             self._check_worth(head.samples)
             place = Place(files.directory, files.reserve(MOST_SEGMENTS))
-            job = FlushJob(logs, head.samples, self._window_ms, now_ms, place)
-            paths = self._run_apart(flush_logs, job, {files: place.numbers})
+            job = FlushJob(head.elsewhere(), self._window_ms, now_ms, place)
+            paths = self._run_apart(flush_head, job, {files: place.numbers})
             return [Segment(path) for path in paths]
-        except (CannotRunApart, LogDisagrees) as error:
+        except (CannotRunApart, NotShared) as error:
             self._tell(error)
             return write_head(head, self._window_ms, now_ms, files.new_path)
 
