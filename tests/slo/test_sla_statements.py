@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.scenario.driver import Server
+from tests.scenario.driver import Server, eventually
 
 from tidecast.journeys.applied_policy import PolicyInForce
+from tidecast.journeys.own_series import HELP
 from tidecast.journeys.sla_documents import statement_document, statement_points
 from tidecast.journeys.sla_statements import Statement, Verdict, period_of, running, statements
 from tidecast.policy.reading import read_policy
@@ -143,6 +144,7 @@ def test_the_running_period_is_told_as_series(records: Records) -> None:
     policy = read_policy({"p.yaml": POLICY})
     with records.reading() as unit:
         points = list(statement_points(running(policy, unit, ms("2026-10-05T12:00+02:00"))))
+    assert {name for name, _, _ in points} <= set(HELP)
     gold = {name: value for name, labels, value in points if labels["sla"] == "gold"}
     # Thursday and Friday whole, Monday from 10 to 12 o'clock, of which one hour it was down.
     assert gold["tidecast_sla_availability_ratio"] == pytest.approx(1 - 1 / 22)
@@ -171,6 +173,8 @@ def test_a_running_server_gives_statements(tmp_path: Path) -> None:
         assert (gold["credit"], gold["complete"], gold["verdict"]) == (0.05, True, "missed")
         status, body = server.request("GET", f"{base}/statements{query}&format=csv")
         assert (status, len(body.decode().splitlines())) == (200, 3)
+        told = b'tidecast_sla_target_ratio{customer="Ana & Sons",'
+        eventually(lambda: told in server.get("/metrics"), what="the series of SLAs")
         _, text = server.request("GET", f"{base}/statements{query}&format=text&service=shop")
         assert text.decode().startswith("gold: shop for Ana & Sons\n2026-09-30T22:00:00Z to ")
         assert "  longest outage: 1 h, 2 h agreed: met\n" in text.decode()

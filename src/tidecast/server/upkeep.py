@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
-REQUIREMENTS_SECONDS = 3_600
+REQUIREMENTS_SECONDS = 240
 SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
@@ -182,11 +182,13 @@ class Upkeep:
         self._app.own.append(batch_at(self._app.slos.points(), now_ms))
 
     def _judge_requirements(self) -> None:
-        now_ms = self._clock.now_ms()
+        """Judges every requirement and the running period of every SLA."""
+        began, now_ms = time.perf_counter(), self._clock.now_ms()
         self._app.requirements.refresh(self._engine, now_ms)
         with self._app.records.reading() as unit:
             made = running(self._app.policy.policy, unit, now_ms)
             self._agreements = list(statement_points(made))
+        self._rest(began, REQUIREMENTS_SECONDS)
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
@@ -235,8 +237,11 @@ class Upkeep:
         rows = self._availabilities.refreshed()
         self._availability = [point for row in rows for point in row.points]
         self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
-        # At most a fiftieth of one core.
-        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
+        self._rest(began, OWN_SERIES_SECONDS)
+
+    def _rest(self, began: float, seconds: float) -> None:
+        """Waits within a task that runs every so many seconds: it takes a fiftieth of one core."""
+        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - seconds))
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
