@@ -11,7 +11,7 @@ from tests.journeys.support import H0, HOUR_MS
 from tidecast.journeys import track_records
 from tidecast.journeys.own_series import track_points
 from tidecast.journeys.score_forecasts import (
-    ROWS_KEPT_MS,
+    KEEPING,
     SETTLE_MS,
     prune_forecasts,
     score_forecasts,
@@ -194,13 +194,25 @@ def test_pruning_keeps_what_is_still_to_be_scored_and_one_a_day(records: Records
     assert all(each.times_ms.size for each in kept if each.published_ms > now - 8 * DAY_MS)
     before = len(scores(records))
     score_forecasts(came(50), records, now + 30 * DAY_MS)
-    prune_forecasts(records, now + ROWS_KEPT_MS + 90 * DAY_MS)
+    assert before > 0
+    score_forecasts(came(50), records, now + KEEPING.daily_ms)
+    prune_forecasts(records, now + KEEPING.daily_ms)
+    with records.reading() as unit:
+        weekly = [each.published_ms for each in unit.forecasts.of(*KEY, 1000)]
+    # The newest, and the first ones of the three weeks.
+    assert weekly == [every_six_hours[-1].published_ms, *(T0 + d * DAY_MS for d in (14, 7, 0))]
+    track = read_tracks(records, now + KEEPING.daily_ms).of(KEY)
+    prune_forecasts(records, now + KEEPING.weekly_ms + 90 * DAY_MS)
     with records.reading() as unit:
         (newest,) = unit.forecasts.of(*KEY, 1000)
     assert newest.published_ms == every_six_hours[-1].published_ms
     assert newest.times_ms.size, "the newest stays whole"
-    assert len(scores(records)) > 0
-    assert before > 0
+    old = [each for each in scores(records) if each.published_ms < newest.published_ms]
+    assert [(each.published_ms, each.lead_days) for each in old] == [
+        (T0 + d * DAY_MS, 45) for d in (14, 7, 0)
+    ]
+    assert track.alarms[Alarm.QUIET] == 3
+    assert read_tracks(records, now + KEEPING.daily_ms).of(KEY).alarms == track.alarms
 
 
 def test_a_forecast_of_an_import_counts_from_the_end_of_its_history(records: Records) -> None:
