@@ -12,7 +12,8 @@ from tidecast.journeys.sla_documents import agreement_document, statement_docume
 from tidecast.journeys.sla_statements import month_before, statements
 from tidecast.policy.model import Policy
 from tidecast.server.application import Application
-from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.error_status import status_of
+from tidecast.server.problems import Problem, problem_response
 from tidecast.server.slo_api import moment
 from tidecast.server.tidecast_api import PREFIX, Answer, json_endpoint
 from tidecast_collector.errors import TidecastError
