@@ -149,7 +149,7 @@ def test_documents_may_stand_in_a_list() -> None:
         ("[{conditionRef: twice}]", "[{operator: and, conditionRef: twice}]", "joins nothing"),
         ("metadata: {name: fast}", "metadata: {name: shop/fast.v2|a}", "take only names of lower"),
         ("metadata: {name: fast}", f"metadata: {{name: {'x' * 255}}}", "at most 63 of them"),
-        ("alertWhenNoData: false", "alertWhenNoData: true", "missing data makes no alert"),
+        ("alertWhenResolved: false", "alertWhenResolved: true", "the end of an alert is told by"),
         (
             "    - {op: lte, value: 0.5,",
             "    - {target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: "
