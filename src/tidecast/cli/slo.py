@@ -172,15 +172,16 @@ def show(name: str, at: str | None, known_on: str | None, server: TidecastServer
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table")
 @server_options
 def propose(name: str, output_format: str, server: TidecastServer) -> None:
-    """What the last 13 months suggest as the target of the SLO NAME.
+    """What the last 13 months suggest as the target of the SLO, or of the service, NAME.
 
+    Of a service it is the availability in its agreed service time, from the ledger of outages.
     Judged by whole months; with less than three of them by weeks, and then as a first guess. Beside
     each usual target stands what it allows within 30 days.
 
     \b
     Examples:
       tidecast slo propose checkout-availability
-      tidecast slo propose checkout-availability --format json
+      tidecast slo propose shop --format json
     """
     found = _ask(server, f"/{quote(name, safe='')}/proposal")
     if output_format == "json":
@@ -191,10 +192,9 @@ def propose(name: str, output_format: str, server: TidecastServer) -> None:
         judged = len(each["periods"])
         click.echo(printable(f"{named}: {each['sentence']}."))
         if judged:
-            click.echo(
-                f"The target now is {_percent(each['target'])}: met in {each['target_met']} of "
-                f"{judged} {each['basis']}."
-            )
+            if each["target"] is not None:
+                met = f"met in {each['target_met']} of {judged} {each['basis']}"
+                click.echo(f"The target now is {_percent(each['target'])}: {met}.")
             click.echo()
             print_rows([_candidate(one, each) for one in each["candidates"]], CANDIDATE, "table")
         click.echo()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.judge_requirements import SAID, Judgement, Sources, judge
+from tidecast.journeys.own_series import Point
 from tidecast.journeys.sla_statements import Verdict
 from tidecast.journeys.usage_records import read_usage
 from tidecast.journeys.watched_slos import WatchedSlos
+from tidecast.policy.model import RequirementState
 from tidecast.policy.resources import Resources
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.records import Records
@@ -66,6 +68,20 @@ class JudgedRequirements:
         if kept and kept[0] == (version.id if version else None) and now_ms - kept[1] < FRESH_MS:
             return kept[2]
         return self.refresh(engine, now_ms)
+
+    def points(self) -> Iterator[Point]:
+        """`tidecast_requirement_met` of the newest judgements: 1 met, 0 missed, none where open."""
+        with self._lock:
+            kept = self._newest
+        version = self._policy.version
+        if kept is None or kept[0] != (version.id if version else None):
+            return
+        for each in kept[2]:
+            if each.state in SAID:
+                asked = each.requirement
+                labels = {"requirement": asked.name, "kind": str(asked.kind)}
+                met = each.state is RequirementState.MET
+                yield "tidecast_requirement_met", labels, float(met)
 
     def _remember(self, found: Iterable[Judgement], now_ms: int) -> None:
         told: dict[str, JsonValue] = {

@@ -12,9 +12,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from tidecast.journeys.availability_report import answers, asked
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.measure_slos import budget_of, measured_slices, slice_width_ms
+from tidecast.policy.model import Policy
 from tidecast.promql.query_engine import QueryEngine
+from tidecast.records.database import Unit
 from tidecast_alerts.slo.model import Objective, RatioIndicator, ServiceLevelObjective
 from tidecast_analytics.error_budgets import BudgetingMethod
 from tidecast_analytics.spans import Spans
@@ -93,9 +96,15 @@ class Proposal:
 
 
 def proposal(
-    months: Sequence[PastPeriod], weeks: Sequence[PastPeriod], by_events: bool
+    months: Sequence[PastPeriod],
+    weeks: Sequence[PastPeriod],
+    by_events: bool,
+    month_seconds: float = MONTH_SECONDS,
 ) -> Proposal:
-    """What these whole months suggest, or these weeks where the months are too few."""
+    """What these whole months suggest, or these weeks where the months are too few.
+
+    `month_seconds` is how much time counts within 30 days, where time is counted.
+    """
     basis = ""
     periods: Sequence[PastPeriod] = ()
     for name, enough, known in (
@@ -111,7 +120,7 @@ def proposal(
             target,
             sum(each.level >= target for each in periods),
             (1 - target) * a_month if by_events else None,
-            None if by_events else (1 - target) * MONTH_SECONDS,
+            None if by_events else (1 - target) * month_seconds,
         )
         for target in TARGETS
     ]
@@ -159,12 +168,53 @@ def proposal_document(
     counted = isinstance(objective.indicator, RatioIndicator)
     by_events = counted and slo.method is BudgetingMethod.OCCURRENCES
     found = proposal(months, weeks, by_events)
-    proposed = found.target_ratio
+    return _document(objective.name, objective.target_ratio, found, months)
+
+
+def availability_proposal(
+    policy: Policy, unit: Unit, service: str, now_ms: int, months: Sequence[int]
+) -> Document:
+    """The proposal for a service's availability, from its outages. `months` are boundaries (ms).
+
+    Raises `InvalidInput` where its availability cannot be worked out.
+    """
+    by_month, by_week = (
+        _past_availability(policy, unit, service, now_ms, each)
+        for each in (months, week_boundaries(now_ms))
+    )
+    counted = sum(each.events for each in by_week if each.whole)
+    days = 7 * sum(each.whole for each in by_week)
+    month_seconds = counted / days * 30 if days else MONTH_SECONDS
+    targets = [each.target_ratio for each in policy.agreements.values() if each.service == service]
+    target = max((each for each in targets if each is not None), default=None)
+    found = proposal(by_month, by_week, False, month_seconds)
+    return _document("availability", target, found, by_month)
+
+
+def _past_availability(
+    policy: Policy, unit: Unit, service: str, now_ms: int, boundaries: Sequence[int]
+) -> list[PastPeriod]:
+    """As `past_periods`; `events` are the seconds of agreed service time."""
+    found = []
+    for start_ms, end_ms in pairwise(boundaries):
+        (each,) = answers(policy, unit, asked(start_ms, end_ms, None, now_ms), [service])
+        chosen = each.assessment.chosen
+        if chosen.ratio is not None:
+            all_ms = chosen.agreed_ms + chosen.unknown_ms
+            known = chosen.agreed_ms / all_ms
+            found.append(PastPeriod(start_ms, chosen.ratio, chosen.agreed_ms / 1000, known))
+    return found
+
+
+def _document(
+    name: str, target: float | None, found: Proposal, months: Sequence[PastPeriod]
+) -> Document:
+    met = sum(target is not None and each.level >= target for each in found.periods)
     return {
-        "objective": objective.name,
-        "target": objective.target_ratio,
-        "target_met": sum(each.level >= objective.target_ratio for each in found.periods),
-        "proposed": proposed,
+        "objective": name,
+        "target": target,
+        "target_met": met,
+        "proposed": found.target_ratio,
         "basis": found.basis,
         "provisional": found.basis != "months",
         "periods": [_period(each) for each in found.periods],

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.explain_forecast import Document
@@ -16,7 +17,12 @@ from tidecast.journeys.measure_slos import (
     measure,
 )
 from tidecast.journeys.own_series import Point
-from tidecast.journeys.propose_slos import past_periods, proposal_document, week_boundaries
+from tidecast.journeys.propose_slos import (
+    availability_proposal,
+    past_periods,
+    proposal_document,
+    week_boundaries,
+)
 from tidecast.journeys.slo_documents import levels_of
 from tidecast.journeys.slo_figures import (
     figures_document,
@@ -122,7 +128,7 @@ class WatchedSlos:
 
         Raises what the engine does.
         """
-        boundaries, weeks = _months(slo, now_ms), week_boundaries(now_ms)
+        boundaries, weeks = _months(slo.window.zone, now_ms), week_boundaries(now_ms)
         with self._records.reading() as unit:
             span = (boundaries[0], max(boundaries[-1], weeks[-1]))
             left_out = exclusions(self._policy.policy, unit, slo.service, span)
@@ -133,6 +139,16 @@ class WatchedSlos:
             )
             found.append(proposal_document(slo, objective, by_month, by_week))
         return found
+
+    def availability_proposal(self, service: str, now_ms: int) -> Document:
+        """The same for the availability of a service, from its outages.
+
+        Raises `InvalidInput` where that cannot be worked out.
+        """
+        policy = self._policy.policy
+        zone = policy.services[service].agreed.zone
+        with self._records.reading() as unit:
+            return availability_proposal(policy, unit, service, now_ms, _months(zone, now_ms))
 
     def _version(self) -> int | None:
         version = self._policy.version
@@ -153,9 +169,8 @@ def told(slo: ServiceLevelObjective, measured: Sequence[Measured]) -> Document:
     return document
 
 
-def _months(slo: ServiceLevelObjective, now_ms: int) -> list[int]:
-    """The starts of the last 13 whole months and of this one, in the SLO's time zone."""
-    zone = slo.window.zone
+def _months(zone: ZoneInfo, now_ms: int) -> list[int]:
+    """The starts of the last 13 whole months and of this one, in that time zone."""
     now = local_time(now_ms, zone)
     numbers = range(now.year * 12 + now.month - 1 - MONTHS, now.year * 12 + now.month)
     return [utc_ms(datetime(n // 12, n % 12 + 1, 1), zone) for n in numbers]  # noqa: DTZ001

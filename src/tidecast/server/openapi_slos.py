@@ -78,12 +78,15 @@ _statements = operation(
     object_of(statements=list_of(ref("Statement"))),
     [
         query("name"),
+        query("customer"),
+        query("service"),
         query("month"),
         query("known_on"),
-        query("format", values=["json", "html", "csv"]),
+        query("format", values=["json", "text", "html", "csv"]),
     ],
 )
 _statements["responses"]["200"]["content"] |= {
+    "text/plain": {"schema": TEXT},
     "text/html": {"schema": TEXT},
     "text/csv": {"schema": TEXT},
 }

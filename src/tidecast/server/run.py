@@ -81,7 +81,11 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
         ),
     )
     write = WriteApi(
-        application.ingest, application.samples, application.metrics, application.clock
+        application.ingest,
+        application.samples,
+        application.metrics,
+        application.clock,
+        away="raw" not in application.embedded,
     )
     return Starlette(
         routes=[

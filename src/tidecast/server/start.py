@@ -40,6 +40,7 @@ def serve(settings: ServerSettings) -> None:
     loopback = is_loopback(settings.listen.host)
     settings.check_access(loopback)
     settings.check_samples()
+    settings.check_ledger()
     tokens = TokenFile.load(settings.token_file) if settings.token_file else None
     asks = tokens is not None and (settings.require_auth or not loopback)
     policy = AccessPolicy(tokens.verify if tokens and asks else None, check_host=loopback)
