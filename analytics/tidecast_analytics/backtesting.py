@@ -7,10 +7,11 @@ against what was cut off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tidecast_analytics.changes import Change, believed, moments
 from tidecast_analytics.crossing import crossed_now
 from tidecast_analytics.forecasting import MINIMUM_STEPS, forecast
 from tidecast_analytics.outlook import History, Outlook
@@ -61,13 +62,21 @@ def backtest(
     horizon_ms: int,
     origins: int,
     rivals: Mapping[str, Rival] = RIVALS,
+    changes: Sequence[Sequence[Change]] | None = None,
 ) -> list[list[MethodScore]]:
     """For each history the scores of our forecasts and of each rival, ours first.
+
+    `changes` are those of each history, in place of its `changes_ms`: a forecast of the past knows
+    the ones that were known then and had happened. Planned events it knows all.
 
     Origins are `origins` evenly spread times at which at least twice the least history, or the
     horizon if that is longer, lies before and the horizon after; empty where there is none.
     """
-    cuts = [list(_cuts(history, horizon_ms, origins)) for history in histories]
+    known = [()] * len(histories) if changes is None else changes
+    cuts = [
+        list(_cuts(history, each, horizon_ms, origins))
+        for history, each in zip(histories, known, strict=True)
+    ]
     flat = [cut for each in cuts for cut in each]
     ours = iter(forecast([cut.before for cut in flat], horizon_ms))
     answers = [[(cut, next(ours)) for cut in each] for each in cuts]
@@ -88,7 +97,9 @@ class _Cut:
         return self.grid.end_ms
 
 
-def _cuts(history: History, horizon_ms: int, origins: int) -> Iterator[_Cut]:
+def _cuts(
+    history: History, changes: Sequence[Change], horizon_ms: int, origins: int
+) -> Iterator[_Cut]:
     whole = regular(history.times_ms, history.values)
     if not whole.values.size:
         return
@@ -102,9 +113,13 @@ def _cuts(history: History, horizon_ms: int, origins: int) -> Iterator[_Cut]:
     given_ms = np.asarray(history.times_ms, dtype=np.int64)
     places = np.unique(np.linspace(last, first, origins).astype(np.int64))
     for place in places.tolist():
-        seen = given_ms <= times[place - 1]
-        before = History(
-            given_ms[seen], np.asarray(history.values)[seen], history.mark, history.limit
+        origin_ms = int(times[place - 1])
+        seen = given_ms <= origin_ms
+        before = replace(
+            history,
+            times_ms=given_ms[seen],
+            values=np.asarray(history.values)[seen],
+            changes_ms=moments(believed(changes, origin_ms), origin_ms),
         )
         grid = regular(before.times_ms, before.values)
         if grid.values.size and grid.step_ms == whole.step_ms:

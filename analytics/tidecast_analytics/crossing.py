@@ -111,6 +111,15 @@ def probability(passages: Int64s, horizon: int) -> float:
     return float((passages < horizon).mean())
 
 
+def shares_by_day(passages: Int64s, horizon: int, per_day: int) -> Float64s:
+    """P(crossed by the end of each day) [days]; the last day may be a shorter one.
+
+    `passages` are ascending steps, as `first_passages` gives them.
+    """
+    ends = np.minimum(np.arange(per_day, horizon + per_day, per_day), horizon)
+    return np.asarray(np.searchsorted(passages, ends, side="left") / passages.size)
+
+
 def quantile_steps(passages: Int64s, horizon: int, percents: Sequence[int]) -> list[int | None]:
     """For each XX the first step by which at least XX % of the paths have crossed, else None."""
     found: list[int | None] = []

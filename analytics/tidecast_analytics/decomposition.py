@@ -6,13 +6,14 @@ process.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tidecast_analytics.outlook import Float64s, History, Int64s
-from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, regular
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, regular, within_one
 
 _PERIODS = {HOUR_MS: {"day": 24, "week": 168}, DAY_MS: {"week": 7, "year": 365}}
 _NEWEST_STEPS = {HOUR_MS: 12 * 168, DAY_MS: 3 * 365}
@@ -50,14 +51,15 @@ def load_statsmodels() -> bool:
     return True
 
 
-def decompose(history: History) -> Parts | None:
-    """The parts of a history; None where it is shorter than two of its shortest seasons.
+def decompose(history: History, unit: float = 1.0) -> Parts | None:
+    """The parts of a history given in units of `unit`, itself; None where it is shorter than two of
+    its shortest seasons.
 
     Raises ImportError where statsmodels is not installed.
     """
     from statsmodels.tsa.seasonal import MSTL  # noqa: PLC0415 - takes seconds
 
-    grid = _newest(regular(history.times_ms, history.values))
+    grid, size = within_one(_newest(regular(history.times_ms, history.values)))
     names = {
         name: period
         for name, period in _PERIODS[grid.step_ms].items()
@@ -66,20 +68,24 @@ def decompose(history: History) -> Parts | None:
     if not names:
         return None
     values = filled(grid)
-    scale = float(np.abs(values).max()) or 1.0
-    found = MSTL(values / scale, periods=tuple(names.values())).fit()
-    seasonal = np.asarray(found.seasonal).reshape(values.size, len(names)) * scale
-    trend, rest = np.asarray(found.trend) * scale, np.asarray(found.resid) * scale
+    found = MSTL(values, periods=tuple(names.values())).fit()
+    seasonal = np.asarray(found.seasonal).reshape(values.size, len(names))
+    trend, rest = np.asarray(found.trend), np.asarray(found.resid)
     times = grid.start_ms + grid.step_ms * np.arange(values.size, dtype=np.int64)
     seasons = {name: seasonal[:, place] for place, name in enumerate(names)}
+    most = 0.999 * sys.float_info.max / max(unit, 1.0) / max(size, 1.0)
+
+    def outer(part: Float64s) -> Float64s:
+        return np.clip(part, -most, most) * size * unit
+
     return Parts(
         times_ms=times,
-        trend=trend,
-        seasons=seasons,
-        rest=rest,
+        trend=outer(trend),
+        seasons={name: outer(part) for name, part in seasons.items()},
+        rest=outer(rest),
         trend_strength=_strength(trend, rest),
         season_strengths={name: _strength(part, rest) for name, part in seasons.items()},
-        rise_per_day=_rise(trend, grid.steps_per_day),
+        rise_per_day=float(outer(np.array(_rise(trend, grid.steps_per_day)))),
         peaks={name: _peak(name, times, part) for name, part in seasons.items()},
     )
 

@@ -1,8 +1,7 @@
-"""Error budgets: how much may go wrong in a period, how much did, and what is to be expected."""
+"""Error budgets: how much may go wrong in a period, and how much did."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,68 +91,25 @@ def budget(
     """
     kept = slices.without(excluded)
     left_out = len(slices.starts_ms) - len(kept.starts_ms)
-    known = ~(np.isnan(kept.good) | np.isnan(kept.total))
-    good, total = kept.good[known], kept.total[known]
-    unknown = int(np.count_nonzero(~known))
+    good, total = counted(kept, objective_ratio, method, slice_target)
+    unknown = int(np.count_nonzero(np.isnan(good)))
+    sums = (float(np.nansum(good)), float(np.nansum(total)))
+    return Budget(objective_ratio, *sums, unknown, left_out)
+
+
+def counted(
+    slices: Slices,
+    objective_ratio: float,
+    method: BudgetingMethod = BudgetingMethod.OCCURRENCES,
+    slice_target: float | None = None,
+) -> tuple[Float64s, Float64s]:
+    """(good, of all) that each slice adds to a budget; NaN where nothing is known of it."""
+    unknown = np.isnan(slices.good) | np.isnan(slices.total)
+    good, total = (np.where(unknown, np.nan, each) for each in (slices.good, slices.total))
     if method is BudgetingMethod.OCCURRENCES:
-        return Budget(objective_ratio, float(good.sum()), float(total.sum()), unknown, left_out)
-    ratios = np.divide(good, total, out=np.ones_like(good), where=total > 0)
+        return good, total
+    ratios = np.divide(good, total, out=np.ones_like(good), where=~(total <= 0))
     if method is BudgetingMethod.TIMESLICES:
         target = objective_ratio if slice_target is None else slice_target
-        ratios = (ratios >= target).astype(np.float64)
-    return Budget(objective_ratio, float(ratios.sum()), float(len(ratios)), unknown, left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetOutlook:
-    """What is to be expected of a budget: when it ends, and the chance to meet the period.
-
-    `ends_ms` are the P10, P50 and P90 of the time at which it is spent, None where that lies beyond
-    the period.
-    """
-
-    met_probability: float
-    ends_ms: tuple[int | None, int | None, int | None]
-
-
-def budget_outlook(
-    days_bad: Sequence[float],
-    days_total: Sequence[float],
-    objective_ratio: float,
-    spent: tuple[float, float],
-    *,
-    now_ms: int,
-    end_ms: int,
-    paths: int = 2_000,
-    seed: int = 0,
-) -> BudgetOutlook:
-    """What is to be expected until `end_ms` if days go on as those of the past did.
-
-    `days_bad` of `days_total` are the past days' events, newest last; `spent` are (bad, total) of
-    the period so far. Remaining days are drawn from them in pairs of neighbours (a moving-block
-    bootstrap, as bad days come together), the same for the same seed. The budget of the whole
-    period is (1 - objective) x the events of the whole path.
-    """
-    day_ms = 86_400_000
-    days = max(-(-(end_ms - now_ms) // day_ms), 0)
-    bad, total = np.asarray(days_bad, dtype=np.float64), np.asarray(days_total, dtype=np.float64)
-    if not days or not len(bad):
-        met = spent[0] <= (1 - objective_ratio) * spent[1]
-        return BudgetOutlook(float(met), (None,) * 3 if met else (now_ms,) * 3)
-    draw = np.random.default_rng(seed)
-    block = min(2, len(bad))
-    first = draw.integers(0, len(bad) - block + 1, size=(paths, -(-days // block)))
-    drawn = (first[:, :, None] + np.arange(block)).reshape(paths, -1)[:, :days]
-    last_share = 1 - (days * day_ms - (end_ms - now_ms)) / day_ms
-    shares = np.ones(days)
-    shares[-1] = last_share
-    bad_so_far = spent[0] + np.cumsum(bad[drawn] * shares, axis=1)
-    allowed = (1 - objective_ratio) * (spent[1] + (total[drawn] * shares).sum(axis=1))
-    over = bad_so_far > allowed[:, None]
-    broken = over[:, -1]
-    day = np.where(broken, over.argmax(axis=1) + 1, np.iinfo(np.int64).max // day_ms // 4)
-    quantiles = np.quantile(day, (0.1, 0.5, 0.9), method="inverted_cdf").tolist()
-    p10, p50, p90 = (
-        min(now_ms + int(q) * day_ms, end_ms) if q <= days else None for q in quantiles
-    )
-    return BudgetOutlook(1 - float(broken.mean()), (p10, p50, p90))
+        ratios = np.where(unknown, np.nan, ratios >= target)
+    return ratios, np.where(unknown, np.nan, 1.0)

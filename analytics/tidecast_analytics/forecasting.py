@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
@@ -17,19 +17,22 @@ import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, reasons
 from tidecast_analytics.cases import MINIMUM_STEPS, Case, prepared
+from tidecast_analytics.departures import departures
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
     for_few_days,
     half_widths,
+    steps_to_come,
     with_changing_trend,
+    with_departures,
     with_disagreement,
     within_swings,
 )
 from tidecast_analytics.kinds import Kind
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
-from tidecast_analytics.passages import first_passages
+from tidecast_analytics.passages import daily_passages, step_passages
 from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.rows import Rows
@@ -71,36 +74,47 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
         else:
             batches[case.grid.step_ms, case.inner.size, case.kind].append(case)
     for (_, _, shape), cases in batches.items():
-        outlooks = _jumpy_outlooks if shape is Kind.IN_JUMPS else _outlooks
+        dated = daily_passages(cases, -(-horizon_ms // cases[0].grid.step_ms))
         most = max(min(_CHUNK, _CHUNK_STEPS * cases[0].grid.step_ms // horizon_ms), 1)
         for first in range(0, len(cases), most):
             chunk = cases[first : first + most]
-            for case, outlook in zip(chunk, outlooks(chunk, horizon_ms), strict=True):
+            if shape is Kind.IN_JUMPS:
+                outlooks = _jumpy_outlooks(chunk, horizon_ms)
+            else:
+                outlooks = _outlooks(chunk, horizon_ms, dated)
+            for case, outlook in zip(chunk, outlooks, strict=True):
                 answers[case.place] = outlook
     return [answers[place] for place in range(len(histories))]
 
 
-def _outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
-    """The outlooks of cases of one step, one length and one kind."""
+def _outlooks(
+    cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, npt.NDArray[np.int64]]
+) -> list[Outlook]:
+    """The outlooks of cases of one step, one length and one kind; the crossings of those `dated`
+    day by day are known, by their places."""
     grid = cases[0].grid
     values = np.stack([case.inner for case in cases])
     horizon = -(-horizon_ms // grid.step_ms)
     period, per_day = grid.season_steps, grid.steps_per_day
     pool = DAILY if per_day == 1 else RESTING if cases[0].kind is Kind.RESTING else HOURLY
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
+    away = departures(values, choice.mean, period, 7 * per_day)
     choice, planned = _with_events(choice, cases, horizon)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
     widths = half_widths(choice.residuals, horizon, windows)
     widths = for_few_days(widths, values.shape[1] / per_day)
     widths = within_swings(widths, values, per_day)
+    widths = with_departures(widths, away, period)
+    steps = [[shift.size / case.scale.reach for shift in case.shifts] for case in cases]
+    widths = with_disagreement(widths, steps_to_come(steps, values.shape[1], horizon))
     known = np.array([case.steps_at_pace for case in cases])
     widths = with_changing_trend(widths, choice.mean, known, period)
     widths = with_disagreement(widths, choice.disagreement)
     if planned is not None:
         widths = with_disagreement(widths, planned)
     rows = Rows(values, period, per_day)
-    passages = first_passages(cases, values, choice, widths)
+    passages = step_passages(cases, values, choice, widths, dated)
     per_step = rows.slope(sustained_slope, _TREND_DAYS)[:, 0]
     growing = rises(rows.levels(_TREND_DAYS)[:, 0], _TREND_SIGMAS)
     return [
@@ -160,9 +174,10 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
     floor, ceiling = _bounds(case)
     inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
     mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
-    unit = case.scale.reach * case.scale.size
+    unit = min(case.scale.reach * case.scale.size, sys.float_info.max)
     weights = zip(choice.names, choice.weights[row].tolist(), strict=True)
-    errors = zip(choice.names, (choice.errors[row] * unit).tolist(), strict=False)
+    # Python's own numbers: what is too huge for them is infinite without a word.
+    errors = zip(choice.names, (e * unit for e in choice.errors[row].tolist()), strict=False)
     backtest = Backtest(
         origins=choice.residuals.shape[1],
         steps=tested,
@@ -242,6 +257,7 @@ def _judged(
         p50_ms=dates[1],
         p90_ms=dates[2],
         probability=share,
+        crossed_by_day=crossing.shares_by_day(passages, horizon, case.grid.steps_per_day),
         reasons=(*sentences, *grown.reasons),
     )
 

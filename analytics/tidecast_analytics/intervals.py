@@ -4,17 +4,21 @@ The size of the residuals is measured in bands of the horizon that widen with it
 units of that size give the quantiles (split conformal prediction, Vovk et al. 2005, with a
 normalised score). They follow what the newest origins show. Few independent windows of the
 back-test widen the bands as Student's t does. Beyond what was back-tested they go on widening as
-they did within it.
+they did within it. What a back-test has seen too little of is added: a forecast that leaves the
+newest level, a changing trend, steps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from tidecast_analytics.departures import Departures
 
 Float64s = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
@@ -35,11 +39,16 @@ _LEAST_SCORE = 0.05
 # 1/2. What the back-test shows is believed to three quarters, and within these bounds.
 _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
-_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.4, 0.8
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.4, 1.1
 # And by 1 + a / days: what few days show is not all that happens.
-_FEW_DAYS_80, _FEW_DAYS_95 = 0.3, 1.2
-# What the newest origins show counts by its square root, and within these bounds.
-_NEWEST_ORIGINS, _LATELY_BELIEVED, _LEAST_LATELY, _MOST_LATELY = 3, 0.5, 0.85, 1.5
+_FEW_DAYS_80, _FEW_DAYS_95 = 0.25, 1.6
+# What the newest origins show counts by this power: the rare errors are as large in quiet weeks.
+_NEWEST_ORIGINS, _LATELY_80, _LATELY_95, _MOST_LATELY = 3, 0.33, 0.1, 3.0
+# Departures and steps are told apart from the other errors, which hold some of them: so much of
+# the quantiles of the back-test is left. In 95 % a level that stays where it moved lies within.
+_REST_80, _REST_95 = 0.925, 0.88
+_DEPARTURE_80, _DEPARTURE_95, _STAYING_95 = 0.9, 0.6, 1.3
+_STEPS_BELIEVED = 0.5
 _SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16
 _YOUNG_DAYS = 28
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
@@ -96,16 +105,17 @@ def half_widths(residuals: Floats, horizon: int, windows: float) -> HalfWidths:
     distance /= np.maximum(size, 1e-12)[:, None, :]
     score = np.sort(distance.reshape(distance.shape[0], -1), axis=1)
     level = 1 + 1 / score.shape[1]
-    q80 = _quantiles(score, min(0.80 * level, 1.0))
-    q95 = _quantiles(score, min(0.95 * level, 1.0))
+    q80 = _quantiles(score, min(0.80 * level, 1.0))[:, 0]
+    q95 = _quantiles(score, min(0.95 * level, 1.0))[:, 0]
     steps = np.arange(1, horizon + 1)
     looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
-    wide = _extended(size, horizon) * _lately(residuals)[:, None]
+    wide, lately = _extended(size, horizon), _lately(residuals)
     # A back-test almost without errors has no law of its own: then it is the normal one.
-    shape = _quantiles(score, _SHAPE_LEVELS) / np.maximum(q80, _LEAST_SCORE)
-    shape = np.where(q80 < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
-    of80 = wide * q80 * (1 + _FEW_WINDOWS_80 / looks)
-    of95 = wide * q95 * (1 + _FEW_WINDOWS_95 / looks)
+    shape = _quantiles(score, _SHAPE_LEVELS) / np.maximum(q80, _LEAST_SCORE)[:, None]
+    shape = np.where(q80[:, None] < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
+    q80, q95 = _REST_80 * lately**_LATELY_80 * q80, _REST_95 * lately**_LATELY_95 * q95
+    of80 = wide * q80[:, None] * (1 + _FEW_WINDOWS_80 / looks)
+    of95 = wide * q95[:, None] * (1 + _FEW_WINDOWS_95 / looks)
     return HalfWidths(of80, np.maximum(of95, of80), shape)
 
 
@@ -131,7 +141,7 @@ def _lately(residuals: Floats) -> Float64s:
     by_origin = np.abs(residuals).mean(axis=2, dtype=np.float64)
     newest = by_origin[:, -_NEWEST_ORIGINS:].mean(axis=1)
     ratio = (newest + 1e-9) / (by_origin.mean(axis=1) + 1e-9)
-    return np.asarray(np.clip(ratio**_LATELY_BELIEVED, _LEAST_LATELY, _MOST_LATELY))
+    return np.asarray(np.clip(ratio, 1 / _MOST_LATELY, _MOST_LATELY))
 
 
 def _quantiles(ordered: Float64s, levels: npt.ArrayLike) -> Float64s:
@@ -182,8 +192,34 @@ def with_changing_trend(
     )
 
 
+def with_departures(widths: HalfWidths, away: Departures, period: int) -> HalfWidths:
+    """The half-widths with the doubt of forecasts that leave the newest level.
+
+    One that says a level comes back has its departure for a standard deviation, nearly; the 95 %
+    band reaches, within the first season, to where the level is now, and beyond.
+    """
+    steps = np.arange(1, widths.of80.shape[1] + 1)
+    within = np.sqrt(np.minimum(steps / period, 1.0))
+    stays = NORMAL_95 * _STAYING_95 * away.of_level[:, None] * within
+    of80 = np.hypot(widths.of80, NORMAL_80 * _DEPARTURE_80 * away.by_step)
+    of95 = np.hypot(widths.of95, NORMAL_95 * _DEPARTURE_95 * away.by_step)
+    return HalfWidths(of80, np.maximum(np.hypot(of95, stays), of80), widths.shape)
+
+
+def steps_to_come(sizes: Sequence[Sequence[float]], known: int, horizon: int) -> Float64s:
+    """The deviation of levels that go on to move in steps, [series, horizon].
+
+    `sizes` are those of the steps that were found in each history of `known` steps and taken out
+    of it before the back-test, which therefore knows nothing of them. Half of such a walk is
+    believed: a step is told by hindsight.
+    """
+    power = np.array([sum(size**2 for size in each) for each in sizes])
+    walk = power[:, None] * np.arange(1, horizon + 1) / known
+    return np.asarray(_STEPS_BELIEVED * np.sqrt(walk))
+
+
 def with_disagreement(widths: HalfWidths, disagreement: Float64s) -> HalfWidths:
-    """The half-widths with one standard deviation more where mixtures disagree by so much.
+    """The half-widths with one standard deviation more, of so much, [series, horizon].
 
     A curve and a line may both have fitted so far: the band holds both.
     """

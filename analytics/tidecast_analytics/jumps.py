@@ -25,6 +25,8 @@ _SEED = 20_260_202
 # The median increment is at most this share of the mean one: 0.85 for normal noise.
 _MOST_TYPICAL = 0.2
 _LEAST_LASTING = 1.5
+# Daily peaks of hours are taken for stairs where they stand still more strictly.
+_MOST_STILL, _LEAST_STAYING = 0.08, 3.5
 # Parts of the history that are drawn from, and how many of the paths draw from each.
 _PARTS = ((0.125, 0.15), (0.25, 0.10), (0.5, 0.30), (1.0, 0.45))
 # A path runs through its days faster or slower by a log-normal factor: paces change.
@@ -68,6 +70,17 @@ def jumpy(days: Float64s) -> Bools:
     in_a_week = np.abs(days[:, 7:] - days[:, :-7]).mean(axis=1)
     rare = np.median(moves, axis=1) <= _MOST_TYPICAL * mean
     return np.asarray((mean > 1e-12) & rare & (in_a_week >= _LEAST_LASTING * mean))
+
+
+def stairs(peaks: Float64s) -> Bools:
+    """True where the daily peaks of hours stand still between rare jumps that stay, [series]."""
+    if peaks.shape[1] < LEAST_DAYS:
+        return np.zeros(peaks.shape[0], dtype=np.bool_)
+    moves = np.abs(np.diff(peaks, axis=1))
+    mean = moves.mean(axis=1)
+    in_a_week = np.abs(peaks[:, 7:] - peaks[:, :-7]).mean(axis=1)
+    still = np.median(moves, axis=1) <= _MOST_STILL * mean
+    return np.asarray((mean > 1e-12) & still & (in_a_week >= _LEAST_STAYING * mean))
 
 
 def paths(days: Float64s, horizon: int) -> Float64s:

@@ -88,9 +88,10 @@ class Outlook:
     """The answer for one history.
 
     The arrays hold one value per step of the horizon and are empty where nothing can be said.
-    `state`, `probability` (crossed within the horizon) and the pXX are None without a mark; the
-    pXX, in milliseconds UTC, also where P(crossed) does not reach XX % within the horizon. Over
-    now, they are the time of the last value.
+    `state`, `probability` (crossed within the horizon), `crossed_by_day` (the same by the end of
+    each day of it) and the pXX are None without a mark; the pXX, in milliseconds UTC, also where
+    P(crossed) does not reach XX % within the horizon. Over now, they are the time of the last
+    value.
     """
 
     times_ms: Int64s
@@ -107,6 +108,7 @@ class Outlook:
     p50_ms: int | None = None
     p90_ms: int | None = None
     probability: float | None = None
+    crossed_by_day: Float64s | None = None
     growing: bool = False
     backtest: Backtest | None = None
     seen: Seen | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics import crossing, runningmax
+from tidecast_analytics import crossing, jumps, runningmax
 from tidecast_analytics.cases import Case
 from tidecast_analytics.dailypeaks import sustained_peaks
 from tidecast_analytics.intervals import HalfWidths
@@ -21,46 +21,77 @@ Int64s = npt.NDArray[np.int64]
 
 # A shorter look ahead is taken step by step.
 _LEAST_DAYS_AHEAD = 7
+# Daily peaks are far smaller than hours: as many histories together as fit into the cache.
+_CHUNK = 250
 
 
-def first_passages(
-    cases: Sequence[Case], values: Float64s, choice: Choice, widths: HalfWidths
-) -> Mapping[int, Int64s]:
-    """The steps at which the paths of each row cross its mark, ascending, the horizon where they
-    do not; rows without a mark or with too little data are left out.
+def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Int64s]:
+    """The steps at which the paths of each case cross its mark, by the place of the case.
 
-    `cases` are of one length, step and kind, and `values` [series, steps] their histories as
-    modelled. Day by day by the law of the running maximum, where two weeks are known and one is
-    asked for; step by step along the forecast where less is, where planned events lift single
-    hours, and where short bursts out of a rest say nothing of the next day.
+    Ascending, and the horizon (in steps) where a path does not cross; found day by day by the law
+    of the running maximum, or by drawing again where daily peaks move in rare jumps. `cases` are
+    of one length, step and kind. Left out are those without a mark or with too little data, and
+    all that only hours can date (`step_passages`): less than two weeks known or one asked for,
+    planned events that lift single hours, daily jumps, and short bursts out of a rest.
     """
-    grid, horizon = cases[0].grid, choice.mean.shape[1]
-    per_day = grid.steps_per_day
-    known, days = values.shape[1] // per_day, -(-horizon // per_day)
-    daily = known >= runningmax.LEAST_DAYS and days >= _LEAST_DAYS_AHEAD
-    daily = daily and cases[0].kind is not Kind.RESTING
+    per_day = cases[0].grid.steps_per_day
+    days = -(-horizon // per_day)
+    enough = cases[0].inner.size // per_day >= runningmax.LEAST_DAYS and days >= _LEAST_DAYS_AHEAD
+    if not enough or cases[0].kind is not Kind.EVEN:
+        return {}
+    asked = [case for case in cases if case.mark is not None and case.enough and not case.effects]
+    found: dict[int, Int64s] = {}
+    for first in range(0, len(asked), _CHUNK):
+        chunk = asked[first : first + _CHUNK]
+        peaks = sustained_peaks(np.stack([case.inner for case in chunk]), per_day)
+        marks = np.array([case.scale.inner(case.mark) for case in chunk if case.mark is not None])
+        ahead, chance = _chances(peaks, marks, days)
+        steps = runningmax.passages(chance, ahead, horizon, per_day)
+        found |= {case.place: row for case, row in zip(chunk, steps, strict=True)}
+    return found
+
+
+def _chances(peaks: Float64s, marks: Float64s, days: int) -> tuple[Int64s, Float64s]:
+    """Days ahead, and P(crossed by then), [series, days ahead]."""
+    evidence = runningmax.evidence(peaks, days)
+    chance = runningmax.probabilities(evidence, marks)
+    for row in np.flatnonzero(jumps.stairs(peaks)):
+        highest = np.maximum.accumulate(jumps.paths(peaks[row], days), axis=1)
+        chance[row] = (highest >= marks[row]).mean(axis=0)[evidence.ahead - 1]
+    return evidence.ahead, chance
+
+
+def step_passages(
+    cases: Sequence[Case],
+    values: Float64s,
+    choice: Choice,
+    widths: HalfWidths,
+    known: Mapping[int, Int64s],
+) -> Mapping[int, Int64s]:
+    """The steps at which the paths of each row cross its mark: as `known` by the place of the
+    case, and for the others along the simulated steps of the forecast.
+
+    `values` [series, steps] are the histories as modelled; rows without a mark or with too little
+    data are left out.
+    """
+    grid = cases[0].grid
+    found = {row: known[case.place] for row, case in enumerate(cases) if case.place in known}
     marks = {
         row: case.scale.inner(case.mark)
         for row, case in enumerate(cases)
-        if case.mark is not None and case.enough
+        if case.mark is not None and case.enough and row not in found
     }
-    by_days = [row for row in marks if daily and not cases[row].effects]
-    by_steps = [row for row in marks if not daily or cases[row].effects]
-    found: dict[int, Int64s] = {}
-    if by_days:
-        evidence = runningmax.evidence(sustained_peaks(values[by_days], per_day), days)
-        asked = np.array([marks[row] for row in by_days])
-        paths = runningmax.passages(evidence, asked, horizon, per_day)
-        found |= dict(zip(by_days, paths, strict=True))
-    if by_steps:
-        blocks = unexplained(Rows(values[by_steps], grid.season_steps, per_day))
-        for row, rest in zip(by_steps, blocks, strict=True):
-            found[row] = crossing.first_passages(
-                choice.mean[row],
-                widths.of80[row],
-                widths.shape[row],
-                rest,
-                marks[row],
-                cases[row].run,
-            )
+    if not marks:
+        return found
+    rows = list(marks)
+    blocks = unexplained(Rows(values[rows], grid.season_steps, grid.steps_per_day))
+    for row, rest in zip(rows, blocks, strict=True):
+        found[row] = crossing.first_passages(
+            choice.mean[row],
+            widths.of80[row],
+            widths.shape[row],
+            rest,
+            marks[row],
+            cases[row].run,
+        )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from tidecast_analytics.events import MONTHS_DAYS
 from tidecast_analytics.outlook import Backtest, OutlookState
 from tidecast_analytics.paces import PaceChange
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid
@@ -56,9 +57,9 @@ def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
             (6 * DAY_MS, "a daily season tested on what it did not see"),
             (42 * DAY_MS, "a weekly season tested on what it did not see"),
         ]
-    return tuple(
-        f"In {_duration(needed - have)}: {what}." for needed, what in stages if have < needed
-    )[:1]
+    stages.append((MONTHS_DAYS * DAY_MS, "what the end of a month does, if anything"))
+    left = [f"in {_duration(needed - have)}: {what}" for needed, what in stages if have < needed]
+    return (f"Not known yet: {'; '.join(left)}.",) if left else ()
 
 
 def steps_up(

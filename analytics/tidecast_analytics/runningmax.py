@@ -104,16 +104,15 @@ def probabilities(found: Evidence, marks: Float64s) -> Float64s:
     return np.asarray(np.maximum.accumulate(mixed, axis=1))
 
 
-def passages(found: Evidence, marks: Float64s, horizon: int, per_day: int) -> Int64s:
+def passages(chance: Float64s, ahead: Int64s, horizon: int, per_day: int) -> Int64s:
     """The step (0 first) at which each of 256 equally likely paths crosses, [series, paths].
 
-    Ascending; the horizon, in steps, where a path does not cross. Within a day the probability
-    grows evenly.
+    `chance` [series, days ahead] is P(crossed by the day). Ascending; the horizon, in steps, where
+    a path does not cross. Within a day the probability grows evenly.
     """
-    chance = probabilities(found, marks)
-    days = np.concatenate(([0], found.ahead))
+    days = np.concatenate(([0], ahead))
     levels = (np.arange(PATHS) + 0.5) / PATHS
-    steps = np.full((marks.size, PATHS), horizon, dtype=np.int64)
+    steps = np.full((chance.shape[0], PATHS), horizon, dtype=np.int64)
     for row, known in enumerate(np.pad(chance, ((0, 0), (1, 0)))):
         crossed = levels <= known[-1]
         later = np.searchsorted(known, levels[crossed])

@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 AHEAD_MS = 2 * HOUR_MS
 """Hourly records are stamped at the end of their hour: from here on a clock is wrong."""
 
+_CLOCK_GRAVE_MS = 5 * 60_000
 _LEAST = 8
 _LONG_GAP_STEPS = 6
 _MISSING = 0.05
@@ -57,7 +58,7 @@ def findings(history: History, unit: str, now_ms: int) -> tuple[Finding, ...]:
     """Everything that is wrong with a history in `unit`, the gravest first.
 
     Any values are coped with. Kinds: no_data, unit_mismatch, over_limit, clock_skew,
-    counter_reset, gap, flat_line, duplicate_time; `twin_finding` tells of another.
+    counter_reset, gap, flat_line, duplicate_time; `twin_finding` and `clock_finding` tell more.
     """
     times_ms = np.asarray(history.times_ms, dtype=np.int64)
     values = np.asarray(history.values, dtype=np.float64)
@@ -93,7 +94,7 @@ def _units(
     times_ms: Int64s, values: Float64s, history: History, unit: str
 ) -> list[Finding]:  # fmt: skip
     """Percent where a ratio is meant, or usage and limit in units far apart."""
-    typical = float(np.median(np.abs(values)))
+    typical = 2 * float(np.median(np.abs(values) / 2))  # huge ones do not overflow
     if unit == "ratio" and (values > 1.5).mean() > _PERCENT_SHARE and values.max() <= 110:
         return [_finding(
             "unit_mismatch", Severity.ERROR, times_ms,
@@ -182,16 +183,20 @@ def _resets(times_ms: Int64s, values: Float64s) -> list[Finding]:
 
 
 def _gaps(times_ms: Int64s) -> list[Finding]:
-    steps = np.diff(np.unique(times_ms))
-    step = int(np.median(steps)) if steps.size else 0
-    if step <= 0:
+    """Steps that were missed; of what comes oftener than once an hour, whole hours."""
+    times = np.unique(times_ms)
+    step = int(np.median(np.diff(times))) if times.size > 1 else 0
+    if 0 < step < HOUR_MS:
+        times, step = np.unique(-(-times // HOUR_MS)) * HOUR_MS, HOUR_MS
+    if step == 0 or times.size < 2:
         return []
-    missing = steps // step - 1
+    steps = np.diff(times)
+    missing = np.maximum(steps // step - 1, 0)
     share = float(missing.sum() / (missing.sum() + steps.size + 1))
     longest = int(missing.argmax())
     if missing[longest] < _LONG_GAP_STEPS and share < _MISSING:
         return []
-    start = int(np.unique(times_ms)[longest])
+    start = int(times[longest])
     severity = Severity.WARNING if share >= _MISSING else Severity.NOTE
     return [Finding(
         "gap", severity, start, start + int(steps[longest]),
@@ -236,6 +241,19 @@ def twins(histories: Sequence[History]) -> dict[int, int]:
     return found
 
 
+def clock_finding(apart_ms: int, now_ms: int) -> Finding:
+    """What is said of a history whose host's clock is so much ahead of ours (negative: behind)."""
+    return Finding(
+        "clock_skew",
+        Severity.NOTE if abs(apart_ms) < _CLOCK_GRAVE_MS else Severity.WARNING,
+        now_ms,
+        now_ms,
+        f"The host's clock is {_lasting(abs(apart_ms))} {'ahead' if apart_ms > 0 else 'behind'}, "
+        "by the stamps of its samples and when they come.",
+        "Set the clock of the host (NTP), or of this server where that is said of every host.",
+    )
+
+
 def twin_finding(history: History, other: str) -> Finding:
     """What is said of a history that equals that of another resource."""
     times_ms = np.sort(np.asarray(history.times_ms, dtype=np.int64))
@@ -247,6 +265,14 @@ def twin_finding(history: History, other: str) -> Finding:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _lasting(length_ms: int) -> str:
+    if length_ms < 2 * 60_000:
+        return _counted(round(length_ms / 1000), "second")
+    if length_ms < 2 * HOUR_MS:
+        return _counted(round(length_ms / 60_000), "minute")
+    return f"{length_ms / HOUR_MS:.1f} hours"
 
 
 def _span(length_ms: int) -> str:

@@ -169,6 +169,16 @@ def _trimmed(grid: Grid) -> Grid:
     return Grid(grid.start_ms + first * grid.step_ms, grid.step_ms, grid.values[first : last + 1])
 
 
+def within_one(grid: Grid) -> tuple[Grid, float]:
+    """The grid with its values within -1 and 1, and what they were divided by.
+
+    What is computed from these stays finite, however huge or tiny the values are.
+    """
+    seen = np.abs(grid.values[grid.observed])
+    size = float(seen.max(initial=0.0)) or 1.0
+    return Grid(grid.start_ms, grid.step_ms, grid.values / size), size
+
+
 def newest_span(grid: Grid, max_gap_days: float, min_steps: int) -> Grid:
     """The part after the last hole longer than `max_gap_days`, if it has `min_steps` values.
 

@@ -74,9 +74,10 @@ def known_shifts(values: Float64s, positions: Sequence[int], per_day: int) -> li
     """What moved the level of a history [steps] for good at each of the positions, up or down.
 
     Whole days on both sides, up to a week of them and none beyond another change, are compared
-    phase by phase; what the days differ among themselves does not count as a change.
+    phase by phase; neither growth nor what the days differ among themselves counts as a change.
     """
     inside = sorted({at for at in positions if 0 < at < values.size})
+    growth = _usual_growth(values, inside, per_day) if inside else 0.0
     found = []
     for before, at, after in zip([0, *inside], inside, [*inside[1:], values.size], strict=False):
         days = min(at - before, after - at, _KNOWN_DAYS * per_day) // per_day
@@ -84,13 +85,21 @@ def known_shifts(values: Float64s, positions: Sequence[int], per_day: int) -> li
             continue
         old = values[at - days * per_day : at].reshape(days, per_day)
         new = values[at : at + days * per_day].reshape(days, per_day)
-        size = float(np.median(np.median(new, axis=0) - np.median(old, axis=0)))
+        size = float(np.median(np.median(new, axis=0) - np.median(old, axis=0))) - days * growth
         usual = np.concatenate(
             (np.median(old, axis=1) - np.median(old), np.median(new, axis=1) - np.median(new))
         )
         if abs(size) > _KNOWN_SIGMAS * float(np.abs(usual).mean()) + 1e-9:
             found.append(Shift(at, size))
     return found
+
+
+def _usual_growth(values: Float64s, positions: Sequence[int], per_day: int) -> float:
+    """What a day adds where no change lies between; 0 where one always does."""
+    between = np.arange(per_day, values.size)[:, None] - np.array(positions)
+    free = ~((between >= 0) & (between < per_day)).any(axis=1)
+    grown = (values[per_day:] - values[:-per_day])[free]
+    return float(np.median(grown)) if grown.size else 0.0
 
 
 def without_shifts(values: Float64s, shifts: Sequence[Shift]) -> Float64s:

@@ -8,47 +8,39 @@ python benchmarks/store/tidecast_server.py DIRECTORY PORT
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from tidecast.config import Address, ServerSettings
-from tidecast.server.application import Application
-from tidecast.server.heavy_queries import HeavyQueries
-from tidecast.server.prometheus_api import PrometheusApi
-from tidecast.server.queries import Queries
-from tidecast.server.write_api import WriteApi
+from tidecast.server.access import AccessPolicy
+from tidecast.server.doors import Doors, first_app
+from tidecast.server.stores import Stores
 
 
 def main(directory: Path, port: int) -> None:
-    app = Application(ServerSettings(data_dir=directory, listen=Address("127.0.0.1", port)))
+    settings = ServerSettings(data_dir=directory, listen=Address("127.0.0.1", port))
+    asyncio.run(serve(settings, Stores(settings)))
 
-    async def ready(_request: Request) -> PlainTextResponse:
-        return PlainTextResponse("ready")
 
-    async def flush(_request: Request) -> JSONResponse:
-        await run_in_threadpool(app.raw.flush)
-        await run_in_threadpool(app.raw.maintain, app.clock.now_ms())
-        return JSONResponse(asdict(app.raw.stats()))
-
-    heavy = HeavyQueries(app.worker.queries, app.engine)
-    queries = Queries(app.engine, heavy)
-    routes = [
-        Route("/-/ready", ready),
-        Route("/flush", flush, methods=["POST"]),
-        *WriteApi(app.ingest, app.samples, app.metrics, app.clock).routes(),
-        *PrometheusApi(app.engine, app.samples, app.alerts, app.clock, queries).routes(),
-    ]
-    uvicorn.run(
-        Starlette(routes=routes), host="127.0.0.1", port=port, log_config=None, access_log=False
+async def serve(settings: ServerSettings, stores: Stores) -> None:
+    """Opens its doors in the order of the product: queries first."""
+    doors = Doors(first_app(settings, stores, AccessPolicy(None, check_host=True)))
+    config = uvicorn.Config(
+        doors, host="127.0.0.1", port=settings.listen.port, log_config=None, access_log=False
     )
+    serving = asyncio.create_task(uvicorn.Server(config).serve())
+    doors.open(await asyncio.to_thread(_whole, settings, stores))
+    await serving
+
+
+def _whole(settings: ServerSettings, stores: Stores) -> ASGIApp:
+    from tidecast_doors import whole_app  # noqa: PLC0415
+
+    return whole_app(settings, stores)
 
 
 if __name__ == "__main__":

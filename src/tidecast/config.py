@@ -64,6 +64,9 @@ class ServerSettings:
     webhook_urls: tuple[str, ...] = ()
     external_url: str = ""
     horizon_ms: int = 90 * DAY_MS
+    forecasts_all_ms: int = 8 * DAY_MS
+    forecasts_daily_ms: int = 100 * DAY_MS
+    forecasts_weekly_ms: int = 400 * DAY_MS
     samples_backend: str = "embedded"
     samples_read_url: str = ""
     samples_write_url: str = ""
@@ -97,6 +100,18 @@ class ServerSettings:
             )
         if not foreign and (any(urls) or self.samples_token_file):
             raise InvalidSettings("the --samples-* options go with --samples-backend prometheus")
+
+    def check_ledger(self) -> None:
+        """Raises `InvalidSettings` where forecasts would go before they have been scored."""
+        kept = self.forecasts_all_ms, self.forecasts_daily_ms, self.forecasts_weekly_ms
+        names = ("--keep-all-forecasts", "--keep-daily-forecasts", "--keep-weekly-forecasts")
+        for name, given_ms, least_days in zip(names, kept, (8, 46, 100), strict=True):
+            if given_ms < least_days * DAY_MS:
+                raise InvalidSettings(
+                    f"{name} must be at least {least_days}d: forecasts are scored until then"
+                )
+        if list(kept) != sorted(kept):
+            raise InvalidSettings(f"{', '.join(names)}: each must be as long as the one before it")
 
     def check_access(self, listens_on_loopback: bool) -> None:
         """Raises `InvalidSettings` where strangers could reach the server unasked."""

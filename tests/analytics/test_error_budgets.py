@@ -11,7 +11,6 @@ from tidecast_analytics.error_budgets import (
     BudgetingMethod,
     Slices,
     budget,
-    budget_outlook,
 )
 from tidecast_analytics.spans import spans
 
@@ -60,28 +59,3 @@ def test_excluding_is_leaving_out(totals: list[int], cut: list[tuple[int, int]])
     found = budget(each, 0.9, excluded=excluded)
     assert found.denominator == sum(kept)
     assert found.excluded_slices == len(totals) - len(kept)
-
-
-def test_steady_days_end_the_budget_on_the_day_they_add_up_to() -> None:
-    # 1000 events a day, 2 bad: over 30 days 99.9 % allow 30; 10 days spent 20, day 15 reaches 30,
-    # and only day 16 goes beyond.
-    found = budget_outlook([2] * 20, [1000] * 20, 0.999, (20, 10_000), now_ms=0, end_ms=20 * DAY)
-    assert found.met_probability == 0
-    assert found.ends_ms == (6 * DAY, 6 * DAY, 6 * DAY)
-    good = budget_outlook([0] * 20, [1000] * 20, 0.999, (20, 10_000), now_ms=0, end_ms=20 * DAY)
-    assert (good.met_probability, good.ends_ms) == (1, (None, None, None))
-
-
-def test_a_period_that_is_over_is_what_it_was() -> None:
-    met = budget_outlook([1], [1000], 0.999, (1, 1000), now_ms=DAY, end_ms=DAY)
-    assert (met.met_probability, met.ends_ms) == (1, (None, None, None))
-    missed = budget_outlook([1], [1000], 0.999, (2, 1000), now_ms=DAY, end_ms=DAY)
-    assert (missed.met_probability, missed.ends_ms) == (0, (DAY, DAY, DAY))
-
-
-def test_the_chance_to_meet_it_is_that_of_the_days_drawn() -> None:
-    # Every second day has 10 bad of 1000, one day is left and 5 more may fail: half the days do.
-    found = budget_outlook(
-        [0, 10] * 200, [1000] * 400, 0.99, (5, 0), now_ms=0, end_ms=DAY, paths=4_000
-    )
-    assert found.met_probability == pytest.approx(0.5, abs=0.03)

@@ -108,6 +108,17 @@ def test_a_recorded_change_is_believed_where_it_changed_something():
     assert shift.size == pytest.approx(-8, abs=0.5)
 
 
+def test_growth_is_no_change():
+    growing = HOURS / 24.0
+    assert known_shifts(growing, [20 * 24, 40 * 24], 24) == []
+    moved = growing - 30 * (HOURS >= 40 * 24)
+    (shift,) = known_shifts(moved, [20 * 24, 40 * 24], 24)
+    assert (shift.position, shift.size) == (40 * 24, pytest.approx(-30))
+    # Where a change lies in every day, growth is not known.
+    (shift,) = known_shifts(np.repeat([1.0, 3.0], 24), [24], 24)
+    assert shift.size == 2
+
+
 def test_a_recorded_change_of_yesterday_moves_the_forecast_at_once():
     values = DAY + NOISE
     values[58 * 24 :] += 15

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import math
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,6 +12,8 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tidecast.cli import forecast_csv
 from tidecast.cli.forecast import forecast
@@ -207,6 +211,66 @@ def test_the_input_is_never_overwritten_and_a_missing_file_is_named(tmp_path):
     missing = CliRunner().invoke(forecast, ["--input", str(tmp_path / "no.csv")])
     assert missing.exit_code == 1
     assert "no.csv: No such file" in missing.stderr
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)) as reader:
+        result, _, summary = run(tmp_path, disk(), "--horizon", "24h", "--output", str(pipe))
+        assert result.exit_code == 0, result.output
+        assert len(reader.read().splitlines()) == 1 + 24
+    assert pipe.is_fifo()
+    assert len(rows(summary)) == 1
+
+
+def test_what_is_wrong_is_told_first(tmp_path):
+    hours = range(300)
+    counter = [f"counter,{iso(i)},{(i % 290) * 1e6},1e12" for i in hours]
+    with_a_gap = [f"gap,{iso(i)},{i % 7},90" for i in hours if not 100 < i < 160]
+    result, _, summary = run(tmp_path, [*disk(), *counter, *with_a_gap], "--horizon", "24h")
+    assert result.exit_code == 0
+    first, second = result.stderr.splitlines()
+    assert first.startswith("counter: warning: counter reset: It only rises, and fell to")
+    assert second.startswith("gap: warning: gap: 19.7% of it is missing; the longest gap lasts 2 d")
+    assert len(rows(summary)) == 3
+    many = [f"{i},{iso(hour)},{hour % 7 * (hour != 30)},1e-9" for i in range(25) for hour in hours]
+    told = run(tmp_path, many, "--horizon", "24h")[0].stderr.splitlines()
+    assert len(told) == 21
+    assert told[-1].endswith("more; see --explain")
+
+
+CELLS = st.one_of(
+    st.floats(width=64).map(repr),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(["", "nan", "0", "-0", "1e308", "-1e308", "5e-324", "x", '"']),
+)
+MOMENTS = st.one_of(
+    st.integers(0, 400).map(iso),
+    st.integers(0, 60).map(lambda day: iso(day, 24)),
+    st.integers(0, 4_000_000).map(lambda second: str(1_767_225_600 + second)),
+    st.sampled_from(["2026-03-29T02:30:00+01:00", "2026-10-25T02:30", "0001-01-01", "1e300"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from(["a", "b:cpu", "c:d:/e"]), MOMENTS, CELLS, CELLS), max_size=80
+    ),
+    explain=st.booleans(),
+)
+def test_any_file_is_forecast_or_refused_by_line(rows, explain):
+    lines = "\n".join(["series,timestamp,value,limit", *map(",".join, rows)])
+    more = ["--explain"] if explain else ["--summary", os.devnull]
+    result = CliRunner().invoke(forecast, ["--input", "-", "--horizon", "30h", *more], input=lines)
+    if result.exit_code:
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("standard input")
+    elif not explain:
+        for _, _, mean, lo80, hi80, lo95, hi95 in list(csv.reader(io.StringIO(result.stdout)))[1:]:
+            assert math.isfinite(float(mean))
+            assert float(lo95) <= float(lo80) <= float(hi80) <= float(hi95)
 
 
 def test_latin_1_is_refused_by_name(tmp_path):

@@ -86,7 +86,7 @@ class TestStates:
     def test_less_than_the_minimum_is_not_enough(self, steps, step_ms):
         outlook = one(np.arange(steps), mark=1000, step_ms=step_ms)
         assert outlook.state is OutlookState.NOT_ENOUGH_DATA
-        assert any(reason.startswith("In ") for reason in outlook.reasons)
+        assert any(reason.startswith("Not known yet: in ") for reason in outlook.reasons)
 
     def test_the_minimum_is_enough(self):
         assert one(np.arange(48.0), mark=1000).state is not OutlookState.NOT_ENOUGH_DATA

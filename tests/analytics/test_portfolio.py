@@ -142,8 +142,9 @@ def test_half_widths_hold_the_share_they_state_and_never_shrink():
     widths = half_widths(residuals, 300, 900)
     inside80 = (np.abs(residuals) <= widths.of80[:, None, :100]).mean()
     inside95 = (np.abs(residuals) <= widths.of95[:, None, :100]).mean()
-    assert 0.80 <= inside80 <= 0.95
-    assert 0.95 <= inside95 <= 1.0
+    # What is left for departures: 0.93 and 0.89 of the quantiles, widened for eight looks.
+    assert 0.77 <= inside80 <= 0.82
+    assert 0.93 <= inside95 <= 0.97
     assert (np.diff(widths.of80[:, 100:], axis=1) >= 0).all()
     assert (widths.of95 >= widths.of80).all()
     # The law of the errors is normal here: at 1.25 deviations about 1.25 / 1.2816.
@@ -186,19 +187,22 @@ def test_a_long_history_is_believed_in_what_its_back_test_shows():
 
 
 def test_bands_follow_what_the_newest_origins_show():
-    lately, once = np.ones((2, 1, 8, 100))
-    lately[:, -3:], once[:, :3] = 2.0, 2.0
-    # The newest three say 2 or 1, all together 11 / 8 in both: the square root of 2 between them.
-    ratio = half_widths(lately, 100, 900).of80 / half_widths(once, 100, 900).of80
-    assert ratio == pytest.approx(np.full((1, 100), np.sqrt(2)))
+    noise = np.random.default_rng(8).normal(size=100)
+    lately, once = np.tile(noise, (2, 1, 8, 1))
+    lately[:, -3:], once[:, :3] = 2 * noise, 2 * noise
+    # The newest three are twice as large or not, all together the same: in 80 % the third root of
+    # 2, nearly, lies between them, in 95 % the tenth root.
+    newly, before = half_widths(lately, 100, 900), half_widths(once, 100, 900)
+    assert newly.of80 / before.of80 == pytest.approx(np.full((1, 100), 2**0.33))
+    assert newly.of95 / before.of95 == pytest.approx(np.full((1, 100), 2**0.1))
 
 
 def test_few_days_are_believed_less():
     widths = half_widths(np.random.default_rng(6).normal(0, 1, (1, 8, 10)), 10, 80)
     short = for_few_days(widths, 6)
-    # 1.2 / 6 more in 95 %, 0.3 / 6 more in 80 %.
-    assert short.of95 == pytest.approx(1.2 * widths.of95)
-    assert short.of80 == pytest.approx(1.05 * widths.of80)
+    # 1.6 / 6 more in 95 %, 0.25 / 6 more in 80 %.
+    assert short.of95 == pytest.approx((1 + 1.6 / 6) * widths.of95)
+    assert short.of80 == pytest.approx((1 + 0.25 / 6) * widths.of80)
 
 
 def test_some_of_the_rows_forecast_as_they_do_alone():

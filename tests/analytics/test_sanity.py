@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidecast_analytics.outlook import History
-from tidecast_analytics.sanity import Severity, findings, twin_finding, twins
+from tidecast_analytics.sanity import Severity, clock_finding, findings, twin_finding, twins
 
 HOUR = 3_600_000
 NOW = 500_000 * HOUR
@@ -57,6 +57,25 @@ def test_more_than_there_is():
     assert (one.kind, one.severity) == ("over_limit", Severity.NOTE)
     assert (one.first_ms, one.last_ms) == (TIMES[100], TIMES[102])
     assert "3 values above 100 % of the limit, at most 130.0%" in one.what
+
+
+def test_uneven_samples_within_the_hours_are_no_gaps():
+    uneven = np.sort(np.random.default_rng(4).integers(NOW - STEPS * HOUR, NOW, 6 * STEPS))
+    assert found(NOISE.mean() + uneven % 11, uneven, mark=None, limit=None) == ()
+
+
+@pytest.mark.parametrize(
+    ("apart_minutes", "severity", "words"),
+    [
+        (1.5, Severity.NOTE, "90 seconds ahead"),
+        (-7, Severity.WARNING, "7 minutes behind"),
+        (-180, Severity.WARNING, "3.0 hours behind"),
+    ],
+)
+def test_a_clock_that_is_apart(apart_minutes, severity, words):
+    told = clock_finding(round(apart_minutes * 60_000), NOW)
+    assert (told.kind, told.severity) == ("clock_skew", severity)
+    assert f"The host's clock is {words}, " in told.what
 
 
 def test_samples_of_the_future():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidecast_analytics.crossing import shares_by_day
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Outlook, OutlookState
 from tidecast_analytics.scoring import (
@@ -43,7 +46,7 @@ def test_bands_by_hand():
     assert (score.values, score.inside80, score.inside95) == (4, 2, 3)
     assert score.mae == pytest.approx((0 + 1 + 1.5 + 3) / 4)
     # In half-widths of the 80 % band: 0, 1, 1.5 and 3, each in the count up to its border.
-    assert score.reach == (1, 0, 0, 1, 0, 1, 0, 1, 0)
+    assert score.reach == (1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0)
 
 
 def test_pinball_by_hand():
@@ -52,7 +55,7 @@ def test_pinball_by_hand():
 
 
 def test_bands_that_were_widened_are_counted_as_they_were_before():
-    assert scored([10.9], outlook([10]), widening=2.0).reach == (0, 0, 0, 0, 0, 0, 1, 0, 0)
+    assert scored([10.9], outlook([10]), widening=2.0).reach == (0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0)
 
 
 def test_a_band_without_width_holds_only_its_value():
@@ -122,16 +125,19 @@ def test_any_values_are_scored_without_a_warning(came):
         assert sum(score.reach) == score.values >= score.inside95 >= score.inside80
 
 
-def test_the_probability_by_a_day_lies_between_the_quantiles():
+def test_the_probability_by_a_day_is_the_share_of_the_paths():
+    # Of four paths one crosses in the first hour, one on day 3, one on day 10, one never.
+    hours = np.array([0, 2 * 24 + 23, 9 * 24, 10 * 24 + 6])
+    by_day = shares_by_day(hours, 10 * 24 + 6, 24)
+    assert by_day.tolist() == [0.25] * 2 + [0.5] * 7 + [0.75] * 2
     said = outlook(
-        [0] * 90, step_ms=DAY, state=OutlookState.IN_HORIZON, probability=0.8,
-        p10_ms=10 * DAY, p50_ms=20 * DAY,
-    )  # fmt: skip
-    assert probability_by(said, 10 * DAY) == pytest.approx(0.1)
-    assert probability_by(said, 15 * DAY) == pytest.approx(0.3)
-    # From P50 on day 20 to 0.8 on day 90, the last of the horizon: 0.5 + 0.3 * 35/70.
-    assert probability_by(said, 55 * DAY) == pytest.approx(0.65)
-    assert probability_by(said, 900 * DAY) == pytest.approx(0.8)
-    assert probability_by(said, 0) == 0
+        [0] * (10 * 24 + 6), state=OutlookState.IN_HORIZON, p50_ms=3 * DAY, crossed_by_day=by_day
+    )
+    start = int(said.times_ms[0]) - said.step_ms
+    by = [probability_by(said, start + day * DAY) for day in (-1, 0, 0.5, 1, 2.5, 3, 9, 10, 900)]
+    assert by == pytest.approx([0, 0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.75, 0.75])
+    # Stated twice as wide, what is 2 days before P50 is as likely as 1 day before it was.
+    twice = probability_by(replace(said, p50_ms=start + 3 * DAY), start + DAY, 2.0)
+    assert twice == pytest.approx(0.25)
     assert probability_by(outlook([0]), DAY) is None
     assert probability_by(outlook([], state=OutlookState.OVER_NOW), DAY) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Pa
     with pytest.raises(TidecastError, match=r"cannot write .*folder"):
         write_text(tmp_path / "folder", "text")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)) as reader:
+        write_text(pipe, "text\r\n")
+        assert reader.read() == "text\n"
+    assert pipe.is_fifo()
 
 
 def test_a_dash_is_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +10,6 @@ import pytest
 from tests.journeys.support import H0, HOUR_MS, defined
 
 from tidecast.journeys import forecast_fleet as journey
-from tidecast.journeys.explain_forecast import dissect, explanation
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
 from tidecast.journeys.forecast_fleet import (
     AGAIN_MS,
@@ -26,7 +24,6 @@ from tidecast.promql.engine import Engine
 from tidecast.records import KnownResource, PublishedForecast, Records
 from tidecast.samples.memory import MemorySamples
 from tidecast_analytics.calibration import Widening
-from tidecast_analytics.events import Event
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.outlook import History, OutlookState
 
@@ -286,61 +283,3 @@ def test_what_a_forecast_rests_on_is_kept_with_it(records: Records) -> None:
     assert basis.within_lead_time is not None
     assert 0 <= basis.within_lead_time < 0.1, "the mark is forty days away, the lead time two weeks"
     assert "bands are wider" in found.reasons
-
-
-def test_what_is_planned_is_known_to_the_forecast(records: Records) -> None:
-    asked: list[Case] = []
-
-    def remember(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
-        asked.extend(cases)
-        return analyse(cases, horizon_ms, now_ms)
-
-    sale = Event(H0 + DAY_MS, H0 + 2 * DAY_MS, "sale")
-    spans = []
-
-    def planned(key: ResourceKey, start_ms: int, end_ms: int) -> list[Event]:
-        spans.append((start_ms, end_ms))
-        return [sale] if key == KEY else []
-
-    usage = filling()
-    both = fleet(records, usage, filling(ResourceKey("other", "thing", "")))
-    forecast_fleet(replace(both, run=remember, events=planned), H0, HORIZON_MS)
-    assert [list(case.history.events) for case in asked] == [[], [sale]]
-    assert spans[0] == (usage.hours_ms[0], H0 + HORIZON_MS)
-
-
-def test_two_that_read_the_same_thing_are_told(records: Records) -> None:
-    both = fleet(records, filling(ResourceKey("a", "thing", "")), filling(KEY))
-    forecast_fleet(both, H0, HORIZON_MS)
-    found = latest(records)
-    first, twin = found["a:thing"].basis, found[str(KEY)].basis
-    assert first is not None
-    assert twin is not None
-    assert first.findings == ()
-    assert [(each.kind, each.what) for each in twin.findings] == [
-        ("twin", "Every value equals that of a:thing.")
-    ]
-
-
-def test_a_mark_of_the_import_is_told_as_such(records: Records) -> None:
-    usage = replace(filling(mark=77.0), source="csv:x")
-    forecast_fleet(fleet(records, usage), H0, HORIZON_MS)
-    (found,) = latest(records).values()
-    assert found.basis is not None
-    assert found.basis.mark_source == "given by the import csv:x"
-
-
-def test_everything_behind_a_forecast_is_told(records: Records) -> None:
-    usage = filling()
-    forecast_fleet(fleet(records, usage), H0, HORIZON_MS)
-    (found,) = latest(records).values()
-    told = explanation(found, dissect(History(usage.hours_ms, usage.max, 90.0, 100.0)))
-    json.dumps(told, allow_nan=False)
-    assert told["span"] == {
-        "first": "2026-12-18T09:00:00Z", "last": "2027-01-15T08:00:00Z", "values": 672,
-        "step_seconds": 3600,
-    }  # fmt: skip
-    assert told["mark"] == {"value": 90, "source": "90% of the limit, by the default policy"}
-    assert told["parts"]["rise_per_day"] == pytest.approx(1, abs=0.02)
-    assert told["query"] == found.query
-    assert sum(told["method"]["members"].values()) == pytest.approx(1)

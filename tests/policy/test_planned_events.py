@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tidecast.policy.events import load_events
+from tidecast.policy.events import load_plans
 from tidecast.policy.model import InvalidPolicy
+from tidecast_analytics.changes import Change
 
 GOOD = """\
 events:
@@ -51,7 +52,7 @@ def written(tmp_path: Path, text: str = GOOD) -> Path:
 
 
 def test_events_by_hand(tmp_path: Path) -> None:
-    sale, holiday = load_events(written(tmp_path))
+    sale, holiday = load_plans(written(tmp_path)).events
     # Midnight in Berlin is 23:00 UTC of the day before in winter; the range cuts the third.
     found = sale.between(ms("2026-11-01"), ms("2026-12-10"))
     assert [(each.start_ms, each.end_ms) for each in found] == [
@@ -68,7 +69,7 @@ def test_events_by_hand(tmp_path: Path) -> None:
 
 
 def test_whom_they_concern(tmp_path: Path) -> None:
-    sale, holiday = load_events(written(tmp_path))
+    sale, holiday = load_plans(written(tmp_path)).events
     assert sale.concern("shop-2", "cpu", "")
     assert not sale.concern("web-2", "cpu", "")
     assert not sale.concern("shop-2", "memory", "")
@@ -76,19 +77,33 @@ def test_whom_they_concern(tmp_path: Path) -> None:
     assert hash(sale) != hash(holiday)
 
 
+def test_changes_by_hand(tmp_path: Path) -> None:
+    text = """\
+changes:
+  - {at: "2026-11-03T22:00+01:00", title: moved, host: web-*, item: /var, by: ann,
+     known: 2026-10-20}
+  - {at: 2026-11-04T00:30, title: new release}
+"""
+    moved, release = load_plans(written(tmp_path, text)).changes
+    assert moved == Change(
+        ms("2026-11-03T21:00"), ms("2026-10-20"), "moved", "ann", "web-*", "*", "/var"
+    )
+    assert release == Change(ms("2026-11-04T00:30"), ms("2026-11-04T00:30"), "new release")
+
+
 def test_a_long_event_is_several(tmp_path: Path) -> None:
     text = (
         "events: {x: {calendar: {events: "
         "[{start: 2026-01-01T00:00, end: 2026-07-01T00:00}]}}}"
     )  # fmt: skip
-    (long,) = load_events(written(tmp_path, text))
+    (long,) = load_plans(written(tmp_path, text)).events
     found = long.between(ms("2025-01-01"), ms("2027-01-01"))
     assert [round((each.end_ms - each.start_ms) / 86_400_000) for each in found] == [90, 90, 1]
 
 
 def test_an_empty_file_plans_nothing(tmp_path: Path) -> None:
-    assert load_events(written(tmp_path, "")) == []
-    assert load_events(written(tmp_path, "events: {}")) == []
+    for text in ("", "events: {}", "changes: []"):
+        assert load_plans(written(tmp_path, text)) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -101,16 +116,22 @@ def test_an_empty_file_plans_nothing(tmp_path: Path) -> None:
         ("events:\n  a: {calendar: {icalendar: no.ics}}", "no.ics: cannot be read"),
         ("events:\n  a: {calendar: {holidays: [soon]}}", "2:29"),
         ("events: {", "not YAML"),
+        ("changes: {at: 2026-01-01}", "1:10: expected a list"),
+        ("changes: [{at: 2026-01-01}]", "1:11: a change needs a 'title'"),
+        ("changes: [{title: x}]", "1:11: a change needs an 'at'"),
+        ("changes: [{title: x, at: soon}]", "1:26: at: Invalid isoformat string: 'soon'"),
+        ("changes: [{title: x, at: 0001-01-01}]", "1:26: at: '0001-01-01' lies outside"),
+        ("changes: [{title: x, at: 2026-01-01, who: me}]", "1:38: unknown key 'who'"),
     ],
 )
 def test_faults_are_located(tmp_path: Path, text: str, why: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(InvalidPolicy) as refused:
-        load_events(path)
+        load_plans(path)
     assert str(refused.value).startswith(f"{path}:")
     assert why in str(refused.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidPolicy, match=r"nothing\.yaml: cannot be read: No such file"):
-        load_events(tmp_path / "nothing.yaml")
+        load_plans(tmp_path / "nothing.yaml")

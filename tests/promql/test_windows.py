@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidecast.promql.columns import find, shared_columns
 from tidecast.promql.segments import row_quantiles, segment_quantiles, segment_sums
+from tidecast.samples.columns import find, shared_columns
 
 TIMES = st.lists(st.integers(0, 200), max_size=12, unique=True).map(sorted)
 

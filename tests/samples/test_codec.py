@@ -1,5 +1,7 @@
 """Arrays and labels as bytes and back: nothing may change by a single bit."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,9 +49,31 @@ def test_any_part_of_the_values_can_be_read(kind, data):
     values = KINDS[kind][:count]
     blob, expected = value_codec.encode_values(values), values[low:high].view(np.uint64).tolist()
     found = value_codec.decode_values(blob, count, slice(low, high))
-    into = np.zeros(high - low)
-    value_codec.read_values(blob, count, slice(low, high), into)
-    assert found.view(np.uint64).tolist() == into.view(np.uint64).tolist() == expected
+    reading = value_codec.Reading(high - low)
+    assert reading.read(blob, [(0, len(blob), zlib.crc32(blob), count, low, high - low, 0)])
+    read = reading.values().view(np.uint64)
+    assert found.view(np.uint64).tolist() == read.tolist() == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 1500)), max_size=6))
+def test_series_of_all_kinds_are_read_together(chosen):
+    parts = [KINDS[kind][:count] for kind, count in chosen]
+    blobs = [value_codec.encode_values(values) for values in parts]
+    ends = np.cumsum([0, *map(len, parts)]).tolist()
+    begins = np.cumsum([0, *map(len, blobs)]).tolist()
+    reading = value_codec.Reading(ends[-1])
+    data = b"".join(blobs)
+    for i in reversed(range(len(parts))):
+        crc, count = zlib.crc32(blobs[i]), len(parts[i])
+        assert reading.read(data, [(begins[i], len(blobs[i]), crc, count, 0, count, ends[i])])
+    expected = np.concatenate([np.empty(0), *parts])
+    assert reading.values().view(np.uint64).tolist() == expected.view(np.uint64).tolist()
+
+
+def test_damaged_values_are_told():
+    blob = value_codec.encode_values(KINDS["counter"])
+    reading = value_codec.Reading(LONG)
+    assert not reading.read(blob, [(0, len(blob), zlib.crc32(blob) ^ 1, LONG, 0, LONG, 0)])
 
 
 @given(st.integers(1, LONG), st.integers(-5, LONG + 5), st.integers(-5, LONG + 5))

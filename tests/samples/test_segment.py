@@ -11,6 +11,7 @@ from tidecast.samples.durable import DamagedFile
 from tidecast.samples.head import Head
 from tidecast.samples.segment import Segment, SegmentMeta
 from tidecast.samples.segment_writer import SegmentWriter
+from tidecast.samples.value_codec import Reading
 
 from . import support
 
@@ -37,9 +38,11 @@ def test_a_segment_gives_back_what_was_written(tmp_path, length, packed):
     for number in range(3):
         assert segment.run(number)[0].tolist() == times.tolist()
         assert segment.run(number)[1].tolist() == noise[number].tolist()
-    into, asked = np.zeros(8), np.array([2, 0])
+    into, asked = Reading(8), np.array([2, 0])
+    into.put(3, np.zeros(2))
+    into.put(7, np.zeros(1))
     segment.read_values(asked, np.array([3, 1]), np.array([2, 3]), into, np.array([5, 0]))
-    assert into.tolist() == [*noise[0, 1:4], 0, 0, *noise[2, 3:5], 0]
+    assert into.values().tolist() == [*noise[0, 1:4], 0, 0, *noise[2, 3:5], 0]
 
 
 def test_a_file_of_another_version_says_so(tmp_path):

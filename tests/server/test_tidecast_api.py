@@ -19,6 +19,7 @@ from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.assess_api import AssessApi
 from tidecast.server.availability_api import AvailabilityApi
 from tidecast.server.backup_api import BackupApi
+from tidecast.server.change_api import ChangeApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.policy_api import PolicyApi
@@ -97,6 +98,7 @@ def test_the_description_is_valid_openapi_and_tells_every_route(server: Server) 
             *ConfigurationApi(nothing).routes(),
             *AvailabilityApi(nothing, nothing).routes(),
             *AnomalyApi(nothing).routes(),
+            *ChangeApi(nothing, nothing).routes(),
         ]
         for method in (route.methods or ()) - {"HEAD"}
     }

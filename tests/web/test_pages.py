@@ -25,6 +25,7 @@ PAGES = (
     "/services",
     "/services/shop",
     "/slos",
+    "/requirements",
 )
 VOID = frozenset({"meta", "link", "img", "input", "br", "rect", "line", "circle"})
 

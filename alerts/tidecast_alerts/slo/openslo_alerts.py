@@ -13,10 +13,7 @@ from tidecast_alerts.yaml_nodes import Field
 
 T = TypeVar("T")
 HEAD = ("apiVersion", "kind", "metadata", "spec")
-_UNHEARD = {
-    "alertWhenNoData": "no alert is made of missing data here; 'slo check --server' tells of it",
-    "alertWhenResolved": "the end of an alert is told by whoever sends it, for every alert alike",
-}
+RESOLVED = "alertWhenResolved: the end of an alert is told by whoever sends it, for all alike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,7 @@ class AlertPolicy:
 
     name: str
     when_breaching: bool
+    when_no_data: bool
     conditions: Sequence[OrCondition]
     targets: Sequence[Reference | str]
 
@@ -47,12 +45,11 @@ def read_alert_policy(keys: Keys) -> AlertPolicy:
     flags = ("alertWhenNoData", "alertWhenResolved", "alertWhenBreaching")
     spec = keys.inner("spec", {"description", "conditions", "notificationTargets", *flags})
     if spec is None:
-        return AlertPolicy(name, False, (), ())
+        return AlertPolicy(name, False, False, (), ())
     spec.description()
     given = {flag: spec.flag(flag) for flag in flags}
-    for flag, meaning in _UNHEARD.items():
-        if given[flag]:
-            keys.doubts.append(Doubt(where(spec.fields[flag]), f"{flag}: {meaning}"))
+    if given["alertWhenResolved"]:
+        keys.doubts.append(Doubt(where(spec.fields["alertWhenResolved"]), RESOLVED))
     conditions = [
         inline_or_reference(item, keys.doubts, "AlertCondition", "conditionRef", read_condition)
         for item in spec.items("conditions")
@@ -70,6 +67,7 @@ def read_alert_policy(keys: Keys) -> AlertPolicy:
     return AlertPolicy(
         name,
         given["alertWhenBreaching"] or not any(given.values()),
+        given["alertWhenNoData"],
         [each for each in conditions if each is not None],
         [each for each in targets if each is not None],
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,28 +11,13 @@ import click
 
 from tidecast.cli.client import TidecastServer, server_options
 from tidecast.cli.output import cell, format_option, print_rows, printable, table
+from tidecast.cli.parameters import MOMENT
 from tidecast_reports.availability import downtime, percent
 
 PREFIX = "/api/tidecast/v1"
 SUMMARY = ("name", "availability", "lowest", "highest", "down", "unknown", "breaks", "modelled")
 PARTS = ("service", "component", "lost", "gain", "with_a_second", "costs")
 CAUSES = ("service", "components", "together", "predicted", "index")
-
-
-class Moment(click.ParamType[str]):
-    """A time in ISO 8601; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write it as in 2026-10-05T22:00Z", param, ctx)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-
-
-MOMENT = Moment()
 
 
 class ShowsByDefault(click.Group):

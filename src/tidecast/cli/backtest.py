@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,6 +34,11 @@ _PATIENCE_SECONDS = 600.0
     help="Histories as series,timestamp,value[,limit] (- reads standard input): needs no server.",
 )
 @click.option(
+    "--events-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Planned events, and changes, that the forecasts of --input are to know once they could.",
+)
+@click.option(
     "--horizon",
     type=DURATION,
     default="14d",
@@ -53,6 +59,7 @@ _PATIENCE_SECONDS = 600.0
 def backtest(
     selector: str,
     source: str | None,
+    events_file: Path | None,
     horizon: int,
     origins: int,
     each: bool,
@@ -76,12 +83,14 @@ def backtest(
       tidecast backtest '{resource="filesystem"}' --horizon 30d --origins 5 --each
       tidecast backtest --input disks.csv --horizon 7d --format csv
     """
+    if source is None and events_file is not None:
+        raise click.UsageError("--events-file goes with --input; a server has its own")
     if source is None:
         rows = _from_server(server, selector, horizon, origins)
     elif selector:
         raise click.UsageError("SELECTOR chooses resources of a server, not series of --input")
     else:
-        rows = _from_file(source, horizon, origins)
+        rows = _from_file(source, events_file, horizon, origins)
     if not rows:
         raise click.ClickException(
             "nothing could be back-tested: a history must be longer than four days (four weeks of "
@@ -123,19 +132,20 @@ def _from_server(
     return rows
 
 
-def _from_file(source: str, horizon_ms: int, origins: int) -> list[Row]:
-    from tidecast.cli.forecast_csv import read_source
+def _from_file(source: str, events_file: Path | None, horizon_ms: int, origins: int) -> list[Row]:
+    from tidecast.cli.planned_csv import read_planned
     from tidecast.journeys.backtest_fleet import backtest_here, score_row
     from tidecast_analytics.forecasting import MAX_HORIZON_MS
 
     if horizon_ms > MAX_HORIZON_MS:
         raise click.BadParameter("the longest horizon is two years", param_hint="--horizon")
-    histories = read_source(source)
-    names = list(histories)
+    planned = read_planned(source, events_file, horizon_ms, past=True)
+    names = list(planned)
     rows: list[Row] = []
     for first in _with_progress(range(0, len(names), _AT_ONCE)):
         some = names[first : first + _AT_ONCE]
-        scores = backtest_here([histories[name] for name in some], horizon_ms, origins)
+        histories, changes = zip(*(planned[name] for name in some), strict=True)
+        scores = backtest_here(histories, changes, horizon_ms, origins)
         rows += [
             score_row(name, score)
             for name, methods in zip(some, scores, strict=True)

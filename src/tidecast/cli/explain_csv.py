@@ -5,29 +5,33 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import click
 
 from tidecast.cli.explanation import explanation_text
+from tidecast.cli.planned_csv import Planned
+from tidecast.journeys.examine_usage import examine, strange_document
 from tidecast.journeys.explain_forecast import Document, dissect, explanation
+from tidecast.journeys.find_anomalies import CLEANED, EXPECTED_PER_WEEK
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
 from tidecast.journeys.forecast_fleet import NO_MARK, basis_of
+from tidecast.journeys.plans import key_of_series
 from tidecast.records import PublishedForecast
-from tidecast_analytics.outlook import History
 
 MARK_SOURCE = "the file's newest limit"
 
 
 def explain_histories(
-    histories: Mapping[str, History], horizon_ms: int, *, as_json: bool
+    planned: Mapping[str, Planned], horizon_ms: int, *, as_json: bool
 ) -> None:  # fmt: skip
     """Prints the explanation of each series, as text or as one JSON list."""
     now_ms = int(time.time() * 1000)
-    cases = [Case(history, "", name) for name, history in histories.items()]
+    cases = [Case(each.history, "", name, changes=each.changes) for name, each in planned.items()]
     analyses = analyse(cases, horizon_ms, now_ms)
     told = [
         _explained(name, case, analysis, now_ms, horizon_ms)
-        for name, case, analysis in zip(histories, cases, analyses, strict=True)
+        for name, case, analysis in zip(planned, cases, analyses, strict=True)
     ]
     if as_json:
         click.echo(json.dumps(told, indent=2))
@@ -50,4 +54,8 @@ def _explained(
         lo80=outlook.lo80, hi80=outlook.hi80, lo95=outlook.lo95, hi95=outlook.hi95,
         basis=basis_of(case, analysis, source),
     )  # fmt: skip
-    return explanation(forecast, dissect(case.history))
+    (strange,) = examine([(case.history.times_ms, case.history.values)], EXPECTED_PER_WEEK)
+    if key_of_series(name).resource in CLEANED:
+        strange = replace(strange, leak=None)
+    told = strange_document(strange)
+    return explanation(forecast, dissect(case.history), strange=told)

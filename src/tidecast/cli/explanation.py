@@ -22,9 +22,11 @@ def _lines(told: Document) -> Iterator[str]:
     yield from (f"  {reason}" for reason in told["reasons"])
     yield from _findings(told)
     yield from _section("Data", _data(told))
+    yield from _section("Changes", _changes(told))
     yield from _section("Mark", _mark(told))
     yield from _section("Method", _method(told))
     yield from _section("Parts", _parts(told))
+    yield from _section("Strange", _strange(told))
     yield from _section("Past forecasts", _past(told))
     if told["query"]:
         yield from _section("Query", [told["query"]])
@@ -48,6 +50,18 @@ def _data(told: Document) -> Iterator[str]:
         yield f"{span['values']} values ({step}) from {span['first']} to {span['last']}"
     for step in told["steps"]:
         yield f"a lasting step of {step['size']:.4g} at {step['at']}"
+
+
+def _changes(told: Document) -> Iterator[str]:
+    for change in told["changes"]:
+        who = f", by {change['by']}" if change["by"] else ""
+        if change["to_come"]:
+            did = "is to come"
+        elif change["size"] is None:
+            did = "moved nothing that stands out"
+        else:
+            did = f"moved the level by {change['size']:+.4g} {told['unit']}".rstrip()
+        yield f"{change['title']} ({change['at']}{who}): {did}"
 
 
 def _mark(told: Document) -> Iterator[str]:
@@ -85,6 +99,22 @@ def _parts(told: Document) -> Iterator[str]:
     yield f"trend {parts['rise_per_day']:+.4g} a day (strength {parts['trend_strength']:.2f})"
     for name, season in parts["seasons"].items():
         yield f"season of the {name}: strength {season['strength']:.2f}, peak {season['peak']}"
+
+
+def _strange(told: Document) -> Iterator[str]:
+    strange, unit = told["strange"], told["unit"]
+    for each in strange["anomalies"]:
+        usual = "" if each["usual"] is None else f" where {each['usual']:.4g} is usual"
+        yield (
+            f"{each['peak']}: {each['value']:.4g} {unit}".rstrip()
+            + f"{usual}, {each['why']}; as strange once in {each['once_in_weeks']:.3g} weeks"
+        )
+    if strange["leak"]:
+        leak = strange["leak"]
+        yield (
+            f"a leak of {leak['rate_per_day']:.4g} {unit}".rstrip()
+            + f" a day between restarts ({len(leak['restarts'])} of them)"
+        )
 
 
 def _past(told: Document) -> Iterator[str]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
+from tidecast.cli.files import replaceable
 from tidecast.cli.parameters import DURATION
 from tidecast_collector.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from tidecast_analytics.outlook import History
+    from tidecast.cli.planned_csv import Planned
 
 _SERIES_AT_ONCE = 512
 _EPILOG = """\b
@@ -27,6 +28,7 @@ Examples:
   tidecast forecast --input disks.csv --explain
   tidecast forecast --input disks.csv --horizon 90d --output bands.csv --summary dates.csv
   tidecast forecast --input - --horizon 2w < disks.csv > bands.csv
+  tidecast forecast --input disks.csv --events-file plans.yaml --summary dates.csv
 \b
   disks.csv:  series,timestamp,value,limit
               web-3:/var,2026-01-01T00:00:00Z,61.2,90
@@ -64,6 +66,11 @@ Examples:
     help="Where to write series,state,p10,p50,p90,method for the series with a limit.",
 )
 @click.option(
+    "--events-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Planned events and changes that the forecasts of --input are to know (YAML).",
+)
+@click.option(
     "--explain",
     is_flag=True,
     help="Tell all that is behind it: data, mark, members, trend and seasons, past forecasts.",
@@ -91,6 +98,8 @@ def forecast(
     """
     if sum(map(bool, (resource, source, again))) != 1:
         raise click.UsageError("give one of RESOURCE, --input and --again")
+    if source is None and files["events_file"]:
+        raise click.UsageError("--events-file goes with --input; a server has its own")
     if source is not None:
         _forecast_file(context, source, explain=explain, as_json=as_json, **files)
         return
@@ -109,20 +118,25 @@ def _forecast_file(
     horizon: int,
     output: str,
     summary: str | None,
+    events_file: Path | None,
     explain: bool,
     as_json: bool,
 ) -> None:
-    from tidecast.cli.forecast_csv import read_source
+    from tidecast.cli.planned_csv import read_planned
 
     _check(source, horizon, output, summary)
     try:
-        histories = read_source(source)
+        planned = read_planned(source, events_file, horizon)
         if explain:
             from tidecast.cli.explain_csv import explain_histories
 
-            explain_histories(histories, horizon, as_json=as_json)
-        else:
-            _write(histories, horizon, output, summary)
+            explain_histories(planned, horizon, as_json=as_json)
+            return
+        from tidecast.cli.cautions import cautions
+
+        for line in cautions(planned):
+            click.echo(line, err=True)
+        _write(planned, horizon, output, summary)
     except InvalidInput as error:
         click.echo(str(error), err=True)
         context.exit(1)
@@ -150,7 +164,7 @@ def _same(one: str | None, other: str) -> bool:
 
 
 def _write(
-    histories: Mapping[str, History], horizon_ms: int, output: str, summary: str | None
+    planned: Mapping[str, Planned], horizon_ms: int, output: str, summary: str | None
 ) -> None:
     from tidecast.cli.forecast_csv import (
         BAND_HEADER,
@@ -160,7 +174,7 @@ def _write(
     )
     from tidecast_analytics.forecasting import forecast as forecast_all
 
-    names = list(histories)
+    names = list(planned)
     firsts = range(0, len(names), _SERIES_AT_ONCE)
     with (
         _replaced(output) as band_file,
@@ -176,7 +190,9 @@ def _write(
         for first in slices:
             some = names[first : first + _SERIES_AT_ONCE]
             for name, outlook in zip(
-                some, forecast_all([histories[name] for name in some], horizon_ms), strict=True
+                some,
+                forecast_all([planned[name].history for name in some], horizon_ms),
+                strict=True,
             ):
                 bands.writerows(band_rows(name, outlook))
                 row = summary_row(name, outlook)
@@ -188,7 +204,7 @@ def _write(
 def _replaced(path: str | None) -> Iterator[TextIO]:
     """A file that takes the place of `path` when all went well; `-` is standard output.
 
-    None is written nowhere.
+    A device or a pipe is written to as it is; None is written nowhere.
     """
     if path == "-":
         yield sys.stdout
@@ -199,6 +215,10 @@ def _replaced(path: str | None) -> Iterator[TextIO]:
             yield nowhere
         return
     target = Path(path)
+    if not replaceable(target):
+        with target.open("w", encoding="utf-8", newline="") as there:
+            yield there
+        return
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as file:

@@ -23,6 +23,10 @@ COMMANDS = {
         "tidecast.cli.anomalies:anomalies",
         "What was strange: anomalies, shifts and leaks.",
     ),
+    "change": (
+        "tidecast.cli.change:change",
+        "Record what was, or is to be, changed: no step of it is growth.",
+    ),
     "capacity": ("tidecast.cli.capacity:capacity", "What runs out first, and when."),
     "incident": ("tidecast.cli.incident:incident", "List, show, acknowledge, resolve incidents."),
     "availability": (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidecast.cli.client import TidecastServer, explain_errors, server_options
+from tidecast.cli.evidence import NOT_ASKED, asked_doubts, prometheus_options
 from tidecast.cli.files import write_text
 from tidecast.cli.output import format_option, print_rows, printable
 from tidecast_collector.errors import TidecastError
@@ -39,32 +40,47 @@ def policy() -> None:
 @policy.command()
 @DIRECTORY
 @click.option("--strict", is_flag=True, help="Warnings are faults too: exit code 1.")
+@prometheus_options
 @format_option
 @explain_errors
-def check(directory: Path, strict: bool, output_format: str) -> None:
+def check(
+    directory: Path,
+    strict: bool,
+    prometheus_url: str | None,
+    prometheus_token_file: Path | None,
+    output_format: str,
+) -> None:
     """Check the files in DIRECTORY; needs no server.
 
     Every fault with file, line and column, and exit code 1 if there is one. Warnings tell of
     requirements that nothing measures, of thresholds that nothing asks for and of promises that
-    cannot be kept.
+    cannot be kept; with --prometheus also of SLOs without samples or with too few events there.
 
     \b
     Examples:
       tidecast policy check policy/
+      tidecast policy check policy/ --prometheus http://127.0.0.1:9797
       tidecast policy check policy/ --strict --format json
     """
     from tidecast.clock import SystemClock
     from tidecast.journeys.lint_policy import lint
+    from tidecast.journeys.slo_documents import levels_of
 
     found, count = _read(directory)
     concerns = lint(found, SystemClock().today())
     rows = [{"place": str(each.place), "warning": each.what} for each in concerns]
+    slos = list(levels_of(found).slos.values())
+    if prometheus_url:
+        doubts = asked_doubts(prometheus_url, prometheus_token_file, slos)
+        rows += [{"place": each.where, "warning": each.message} for each in doubts]
     if output_format != "table":
         print_rows(rows, ("place", "warning"), output_format)
     else:
         for row in rows:
             click.echo(printable(f"{row['place']}: warning: {row['warning']}"))
         click.echo(f"{directory}: {count} files, {_holds(found)}, {len(rows)} warnings")
+        if slos and not prometheus_url:
+            click.echo(NOT_ASKED)
     if strict and rows:
         raise click.exceptions.Exit(1)
 
@@ -147,6 +163,32 @@ def show_versions(output_format: str, server: TidecastServer) -> None:
     """
     found = server.get_json(f"{PATH}/versions")["versions"]
     print_rows(found, ("version", "applied", "author", "comment"), output_format)
+
+
+@policy.command()
+@format_option
+@server_options
+def requirements(output_format: str, server: TidecastServer) -> None:
+    """What is asked for, and whether it was met: by people's word, else by measurement.
+
+    Judged is the newest whole review period (a month, unless the requirement says otherwise) by the
+    SLAs, SLOs, marks, contracts and recovery times that serve it.
+
+    \b
+    Examples:
+      tidecast policy requirements
+      tidecast policy requirements --format json
+    """
+    found = server.get_json("/api/tidecast/v1/requirements")["requirements"]
+    columns = ("name", "kind", "state", "decided_by", "measured", "start", "end", "owner")
+    print_rows(found, columns, output_format)
+    if output_format == "table":
+        for each in found:
+            click.echo()
+            click.echo(printable(f"{each['name']}: {each['title']}: {each['sentence']}"))
+            for one in each["evidence"]:
+                told = f"{one['what']}: {one['verdict']}: {one['words']}  [{one['place']}]"
+                click.echo(printable(f"  {told}"))
 
 
 @policy.command()

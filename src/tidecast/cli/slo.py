@@ -11,12 +11,15 @@ from urllib.parse import quote, urlencode
 import click
 
 from tidecast.cli.client import TidecastServer, explain_errors, server_options
+from tidecast.cli.evidence import NOT_ASKED, asked_doubts, prometheus_options
 from tidecast.cli.files import write_text
-from tidecast.cli.output import format_option, print_rows
+from tidecast.cli.output import format_option, print_rows, printable
+from tidecast_reports.availability import downtime
 
 if TYPE_CHECKING:
     from tidecast.promql.alerting import AlertingPromQL
 
+CANDIDATE = ("target", "met", "allows_in_30_days", "")
 WINDOWS = ("google", "sloth", "pyrra")
 files_argument = click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
@@ -43,24 +46,38 @@ def slo() -> None:
 @slo.command()
 @files_argument
 @windows_option
+@prometheus_options
 @explain_errors
-def check(paths: Sequence[Path], windows: str | None) -> None:
+def check(
+    paths: Sequence[Path],
+    windows: str | None,
+    prometheus_url: str | None,
+    prometheus_token_file: Path | None,
+) -> None:
     """Check SLO files, or policy directories, in PATHS; needs no server.
 
     Every fault is told with its file, line and column, and the exit code is 1 then; what is valid
-    but doubtful (an alert that can never fire) is told as a warning.
+    but doubtful (an alert that can never fire) is told as a warning. With --prometheus also what
+    nothing measures there, and what has too few events.
 
     \b
-    Example:
+    Examples:
       tidecast slo check checkout.yaml policy/
+      tidecast slo check policy/ --prometheus http://127.0.0.1:9090
     """
     from tidecast.journeys.slo_documents import check_queries, levels_in
 
-    levels = levels_in(paths)
-    for doubt in check_queries(levels, _promql(), windows or ""):
+    levels, chosen = levels_in(paths), windows or ""
+    doubts = [*check_queries(levels, _promql(), chosen)]
+    slos = list(levels.slos.values())
+    if prometheus_url:
+        doubts += asked_doubts(prometheus_url, prometheus_token_file, slos, chosen)
+    for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(levels.kinds.items()))
-    click.echo(f"{len(levels.slos)} SLOs; documents: {kinds or 'none'}")
+    click.echo(f"{len(slos)} SLOs; documents: {kinds or 'none'}")
+    if slos and not prometheus_url:
+        click.echo(NOT_ASKED)
 
 
 @slo.command()
@@ -152,15 +169,47 @@ def show(name: str, at: str | None, known_on: str | None, server: TidecastServer
 
 @slo.command()
 @click.argument("name")
+@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table")
 @server_options
-def propose(name: str, server: TidecastServer) -> None:
-    """What the last 13 months suggest as the target of the SLO NAME, as JSON.
+def propose(name: str, output_format: str, server: TidecastServer) -> None:
+    """What the last 13 months suggest as the target of the SLO, or of the service, NAME.
+
+    Of a service it is the availability in its agreed service time, from the ledger of outages.
+    Judged by whole months; with less than three of them by weeks, and then as a first guess. Beside
+    each usual target stands what it allows within 30 days.
 
     \b
-    Example:
+    Examples:
       tidecast slo propose checkout-availability
+      tidecast slo propose shop --format json
     """
-    _print(_ask(server, f"/{quote(name, safe='')}/proposal"))
+    found = _ask(server, f"/{quote(name, safe='')}/proposal")
+    if output_format == "json":
+        _print(found)
+        return
+    for each in found["objectives"]:
+        named = f"{name} {each['objective']}".strip()
+        judged = len(each["periods"])
+        click.echo(printable(f"{named}: {each['sentence']}."))
+        if judged:
+            if each["target"] is not None:
+                met = f"met in {each['target_met']} of {judged} {each['basis']}"
+                click.echo(f"The target now is {_percent(each['target'])}: {met}.")
+            click.echo()
+            print_rows([_candidate(one, each) for one in each["candidates"]], CANDIDATE, "table")
+        click.echo()
+
+
+def _candidate(one: dict[str, Any], proposal: dict[str, Any]) -> dict[str, str]:
+    events, seconds = one["allowed_events_in_30_days"], one["allowed_seconds_in_30_days"]
+    return {
+        "target": _percent(one["target"]),
+        "met": f"{one['met']} of {len(proposal['periods'])} {proposal['basis']}",
+        "allows_in_30_days": f"{events:,.0f} bad events"
+        if events is not None
+        else downtime(seconds),
+        "": "<- proposed" if one["target"] == proposal["proposed"] else " ",
+    }
 
 
 def _ask(server: TidecastServer, path: str) -> Any:

@@ -7,16 +7,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from tidecast.journeys.judge_requirements import Judgement
 from tidecast.journeys.lint_policy import Concern, lint
 from tidecast.journeys.service_graph import Edge, edges, neighbours_above, resting_on
-from tidecast.policy.model import Policy, RequirementState
+from tidecast.policy.model import Policy, Requirement, RequirementState
 from tidecast.policy.resources import Resources
 from tidecast_reports.capacity import ResourceOutlook
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFleet:
-    """What the server knows at `now_ms`. `owners` are hosts of which a fact names the owner."""
+    """What the server knows at `now_ms`. `owners` are hosts of which a fact names the owner, and
+    `judged` the policy's requirements as they count by people's word or by measurement."""
 
     now_ms: int
     policy: Policy
@@ -26,6 +28,12 @@ class KnownFleet:
     open_incidents: int
     told: Sequence[Edge]
     owners: Collection[str]
+    judged: Sequence[Judgement] = ()
+
+    def state_of(self, requirement: Requirement) -> RequirementState:
+        """What it counts as."""
+        found = [each.state for each in self.judged if each.requirement.name == requirement.name]
+        return found[0] if found else requirement.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ def _here(known: KnownFleet) -> Iterator[Statement]:
         f"{len(policy.services)} services, {len(policy.agreements)} SLAs, "
         f"{len(policy.contracts)} contracts that carry them"
     )
-    asked = Counter(each.state for each in policy.requirements.values())
+    asked = Counter(known.state_of(each) for each in policy.requirements.values())
     counted = ", ".join(f"{asked[state]} {state}" for state in RequirementState if asked[state])
     yield Statement(f"{len(policy.requirements)} requirements{f': {counted}' if counted else ''}")
     for each in known.outlooks:
@@ -95,9 +103,13 @@ def _future(known: KnownFleet) -> list[Statement]:
 
 def _gap(known: KnownFleet, found: _Findings) -> Iterator[Statement]:
     for requirement in known.policy.requirements.values():
-        if requirement.state is RequirementState.MISSED:
+        if known.state_of(requirement) is RequirementState.MISSED:
             what = f"the requirement {requirement.name} ({requirement.title}) is missed"
             yield Statement(what, place=str(requirement.place))
+    for judged in known.judged:
+        if judged.contradicted:
+            what = f"{judged.requirement.name}: people say {judged.requirement.state}, but it was "
+            yield Statement(f"{what}{judged.verdict}", place=str(judged.requirement.place))
     for concern in found.concerns:
         yield Statement(concern.what, place=str(concern.place))
     yield from _lacking(known.policy)

@@ -10,6 +10,7 @@ from tidecast.journeys.usage_records import ResourceKey
 from tidecast.promql.parser import selectors
 from tidecast.samples.matchers import Matcher
 from tidecast_analytics.backtesting import MethodScore, backtest
+from tidecast_analytics.changes import Change
 from tidecast_analytics.outlook import History
 from tidecast_analytics.rivals import RIVALS
 from tidecast_collector.errors import InvalidInput
@@ -43,13 +44,17 @@ def selected(keys: Collection[ResourceKey], matchers: Sequence[Matcher]) -> list
 
 
 def backtest_here(
-    histories: Sequence[History], horizon_ms: int, origins: int
+    histories: Sequence[History],
+    changes: Sequence[Sequence[Change]],
+    horizon_ms: int,
+    origins: int,
 ) -> list[list[MethodScore]]:
-    """The scores of each history by method; without Holt-Winters where statsmodels is missing."""
+    """The scores of each history, with its `changes`, by method; without Holt-Winters where
+    statsmodels is missing."""
     rivals = dict(RIVALS)
     if find_spec("statsmodels") is None:
         del rivals["holt-winters"]
-    return backtest(histories, horizon_ms, origins, rivals)
+    return backtest(histories, horizon_ms, origins, rivals, changes)
 
 
 def score_row(series: str, score: MethodScore) -> dict[str, Any]:

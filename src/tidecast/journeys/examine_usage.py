@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tidecast.journeys.explain_forecast import iso
 from tidecast_analytics.anomalies import Anomaly, anomaly_scores, find_anomalies
 from tidecast_analytics.leaks import Leak, find_leak
-from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, regular
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, regular, within_one
 from tidecast_analytics.shifts import upward_shifts
 
 Document = dict[str, Any]
@@ -27,6 +27,9 @@ MOST_STEPS = 110_000
 """Of longer histories on given steps only the newest part is examined: a year of five minutes."""
 ORDINARY = -1.0
 """The score that is shown of what is not in the tail at all: oftener than ten times a week."""
+
+MOST_EXPLAINED = 5
+"""So many anomalies go with the explanation of a forecast."""
 
 WHY = {
     "level": "its level",
@@ -108,12 +111,13 @@ def _strange(grid: Grid, scores: npt.NDArray[np.float64], anomalies: Sequence[An
         )
         for each in anomalies
     ]
-    shifts = upward_shifts(filled(grid)[None], grid.steps_per_day)[0]
+    shares, size = within_one(grid)
+    shifts = upward_shifts(filled(shares)[None], grid.steps_per_day)[0]
     return Strange(
         until_ms=grid.end_ms,
         score=_shown(float(scores[grid.values.size - 1])),
         events=events,
-        steps=[Step(at_ms(each.position), each.size) for each in shifts],
+        steps=[Step(at_ms(each.position), each.size * size) for each in shifts],
         leak=find_leak(grid),
     )
 
@@ -178,6 +182,15 @@ def leak_document(series: Mapping[str, str], leak: Leak) -> Document:
         "error_per_day": leak.error_per_day,
         "days": round(leak.days, 1),
         "restarts": [iso(at_ms) for at_ms in leak.restarts_ms],
+    }
+
+
+def strange_document(strange: Strange) -> Document:
+    """What goes with the explanation of a forecast: the newest anomalies first, and the leak."""
+    newest = sorted(strange.events, key=lambda each: each.peak_ms, reverse=True)[:MOST_EXPLAINED]
+    return {
+        "anomalies": [event_document({}, each) for each in newest],
+        "leak": None if strange.leak is None else leak_document({}, strange.leak),
     }
 
 

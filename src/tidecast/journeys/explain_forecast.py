@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,15 +12,17 @@ import numpy as np
 from tidecast.journeys.track_records import Track
 from tidecast.records import Basis, ForecastScore, PublishedForecast
 from tidecast_analytics.calibration import Fared
+from tidecast_analytics.changes import ChangeSeen
 from tidecast_analytics.decomposition import Parts, decompose
 from tidecast_analytics.outlook import History
-from tidecast_analytics.series import filled, regular
-from tidecast_analytics.shifts import upward_shifts
+from tidecast_analytics.series import filled, regular, within_one
+from tidecast_analytics.shifts import known_shifts, upward_shifts, without_shifts
 
 Document = dict[str, Any]
 
 POINTS = 4 * 168
 """So many of the newest steps of each part are told: four weeks of hours."""
+NOTHING_STRANGE: Document = {"anomalies": [], "leak": None}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -35,14 +37,23 @@ class Anatomy:
 
 
 def dissect(history: History) -> Anatomy:
-    """The anatomy of a history; takes a second, so it is for a worker process."""
-    grid = regular(history.times_ms, history.values)
+    """The anatomy of a history; takes a second, so it is for a worker process.
+
+    Its parts are those on its newest level: lasting steps, and those at its `changes_ms`, are
+    neither trend nor season.
+    """
+    grid, size = within_one(regular(history.times_ms, history.values))
     steps: list[tuple[int, float]] = []
     if grid.values.size:
-        for shift in upward_shifts(filled(grid)[None], grid.steps_per_day)[0]:
-            steps.append((grid.start_ms + shift.position * grid.step_ms, shift.size))
+        per_day, values = grid.steps_per_day, filled(grid)
+        changed = [(at - grid.start_ms) // grid.step_ms + 1 for at in history.changes_ms]
+        level = without_shifts(values, known_shifts(values, changed, per_day))
+        found = upward_shifts(level[None], per_day)[0]
+        steps = [(grid.start_ms + e.position * grid.step_ms, e.size * size) for e in found]
+        grid = replace(grid, values=without_shifts(level, found))
+    times = grid.start_ms + grid.step_ms * np.arange(grid.values.size, dtype=np.int64)
     try:
-        return Anatomy(decompose(history), steps)
+        return Anatomy(decompose(History(times, grid.values), size), steps)
     except ImportError:
         return Anatomy(None, steps, "statsmodels, which the extra tidecast[analysis] brings")
 
@@ -52,8 +63,12 @@ def explanation(
     anatomy: Anatomy,
     track: Track | None = None,
     scores: Sequence[ForecastScore] = (),
+    strange: Document = NOTHING_STRANGE,
 ) -> Document:
-    """Everything behind one forecast; times are ISO 8601 in UTC, values in the resource's unit."""
+    """Everything behind one forecast; times are ISO 8601 in UTC, values in the resource's unit.
+
+    `strange` is what `examine_usage.strange_document` tells of its history.
+    """
     basis = forecast.basis
     return {
         "host": forecast.host,
@@ -76,7 +91,9 @@ def explanation(
         "probability": basis.probability if basis else None,
         "within_lead_time": basis.within_lead_time if basis else None,
         "findings": [finding_document(each) for each in basis.findings] if basis else [],
+        "changes": [change_document(each, forecast) for each in basis.changes] if basis else [],
         "steps": [{"at": iso(at_ms), "size": size} for at_ms, size in anatomy.steps],
+        "strange": strange,
         "parts": parts_document(anatomy.parts),
         "parts_lacking": anatomy.lacking,
         "track": track_document(track) if track else None,
@@ -96,6 +113,17 @@ def finding_document(finding: Any) -> Document:
     told = asdict(finding)
     told["first"], told["last"] = iso(told.pop("first_ms")), iso(told.pop("last_ms"))
     return told
+
+
+def change_document(change: ChangeSeen, forecast: PublishedForecast) -> Document:
+    """One recorded change, and by how much it moved the level for good (None: not visibly)."""
+    return {
+        "at": iso(change.at_ms),
+        "title": change.title,
+        "by": change.by,
+        "to_come": change.at_ms > forecast.published_ms,
+        "size": change.size,
+    }
 
 
 def _span(basis: Basis | None) -> Document | None:

@@ -13,10 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tidecast_analytics.calibration import UNWIDENED, Widening, widened
+from tidecast_analytics.changes import Change, ChangeSeen, in_the_light_of, sentences
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Float64s, History, Outlook
-from tidecast_analytics.sanity import Finding, Severity, findings, twin_finding, twins
+from tidecast_analytics.sanity import (
+    Finding,
+    Severity,
+    clock_finding,
+    findings,
+    twin_finding,
+    twins,
+)
 
 DAY_MS = 86_400_000
 HOURLY_KEPT_MS = 7 * DAY_MS
@@ -27,33 +35,44 @@ _BITS = 14
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One history to be forecast, in `unit`, with what past forecasts for it teach."""
+    """One history to be forecast, in `unit`, with what past forecasts for it teach, and with the
+    `changes` that its `changes_ms` are of, and those to come."""
 
     history: History
     unit: str
     name: str = ""
     lead_time_ms: int = 0
     widening: Widening = UNWIDENED
+    changes: Sequence[Change] = ()
+    clock_apart_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What is published of a case: the outlook by the steps that are kept, what is wrong with
-    the history, and P(crossed within the lead time), None without mark or lead time."""
+    the history, P(crossed within the lead time), None without mark or lead time, and what the
+    changes did."""
 
     outlook: Outlook
     findings: tuple[Finding, ...]
     within_lead_time: float | None
+    changes: tuple[ChangeSeen, ...] = ()
 
 
 def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
     """The analysis of each case, in the order given."""
     histories = [case.history for case in cases]
     outlooks = forecast(histories, horizon_ms)
-    found = [findings(case.history, case.unit, now_ms) for case in cases]
+    found = [
+        (*_of_clock(case, now_ms), *findings(case.history, case.unit, now_ms)) for case in cases
+    ]
     for place, first in twins(histories).items():
         found[place] = (*found[place], twin_finding(histories[place], cases[first].name))
     return [_analysis(*each, now_ms) for each in zip(cases, outlooks, found, strict=True)]
+
+
+def _of_clock(case: Case, now_ms: int) -> tuple[Finding, ...]:
+    return (clock_finding(case.clock_apart_ms, now_ms),) if case.clock_apart_ms else ()
 
 
 def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: int) -> Analysis:
@@ -62,9 +81,12 @@ def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: 
     cautions = tuple(
         f"Caution: {each.what} {each.do}" for each in found if each.severity is not Severity.NOTE
     )
-    soon = probability_by(outlook, now_ms + case.lead_time_ms) if case.lead_time_ms else None
-    kept = thinned(replace(outlook, reasons=(*outlook.reasons, *cautions)))
-    return Analysis(kept, found, soon)
+    soon_ms = now_ms + case.lead_time_ms
+    soon = probability_by(outlook, soon_ms, case.widening.factor) if case.lead_time_ms else None
+    changes = in_the_light_of(case.changes, outlook.seen, outlook.step_ms)
+    known = sentences(changes, int(case.history.times_ms.max(initial=0)))
+    kept = thinned(replace(outlook, reasons=(*outlook.reasons, *known, *cautions)))
+    return Analysis(kept, found, soon, tuple(changes))
 
 
 def _bounds(history: History) -> tuple[float, float]:
@@ -95,7 +117,7 @@ def thinned(outlook: Outlook) -> Outlook:
     return replace(
         outlook,
         times_ms=times[starts + counts // 2],
-        mean=_rounded(np.add.reduceat(outlook.mean, starts) / counts, grain),
+        mean=_rounded(np.add.reduceat(outlook.mean / np.repeat(counts, counts), starts), grain),
         lo80=_rounded(np.minimum.reduceat(outlook.lo80, starts), grain),
         hi80=_rounded(np.maximum.reduceat(outlook.hi80, starts), grain),
         lo95=_rounded(lo95, grain),

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
+from tidecast.journeys.plans import Plans
 from tidecast.journeys.usage_histories import read_histories
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory
 from tidecast.policy.resources import ResourceDefinition, Resources, custom_resource
@@ -22,7 +23,6 @@ from tidecast.records import Basis, KnownResource, PublishedForecast, Records
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import Samples
 from tidecast_analytics.calibration import UNWIDENED, Widening
-from tidecast_analytics.events import Event
 from tidecast_analytics.outlook import History, OutlookState
 from tidecast_analytics.series import MAX_STEPS
 
@@ -44,7 +44,7 @@ Analyser = Callable[[Sequence[Case], int, int], list[Analysis]]
 class Fleet:
     """What a run of forecasts works with; `policy` names where definitions come from.
 
-    `events` tells what is planned for a resource in [start, end).
+    `clocks_apart_ms` are the hosts whose clocks are apart, and by how much they are ahead.
     """
 
     samples: Samples
@@ -54,7 +54,8 @@ class Fleet:
     lanes: int = 1
     widening: Callable[[ResourceKey], Widening] = lambda key: UNWIDENED
     policy: str = "the default policy"
-    events: Callable[[ResourceKey, int, int], Sequence[Event]] = lambda key, start, end: ()
+    plans: Plans = field(default_factory=Plans)
+    clocks_apart_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ def forecast_fleet(fleet: Fleet, run: Run, now_ms: int, horizon_ms: int) -> int:
 
 
 def _asked(fleet: Fleet, run: Run, now_ms: int) -> list[KnownResource]:
-    """Living resources that lack a forecast of this run, or a fresh one, by key."""
+    """Living resources that lack a forecast of this run, or a fresh one that knows of all their
+    changes, by key."""
     with fleet.records.reading() as unit:
         known = unit.resources.all()
         latest = unit.forecasts.latest(bands=False)
@@ -129,6 +131,7 @@ def _asked(fleet: Fleet, run: Run, now_ms: int) -> list[KnownResource]:
         or (
             not run.everything
             and now_ms - f.published_ms < AGAIN_MS
+            and fleet.plans.told_ms(ResourceKey(f.host, f.resource, f.item)) < f.published_ms
             and f.state != OutlookState.NOT_ENOUGH_DATA
         )
     }
@@ -154,7 +157,7 @@ def _batches(
             len(some),
             [some[key] for key in found],
             [replace(histories[key], usage={}) for key in found],
-            [_case(fleet, some[key], histories[key], now_ms + horizon_ms) for key in found],
+            [_case(fleet, some[key], histories[key], now_ms, horizon_ms) for key in found],
         )
 
 
@@ -190,16 +193,26 @@ def _key(resource: KnownResource) -> ResourceKey:
     return ResourceKey(resource.host, resource.resource, resource.item)
 
 
-def _case(fleet: Fleet, resource: KnownResource, history: UsageHistory, horizon_ms: int) -> Case:
+def _case(
+    fleet: Fleet, resource: KnownResource, history: UsageHistory, now_ms: int, horizon_ms: int
+) -> Case:
     key = _key(resource)
     times, values = history.of(fleet.definitions.fitting(*key).statistic)
     # No more than is modelled: the rest would only be sent about.
     times, values = times[-_MODELLED_STEPS:].copy(), values[-_MODELLED_STEPS:].copy()
     lead_ms = fleet.definitions.lead_time_seconds(*key) * 1000
-    events = fleet.events(key, int(times[0]), horizon_ms) if len(times) else ()
     mark = fleet.definitions.mark(*key, limit=history.limit, recorded=history.mark)
-    seen = History(times, values, mark, history.limit, events)
-    return Case(seen, resource.unit, str(key), lead_ms, fleet.widening(key))
+    seen = History(times, values, mark, history.limit)
+    seen, changes = fleet.plans.beside(key, seen, now_ms, horizon_ms)
+    return Case(
+        seen,
+        resource.unit,
+        str(key),
+        lead_ms,
+        fleet.widening(key),
+        changes,
+        fleet.clocks_apart_ms.get(key.host, 0),
+    )
 
 
 def usage_query(key: ResourceKey, statistic: str) -> str:
@@ -288,6 +301,7 @@ def basis_of(case: Case, analysis: Analysis, source_of_mark: str) -> Basis:
         widening=case.widening.factor,
         mark_source=source_of_mark,
         findings=analysis.findings,
+        changes=analysis.changes,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tidecast.journeys.host_clocks import LATEST_MS, HostClocks
 from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, hour_end
 from tidecast.records import Records
 from tidecast.samples.batch import Int64s, SampleBatch, distinct, is_stale
@@ -108,9 +109,10 @@ class LateHours:
 
 
 class HostsSeen:
-    """When each host was last heard of, for the host-silence rule and the pages."""
+    """When each host was last heard of, for the host-silence rule and the pages; and its clock."""
 
     def __init__(self, seen_ms: Mapping[str, int]) -> None:
+        self.clocks = HostClocks()
         self._seen = dict(seen_ms)
         self._hosts: list[str] = [_NOBODY]
         self._number_of_host: dict[str, int] = {_NOBODY: 0}
@@ -124,15 +126,21 @@ class HostsSeen:
 
     def forget(self, host: str) -> None:
         """The host is retired."""
+        self.clocks.forget(host)
         with self._lock:
             self._seen.pop(host, None)
 
     def note(self, batch: SampleBatch, now_ms: int) -> None:
         """Takes the batch's live samples as signs of life of their hosts."""
-        if not len(batch.timestamps) or int(batch.timestamps.max()) < now_ms - LIVE_MS:
+        if not len(batch.timestamps):
             return
-        live = (batch.timestamps >= now_ms - LIVE_MS) & ~is_stale(batch.values)
-        times = np.where(live, np.minimum(batch.timestamps, now_ms), 0)
+        since_ms = now_ms - LIVE_MS
+        if int(batch.timestamps.max()) < since_ms:
+            if int(batch.timestamps.max()) - int(batch.timestamps.min()) > LATEST_MS:
+                return
+            since_ms = 0  # history, or a clock that is hours behind
+        live = (batch.timestamps >= since_ms) & ~is_stale(batch.values)
+        times = np.where(live, batch.timestamps, 0)
         with self._lock:
             numbers, starts = _stretches(self._host_number.of(batch.labels), batch.offsets)
             newest = np.zeros(len(self._hosts), dtype=np.int64)
@@ -140,8 +148,9 @@ class HostsSeen:
             newest[self._number_of_host[_NOBODY]] = 0
             for number in np.flatnonzero(newest).tolist():
                 host, at_ms = self._hosts[number], int(newest[number])
-                if at_ms > self._seen.get(host, 0):
-                    self._seen[host] = at_ms
+                self.clocks.note(host, at_ms, now_ms)
+                if now_ms - LIVE_MS <= at_ms and min(at_ms, now_ms) > self._seen.get(host, 0):
+                    self._seen[host] = min(at_ms, now_ms)
 
     def _number_of_speaker(self, labels: Labels) -> int:
         host = _speaking_host(labels)

@@ -5,10 +5,8 @@ Nothing is stored: a word said later of a service's time changes the figures of 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -19,15 +17,21 @@ from tidecast.records.database import Unit
 from tidecast_alerts.slo.burn_rules import burn_alerts, minimum_events
 from tidecast_alerts.slo.model import Indicator, Objective, ServiceLevelObjective
 from tidecast_alerts.slo.queries import EventQueries, event_queries
+from tidecast_analytics.budget_outlooks import (
+    BudgetOutlook,
+    Past,
+    calendar_outlook,
+    rolling_outlook,
+)
 from tidecast_analytics.error_budgets import (
     Budget,
     BudgetingMethod,
-    BudgetOutlook,
     Float64s,
     Slices,
     budget,
-    budget_outlook,
+    counted,
 )
+from tidecast_analytics.level_intervals import level_interval, overdispersion
 from tidecast_analytics.spans import NEVER, Int64s, Spans, spans
 from tidecast_analytics.timelines import ClassificationKind
 from tidecast_collector.errors import InvalidInput
@@ -37,8 +41,7 @@ MAX_SLICES = 10_000
 """More slices than this are made wider; of time slices, five times as many are refused."""
 POINTS_AT_ONCE = 10_000
 DAY_MS = 86_400_000
-CONFIDENCE_Z = 1.6448536269514722
-"""The normal quantile of an interval that holds 90 % of the time."""
+HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +66,22 @@ class Figures:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Wilson's score interval (90 %) of the level, from as many events as there were.
+        """The interval (90 %) that the rate of good events lies in, bad hours together.
 
         None where nothing was counted, or the level is none of events.
         """
-        n, level = self.budget.denominator, self.budget.ratio
-        if (
-            level is None
-            or not self.queries.total
-            or self.slo.method is not BudgetingMethod.OCCURRENCES
-        ):
+        level = self.budget.ratio
+        occurrences = self.slo.method is BudgetingMethod.OCCURRENCES
+        if level is None or not self.queries.total or not occurrences:
             return None
-        z2 = CONFIDENCE_Z**2
-        middle = (level + z2 / (2 * n)) / (1 + z2 / n)
-        half = CONFIDENCE_Z * math.sqrt(level * (1 - level) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-        return max(middle - half, 0.0), min(middle + half, 1.0)
+        kept = self.slices.without(self.excluded)
+        group = (kept.starts_ms - self.start_ms) // max(HOUR_MS, kept.width_ms)
+        known = ~np.isnan(kept.good)
+        good, total = (
+            np.bincount(group[known], weights=each[known]).astype(np.float64)
+            for each in (kept.good, kept.total)
+        )
+        return level_interval(level, self.budget.denominator, overdispersion(good, total))
 
     @property
     def too_few_events(self) -> bool:
@@ -92,14 +96,14 @@ class Figures:
         found: list[tuple[int, float]] = []
         kept, all_events = self.slices.without(self.excluded), self.budget.denominator
         for end_ms in [*range(self.start_ms + DAY_MS, self.until_ms, DAY_MS), self.until_ms]:
-            so_far = _budget_of(self.slo, self.objective, part_of(kept, self.start_ms, end_ms))
+            so_far = budget_of(self.slo, self.objective, part_of(kept, self.start_ms, end_ms))
             if all_events:
                 bad = so_far.denominator - so_far.numerator
                 found.append((end_ms, 1 - bad / ((1 - self.objective.target_ratio) * all_events)))
         return found
 
 
-def _budget_of(slo: ServiceLevelObjective, objective: Objective, slices: Slices) -> Budget:
+def budget_of(slo: ServiceLevelObjective, objective: Objective, slices: Slices) -> Budget:
     return budget(slices, objective.target_ratio, slo.method, slice_target=objective.slice_target)
 
 
@@ -143,14 +147,12 @@ def measure(
     kept = slices.without(excluded)
     windows = {each for alert in burn_alerts(slo, objective) for each in alert.windows_seconds}
     rates = {
-        seconds: _budget_of(
+        seconds: budget_of(
             slo, objective, part_of(kept, until_ms - max(seconds * 1000, width_ms), until_ms)
         ).consumed_ratio
         for seconds in sorted(windows)
     }
-    outlook = None
-    if not slo.window.rolling and count:
-        outlook = _outlook(slo, objective, kept, whole, (until_ms, end_ms))
+    outlook = _outlook(slo, objective, kept, whole, (until_ms, end_ms)) if count else None
     return Figures(
         slo,
         objective,
@@ -218,19 +220,33 @@ def _outlook(
     kept: Slices,
     whole: Budget,
     ahead: tuple[int, int],
-) -> BudgetOutlook:
-    days: dict[int, tuple[float, float]] = {}
-    for day in range(int(kept.starts_ms[0]) if len(kept.starts_ms) else ahead[0], ahead[0], DAY_MS):
-        each = _budget_of(slo, objective, part_of(kept, day, day + DAY_MS))
-        days[day] = (each.denominator - each.numerator, each.denominator)
-    return budget_outlook(
-        [bad for bad, _ in days.values()],
-        [total for _, total in days.values()],
-        objective.target_ratio,
-        (whole.denominator - whole.numerator, whole.denominator),
-        now_ms=ahead[0],
-        end_ms=ahead[1],
+) -> BudgetOutlook | None:
+    """What is to be expected from `ahead` = (now, end of the period) on.
+
+    None where less is known than a week of days, or a day of hours for periods below two weeks.
+    """
+    now_ms, end_ms = ahead
+    start_ms, _ = slo.window.period(now_ms)
+    period_ms = (now_ms if slo.window.rolling else end_ms) - start_ms
+    step_ms, enough, block = HOUR_MS, 24, 12
+    if period_ms >= 14 * DAY_MS:
+        step_ms, enough, block = DAY_MS, 7, 2
+    count = (now_ms - start_ms) // step_ms
+    # Whole steps that end now: of them the oldest begins a little after the period may have.
+    first_ms = now_ms - count * step_ms
+    good, total = counted(kept, objective.target_ratio, slo.method, objective.slice_target)
+    known = (kept.starts_ms >= first_ms) & (kept.starts_ms < now_ms) & ~np.isnan(good)
+    step = (kept.starts_ms[known] - first_ms) // step_ms
+    bad, all_ = (
+        np.bincount(step, weights=each[known], minlength=count) for each in (total - good, total)
     )
+    past = Past(bad.tolist(), all_.tolist(), step_ms, block)
+    if past.known_steps < enough:
+        return None
+    if slo.window.rolling:
+        return rolling_outlook(past, objective.target_ratio, now_ms=now_ms)
+    spent = (whole.denominator - whole.numerator, whole.denominator)
+    return calendar_outlook(past, objective.target_ratio, spent, now_ms=now_ms, end_ms=end_ms)
 
 
 def exclusions(
@@ -247,62 +263,4 @@ def exclusions(
     if known is not None:
         maintenance = known.maintenance.spans(*span) if known.maintenance else NEVER
         found = found | maintenance | known.agreed.spans(*span).gaps(*span)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What history suggests: the highest target that enough of the months met.
-
-    `months` are (start, level) of each month with events, the oldest first.
-    """
-
-    months: Sequence[tuple[int, float]]
-    target_ratio: float | None
-    met: int
-
-    @property
-    def sentence(self) -> str:
-        """The proposal in words."""
-        if self.target_ratio is None:
-            return "no target was met in most of the months with data: there is nothing to propose"
-        return (
-            f"delivered at least {self.target_ratio * 100:g} % in {self.met} of "
-            f"{len(self.months)} months"
-        )
-
-
-TARGETS = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)
-ENOUGH_MONTHS = 11 / 13
-
-
-def proposal(months: Sequence[tuple[int, float]]) -> Proposal:
-    """The highest usual target that was met in at least 11 of 13 of these months."""
-    for target in TARGETS:
-        met = sum(level >= target for _, level in months)
-        if months and met >= ENOUGH_MONTHS * len(months):
-            return Proposal(months, target, met)
-    return Proposal(months, None, 0)
-
-
-def monthly_levels(
-    engine: QueryEngine,
-    slo: ServiceLevelObjective,
-    objective: Objective,
-    excluded: Spans,
-    boundaries: Sequence[int],
-) -> list[tuple[int, float]]:
-    """(start, level) of each month between the boundaries (ms) that has anything counted."""
-    found: list[tuple[int, float]] = []
-    if objective.indicator is None:
-        return found
-    for start_ms, end_ms in pairwise(boundaries):
-        width_ms = slice_width_ms(slo, objective, end_ms - start_ms)
-        count = (end_ms - start_ms) // width_ms
-        slices = measured_slices(
-            engine, objective, objective.indicator, (start_ms, count), width_ms
-        )
-        level = _budget_of(slo, objective, slices.without(excluded)).ratio
-        if level is not None:
-            found.append((start_ms, level))
     return found

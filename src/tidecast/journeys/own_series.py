@@ -19,6 +19,14 @@ from tidecast_analytics.availability import Assessment
 from tidecast_collector.labels import Labels, make_labels
 
 HELP: Mapping[str, str] = {
+    "tidecast_sla_target_ratio": "The availability that the SLA promises.",
+    "tidecast_sla_availability_ratio": "What was delivered in the period that goes on.",
+    "tidecast_sla_availability_lowest_ratio": "The same with unknown time as down.",
+    "tidecast_sla_availability_highest_ratio": "The same with unknown time as up.",
+    "tidecast_sla_outages": "Outages in the period that goes on.",
+    "tidecast_sla_longest_outage_seconds": "The longest of them.",
+    "tidecast_sla_credit_ratio": "The share of the fee that would be given back by now.",
+    "tidecast_requirement_met": "1 where a requirement is met, 0 where it is missed.",
     "tidecast_slo_objective_ratio": "What the SLO's objective asks for.",
     "tidecast_slo_level_ratio": "What was delivered in the period so far.",
     "tidecast_slo_error_budget_remaining_ratio": "The share of the error budget that is left; "
@@ -26,6 +34,8 @@ HELP: Mapping[str, str] = {
     "tidecast_slo_burn_rate": "How many times faster than its period allows the budget was spent "
     "in the window.",
     "tidecast_host_last_seen_timestamp_seconds": "When the host was last heard of.",
+    "tidecast_host_clock_offset_seconds": "By how much the host's clock is ahead of the server's, "
+    "negative when behind; absent where it is hardly apart.",
     "tidecast_time_to_mark_seconds": "Seconds until the resource reaches its mark, by quantile of "
     "the forecast; 0 when over now, absent when undefined.",
     "tidecast_lead_time_seconds": "How long it takes to add more of the resource.",
@@ -81,6 +91,12 @@ def host_points(seen_ms: Mapping[str, int]) -> Iterator[Point]:
     """When each host was last heard of."""
     for host, at_ms in seen_ms.items():
         yield "tidecast_host_last_seen_timestamp_seconds", {"instance": host}, at_ms / 1000
+
+
+def clock_points(apart_ms: Mapping[str, int]) -> Iterator[Point]:
+    """How far the clocks are that are apart."""
+    for host, apart in apart_ms.items():
+        yield "tidecast_host_clock_offset_seconds", {"instance": host}, apart / 1000
 
 
 def forecast_points(

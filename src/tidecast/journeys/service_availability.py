@@ -15,7 +15,15 @@ from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment, Surroundings, assess
 from tidecast_analytics.calendars import Calendar
 from tidecast_analytics.spans import NEVER, Spans, spans
-from tidecast_analytics.structure import Block, Component, Group, component_names, joined, modelled
+from tidecast_analytics.structure import (
+    Block,
+    Component,
+    Group,
+    TooComplex,
+    component_names,
+    joined,
+    modelled,
+)
 from tidecast_analytics.timelines import (
     ClassificationKind,
     ComponentState,
@@ -42,7 +50,8 @@ class ServiceAvailability:
 
     `line` is what it did: its own observations where there are any, else what its components give.
     `modelled_ratio` is what independent components of these availabilities would give (None: it
-    rests on none, or nothing is known of one). `words` are what people said of the time.
+    rests on none, nothing is known of one, or it is too complex). `words` are what people said of
+    the time.
     """
 
     service: Service
@@ -92,7 +101,7 @@ class Availabilities:
         }  # fmt: skip
         ratios = {each: part.chosen.ratio for each, part in parts.items()}
         known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
-        model = modelled(block, known) if block and len(known) == len(ratios) else None
+        model = _model(block, known) if block and len(known) == len(ratios) else None
         return ServiceAvailability(service, line, whole, model, parts, self.words(name))
 
     def words(self, name: str) -> Sequence[Classification]:
@@ -166,6 +175,14 @@ def _expand(policy: Policy, block: Block, within: tuple[str, ...]) -> Block:
     if service is None or service.rests_on is None:
         return Component(block.name)
     return _expand(policy, service.rests_on, (*within, block.name))
+
+
+def _model(block: Block, ratios: Mapping[str, float]) -> float | None:
+    try:
+        return modelled(block, ratios)
+    except TooComplex:
+        # What was observed stands all the same; the service's own page says why it has no model.
+        return None
 
 
 def _within(part: Surroundings, whole: Surroundings) -> Surroundings:

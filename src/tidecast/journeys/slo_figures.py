@@ -106,8 +106,8 @@ def _events_per_second(figures: Figures) -> float | None:
 def budget_ends(figures: Figures) -> Sequence[int | None]:
     """When the budget is spent: P10, P50 and P90 of it, None beyond the period.
 
-    One that is spent already ended on the day it was. A rolling one ends, if at all, by the burn
-    rate of the longest window; of that nothing but a middle is told.
+    One that is spent already ended on the day it was. Where too little is known to draw time ahead
+    from, nothing is told.
     """
     left = figures.budget.remaining_ratio
     if left is None:
@@ -115,17 +115,26 @@ def budget_ends(figures: Figures) -> Sequence[int | None]:
     if left <= 0:
         day = next((at for at, share in figures.burn_down() if share <= 0), figures.until_ms)
         return (day, day, day)
-    if figures.outlook is not None:
-        return figures.outlook.ends_ms
-    rate = figures.burn_rates[max(figures.burn_rates)] if figures.burn_rates else None
-    if not rate or rate <= 1:
-        return (None, None, None)
-    ahead_ms = left * (figures.end_ms - figures.start_ms) / rate
-    return (None, figures.until_ms + round(ahead_ms), None)
+    return figures.outlook.ends_ms if figures.outlook else ()
 
 
 def sentence(figures: Figures) -> str:
-    """The figures in one sentence."""
+    """The figures in one sentence, with what is to be expected."""
+    told, outlook = delivered(figures), figures.outlook
+    if outlook is None or figures.too_few_events or (figures.budget.remaining_ratio or -1) < 0:
+        return told
+    return f"{told}; it will be met with {_chance(outlook.met_probability)}"
+
+
+def _chance(probability: float) -> str:
+    # As many paths as are drawn do not tell of less than that.
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
+
+
+def delivered(figures: Figures) -> str:
+    """What was delivered of what is asked, in one sentence."""
     budget = figures.budget
     if budget.ratio is None:
         return "nothing is known of it: there are no samples in the period"

@@ -7,17 +7,22 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tidecast.journeys.applied_policy import PolicyInForce
-from tidecast.journeys.explain_forecast import Document, iso
+from tidecast.journeys.explain_forecast import Document
 from tidecast.journeys.measure_slos import (
     Figures,
     exclusions,
     measure,
-    monthly_levels,
-    proposal,
 )
 from tidecast.journeys.own_series import Point
+from tidecast.journeys.propose_slos import (
+    availability_proposal,
+    past_periods,
+    proposal_document,
+    week_boundaries,
+)
 from tidecast.journeys.slo_documents import levels_of
 from tidecast.journeys.slo_figures import (
     figures_document,
@@ -119,25 +124,31 @@ class WatchedSlos:
     def proposals(
         self, engine: QueryEngine, slo: ServiceLevelObjective, now_ms: int
     ) -> list[Document]:
-        """What the last 13 whole months suggest for each objective. Raises what the engine does."""
-        boundaries = _months(slo, now_ms)
+        """What the last 13 whole months, or weeks, suggest for each objective.
+
+        Raises what the engine does.
+        """
+        boundaries, weeks = _months(slo.window.zone, now_ms), week_boundaries(now_ms)
         with self._records.reading() as unit:
-            span = (boundaries[0], boundaries[-1])
+            span = (boundaries[0], max(boundaries[-1], weeks[-1]))
             left_out = exclusions(self._policy.policy, unit, slo.service, span)
         found = []
         for objective in slo.objectives:
-            levels = monthly_levels(engine, slo, objective, left_out, boundaries)
-            proposed = proposal(levels)
-            found.append(
-                {
-                    "objective": objective.name,
-                    "target": objective.target_ratio,
-                    "proposed": proposed.target_ratio,
-                    "months": [{"start": iso(at), "level": level} for at, level in levels],
-                    "sentence": proposed.sentence,
-                }
+            by_month, by_week = (
+                past_periods(engine, slo, objective, left_out, each) for each in (boundaries, weeks)
             )
+            found.append(proposal_document(slo, objective, by_month, by_week))
         return found
+
+    def availability_proposal(self, service: str, now_ms: int) -> Document:
+        """The same for the availability of a service, from its outages.
+
+        Raises `InvalidInput` where that cannot be worked out.
+        """
+        policy = self._policy.policy
+        zone = policy.services[service].agreed.zone
+        with self._records.reading() as unit:
+            return availability_proposal(policy, unit, service, now_ms, _months(zone, now_ms))
 
     def _version(self) -> int | None:
         version = self._policy.version
@@ -158,9 +169,8 @@ def told(slo: ServiceLevelObjective, measured: Sequence[Measured]) -> Document:
     return document
 
 
-def _months(slo: ServiceLevelObjective, now_ms: int) -> list[int]:
-    """The starts of the last 13 whole months and of this one, in the SLO's time zone."""
-    zone = slo.window.zone
+def _months(zone: ZoneInfo, now_ms: int) -> list[int]:
+    """The starts of the last 13 whole months and of this one, in that time zone."""
     now = local_time(now_ms, zone)
     numbers = range(now.year * 12 + now.month - 1 - MONTHS, now.year * 12 + now.month)
     return [utc_ms(datetime(n // 12, n % 12 + 1, 1), zone) for n in numbers]  # noqa: DTZ001

@@ -1,4 +1,5 @@
-"""Planned events from a policy file: what makes some hosts' usage unusual at known times.
+"""Planned events and recorded changes from a policy file: what makes usage unusual at known times,
+and what may have moved it for good.
 
     events:
       sale:                        the label: earlier ones alike teach what to expect
@@ -12,6 +13,13 @@
           holidays: ["2026-12-25"]
           icalendar: holidays.ics  beside this file
 
+    changes:
+      - at: 2026-11-03T22:00+01:00     without an offset it is UTC
+        title: logs moved to their own volume
+        host: web-*                    patterns as above
+        known: 2026-10-20              since when it was planned; else since it was made
+        by: ann
+
 Calendars are written as in the other policy files, but without weekly hours.
 """
 
@@ -19,20 +27,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from fnmatch import fnmatchcase
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from tidecast.policy.calendars import ReadFile, read_calendar
 from tidecast.policy.model import InvalidPolicy
 from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
 from tidecast_analytics.calendars import Calendar, TooManyOccurrences, event_spans, utc_ms
+from tidecast_analytics.changes import Change, concerns
 from tidecast_analytics.events import Event
 from tidecast_analytics.spans import Spans, spans
 
 MAX_FILE_BYTES = 4 << 20
 _LONGEST_MS = 90 * 86_400_000
 _PATTERNS = ("host", "resource", "item")
+_YEARS = (1971, 2199)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,7 @@ class PlannedEvents:
 
     def concern(self, host: str, resource: str, item: str) -> bool:
         """Whether they concern this resource."""
-        return (
-            fnmatchcase(host, self.host)
-            and fnmatchcase(resource, self.resource)
-            and fnmatchcase(item, self.item)
-        )
+        return concerns((self.host, self.resource, self.item), (host, resource, item))
 
     def between(self, start_ms: int, end_ms: int) -> tuple[Event, ...]:
         """Those in [start, end), in order; what overlaps or touches is one event.
@@ -81,15 +87,48 @@ def _holidays(calendar: Calendar) -> Spans:
     )
 
 
-def load_events(path: Path) -> Sequence[PlannedEvents]:
-    """The planned events of a file; raises `InvalidPolicy` with every fault, located."""
+class PlansFile(NamedTuple):
+    """What a file plans."""
+
+    events: Sequence[PlannedEvents] = ()
+    changes: Sequence[Change] = ()
+
+
+NOTHING_PLANNED = PlansFile()
+
+
+def load_plans(path: Path) -> PlansFile:
+    """What a file plans; raises `InvalidPolicy` with every fault, located."""
     problems = Problems(str(path))
     root = read_yaml(_text(path), problems)
-    body = root.mapping({"events"}).get("events") if root else None
-    found = list(_labels(body, _beside(path))) if body else []
+    parts = root.mapping({"events", "changes"}) if root else {}
+    events = list(_labels(parts["events"], _beside(path))) if "events" in parts else []
+    changes = [_change(each) for each in parts["changes"].items()] if "changes" in parts else []
     if problems.found:
         raise InvalidPolicy(problems.report())
-    return found
+    return PlansFile(events, changes)
+
+
+def _change(body: Field) -> Change:
+    fields = body.mapping({*_PATTERNS, "at", "title", "known", "by"})
+    for name in ("at", "title"):
+        if name not in fields or not fields[name].text():
+            body.wrong(f"a change needs {'an' if name == 'at' else 'a'} {name!r}")
+    at_ms = fields["at"].read(_moment_ms, 0) if "at" in fields else 0
+    known_ms = fields["known"].read(_moment_ms, 0) if "known" in fields else at_ms
+
+    def text(name: str, otherwise: str = "") -> str:
+        return fields[name].text() if name in fields else otherwise
+
+    host, resource, item = (text(name, "*") for name in _PATTERNS)
+    return Change(at_ms, known_ms, text("title"), text("by"), host, resource, item)
+
+
+def _moment_ms(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"{text!r} lies outside of the years {_YEARS[0]} to {_YEARS[1]}")
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _labels(body: Field, read_file: ReadFile) -> Iterator[PlannedEvents]:

@@ -73,6 +73,14 @@ class Supplier:
     contact: str = ""
 
 
+class Period(StrEnum):
+    """Calendar periods: of an agreement in its time zone, of a requirement's review in UTC."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
 class RequirementKind(StrEnum):
     """The four levels, from why to how."""
 
@@ -106,7 +114,8 @@ class SourceView(StrEnum):
 class Requirement:
     """What somebody asks for. `measure` says in words how it is told whether it is met.
 
-    What measures it (SLOs, marks, calendars, rules, timers) names it by `serves`.
+    What measures it (SLOs, marks, calendars, rules, timers) names it by `serves`; it is judged once
+    a `review_period`.
     """
 
     name: str
@@ -120,6 +129,7 @@ class Requirement:
     owner: str = ""
     measure: str = ""
     review: date | None = None
+    review_period: Period = Period.MONTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +215,6 @@ class OutageLimit:
 
     longer_than_seconds: int
     at_most: int
-
-
-class Period(StrEnum):
-    """Calendar periods, in the agreement's time zone."""
-
-    MONTH = "month"
-    QUARTER = "quarter"
-    YEAR = "year"
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,7 @@ def _requirement() -> Schema:
         state=_words(RequirementState),
         view=_words(SourceView),
         review=DAY,
+        review_period=_words(Period),
     )
 
 

@@ -40,6 +40,7 @@ REQUIREMENT_KEYS = {
     "state",
     "measure",
     "review",
+    "review_period",
 }
 CATALOGUE_KEYS = {"description", "offered_to", "support", "price"}
 MARK_KEYS = {"resource", "host", "item", "mark_ratio", "serves"}
@@ -115,6 +116,7 @@ def read_requirement(name: str, body: Field) -> Requirement:
         owner=form.text("owner"),
         measure=form.text("measure"),
         review=form.day("review"),
+        review_period=form.choice("review_period", Period, Period.MONTH),
     )
 
 

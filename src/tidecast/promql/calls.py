@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,9 +17,11 @@ from tidecast.promql.functions import CALENDAR, MATHEMATICAL, OF_NATIVE_HISTOGRA
 from tidecast.promql.info_labels import with_info_labels
 from tidecast.promql.point_functions import POINT_FUNCTIONS
 from tidecast.promql.tree import Call, MatrixSelector, Node, Paren, VectorSelector
+from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s
-from tidecast_collector.labels import NAME, label_value
+from tidecast_collector.labels import NAME, Labels, label_value
 
+_COUNTING = ("rate", "increase")
 COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
 
 
@@ -41,24 +44,27 @@ def _boundary(node: Node) -> str:
 
 
 def _over_range(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times, node.function)
-    evaluator.context.check_time()
-    counter = node.function in ("rate", "increase")
-    if windows.boundary and (counter or node.function == "delta"):
-        per_second = node.function == "rate"
-        block = extended_difference(windows, counter=counter, per_second=per_second)
-    elif windows.points is not None and node.function in POINT_FUNCTIONS:
-        block = POINT_FUNCTIONS[node.function](windows, windows.points)
-    else:
-        block = range_functions.RANGE_FUNCTIONS[node.function](windows)
-    if counter:
+    def work(windows: Windows) -> Block:
+        evaluator.context.check_time()
+        return _of_windows(node.function, windows)
+
+    block = evaluator.over_windows(node.arguments[0], times, node.function, work)
+    if node.function in _COUNTING:
         _note_counters(evaluator, node, block)
     return block
 
 
+def _of_windows(function: str, windows: Windows) -> Block:
+    if windows.boundary and (function in _COUNTING or function == "delta"):
+        per_second = function == "rate"
+        return extended_difference(windows, counter=function in _COUNTING, per_second=per_second)
+    if windows.points is not None and function in POINT_FUNCTIONS:
+        return POINT_FUNCTIONS[function](windows, windows.points)
+    return range_functions.RANGE_FUNCTIONS[function](windows)
+
+
 def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
-    names = {(label_value(each, NAME), label_value(each, "__type__")) for each in block.labels}
-    for name, kind in sorted(names):
+    for name, kind in sorted(set(map(_name_and_type, block.labels))):
         text = ""
         if kind and kind not in ("counter", "histogram"):
             text = f'__type__ label is not set to "counter" or "histogram", got "{kind}": "{name}"'
@@ -67,6 +73,11 @@ def _note_counters(evaluator: Evaluates, node: Call, block: Block) -> None:
         if text:
             text = f"metric might not be a counter, {text}"
             evaluator.context.inform(text, node.arguments[0].span)
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _name_and_type(labels: Labels) -> tuple[str, str]:
+    return label_value(labels, NAME), label_value(labels, "__type__")
 
 
 def _mathematical(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
@@ -94,8 +105,9 @@ def _absent(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
 
 
 def _absent_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times, node.function)
-    absent = _nowhere(windows.counts > 0)
+    present = range_functions.present_over_time
+    found = evaluator.over_windows(node.arguments[0], times, node.function, present)
+    absent = _nowhere(found.present)
     labels = label_functions.absent_labels(node.arguments[0])
     return one_series(labels, np.ones(len(times)), absent)
 
@@ -118,22 +130,24 @@ def _round(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
 
 
 def _double_exponential_smoothing(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times, node.function)
     smoothing, trend = (evaluator.scalar(argument, times) for argument in node.arguments[1:])
-    return range_functions.double_exponential_smoothing(windows, smoothing, trend)
+    smoothed = functools.partial(
+        range_functions.double_exponential_smoothing, smoothing=smoothing, trend=trend
+    )
+    return evaluator.over_windows(node.arguments[0], times, node.function, smoothed)
 
 
 def _predict_linear(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    windows = evaluator.windows(node.arguments[0], times, node.function)
     ahead = evaluator.scalar(node.arguments[1], times)
-    return range_functions.predict_linear(windows, times, ahead)
+    predicted = functools.partial(range_functions.predict_linear, at_ms=times, ahead_seconds=ahead)
+    return evaluator.over_windows(node.arguments[0], times, node.function, predicted)
 
 
 def _quantile_over_time(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
     quantiles = evaluator.scalar(node.arguments[0], times)
     evaluator.note_quantiles(quantiles, node.arguments[0])
-    windows = evaluator.windows(node.arguments[1], times, node.function)
-    return range_functions.quantile_over_time(windows, quantiles)
+    found = functools.partial(range_functions.quantile_over_time, quantiles=quantiles)
+    return evaluator.over_windows(node.arguments[1], times, node.function, found)
 
 
 def _label_replace(evaluator: Evaluates, node: Call, times: Int64s) -> Block:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,6 +39,9 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
+from tidecast_collector.labels import Labels
+
+Made = TypeVar("Made")
 
 BYTES_PER_SAMPLE = 32
 """Its time and its value, and once more while they are put together."""
@@ -81,17 +85,18 @@ class Context:
                 "ask for less time, fewer series or a longer step"
             )
 
-    def check_cells(self, series: int, steps: int) -> None:
+    def check_cells(self, series: int, steps: int, new: int | None = None) -> None:
         """Raises `LimitExceeded` where series x steps would not fit into memory.
 
-        `TooCostlyHere` where they are too many for this place.
+        `TooCostlyHere` where they are too many for this place; all of them are new unless told
+        otherwise.
         """
         if series * steps > self.limits.cells:
             raise LimitExceeded(
                 f"query would hold {series} series x {steps} steps, above the limit of "
                 f"{self.limits.cells} values; ask for less time, fewer series or a longer step"
             )
-        self.count_bytes(series * steps * BYTES_PER_CELL)
+        self.count_bytes((series if new is None else new) * steps * BYTES_PER_CELL)
 
     def select(self, matchers: Matchers, start_ms: int, end_ms: int) -> SampleBatch:
         """The matching samples in [start, end], as far as the query may still have so many.
@@ -103,6 +108,33 @@ class Context:
         self.samples_selected += len(batch.timestamps)
         self.count_bytes(len(batch.timestamps) * BYTES_PER_SAMPLE)
         return batch
+
+    def select_each(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        steps: int,
+        work: Callable[[SampleBatch], Made],
+    ) -> list[Made]:
+        """What `work` makes of the matching samples in [start, end], some series at a time.
+
+        It makes so many `steps` of each series. Raises as `select` and `check_cells` do.
+        """
+        series: dict[Labels, int] = {}
+
+        def counted(batch: SampleBatch) -> tuple[int, Made]:
+            self.check_time()
+            # By the first of its labels: where work begins anew a part is not counted twice.
+            series[batch.labels[0] if len(batch) else ()] = len(batch)
+            self.count_bytes(len(batch.timestamps) * BYTES_PER_SAMPLE)
+            self.check_cells(sum(series.values()), steps, new=len(batch))
+            return len(batch.timestamps), work(batch)
+
+        with self._within_limits(BYTES_PER_SAMPLE) as limits:
+            found = self.samples.select_each(matchers, start_ms, end_ms, counted, limits)
+        self.samples_selected += sum(samples for samples, _ in found)
+        return [made for _, made in found]
 
     def select_points(self, matchers: Matchers, hint: SelectHint) -> PointSelection | None:
         """As `select`, the matching series as points; None where there are samples to read."""

@@ -16,8 +16,8 @@ from tidecast_collector.labels import Labels
 _POINTS_AT_ONCE = 1 << 16
 _SMALL, _LARGE = 1e-4, 1e15
 """Between these no number is written with an exponent."""
-_EXACT_SECONDS = 10**11
-"""Up to here the float nearest to a number of milliseconds has its digits and no others."""
+_LEAST_DIGITS_MS = 10**12
+"""From here (in 2001) up to ten times that numbers of milliseconds have thirteen digits."""
 
 
 def encode_result(result: QueryResult) -> bytes:
@@ -61,34 +61,56 @@ def _kind(result: QueryResult) -> str:
 
 def _matrix(matrix: Matrix) -> Iterator[bytes]:
     behind = b""
+    times = _Times()
     for labels, timestamps, values in matrix:
         yield b'%b{"metric":%b,"values":[' % (behind, _metric(labels))
         for at in range(0, len(values), _POINTS_AT_ONCE):
             part = slice(at, at + _POINTS_AT_ONCE)
-            yield (b"," if at else b"") + _points(timestamps[part], values[part])
+            yield (b"," if at else b"") + _points(times.before(timestamps[part]), values[part])
         yield b"]}"
         behind = b","
 
 
-def _points(timestamps: Int64s, values: Float64s) -> bytes:
+class _Times:
+    """Times as what stands before each value; series mostly have those of the one before them."""
+
+    def __init__(self) -> None:
+        self._last: Int64s = np.empty(0, dtype=np.int64)
+        self._pieces: list[bytes] = []
+
+    def before(self, timestamps: Int64s) -> list[bytes]:
+        """`"],[1.500,"` for each, with three decimals, or none where all are whole seconds."""
+        if not np.array_equal(timestamps, self._last):
+            self._last, self._pieces = timestamps, _time_pieces(timestamps)
+        return self._pieces
+
+
+def _time_pieces(timestamps: Int64s) -> list[bytes]:
+    if not _LEAST_DIGITS_MS <= timestamps.min() <= timestamps.max() < 10 * _LEAST_DIGITS_MS:
+        return [f'"],[{_seconds(each)},"'.encode() for each in timestamps.tolist()]
+    raw = orjson.dumps(timestamps, option=orjson.OPT_SERIALIZE_NUMPY)
+    digits = np.frombuffer(raw, dtype=np.uint8)[1:].reshape(len(timestamps), -1)
+    whole = not (timestamps % 1000).any()
+    form = b'"],[0000000000,"' if whole else b'"],[0000000000.000,"'
+    pieces = np.tile(np.frombuffer(form, dtype=np.uint8), (len(timestamps), 1))
+    pieces[:, 4:14] = digits[:, :10]
+    if not whole:
+        pieces[:, 15:18] = digits[:, 10:13]
+    found: list[bytes] = pieces.view(f"S{len(form)}").ravel().tolist()
+    return found
+
+
+def _points(times: list[bytes], values: Float64s) -> bytes:
     """`[1.5,"2"],[3,"4"]`. This runs for every sample of an answer: nothing here may loop."""
-    rows = np.empty((len(values), 2))
-    np.divide(timestamps, 1000, out=rows[:, 0])
-    rows[:, 1] = values
-    # orjson writes the same digits as repr: [[1.5,2.0],[3.0,4.0]].
-    raw = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
-    if b"e" in raw or b"null" in raw or abs(rows[-1, 0]) > _EXACT_SECONDS:
-        return _unusual_points(timestamps, values)
-    for number_end in (b",", b"]"):
-        if b".0" + number_end in raw:
-            raw = raw.replace(b".0" + number_end, number_end)
-    return raw[1:-2].replace(b",", b',"').replace(b'],"[', b'"],[') + b'"]'
-
-
-def _unusual_points(timestamps: Int64s, values: Float64s) -> bytes:
-    """The same where a value is not finite, very large or very small."""
-    points = zip(map(_seconds, timestamps.tolist()), _texts(values), strict=True)
-    return ",".join([f'[{time},"{text}"]' for time, text in points]).encode()
+    pieces = [b""] * (2 * len(values))
+    pieces[0::2] = times
+    # orjson writes the same digits as repr: [2.0,4.0].
+    raw = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"e" in raw or b"null" in raw:
+        pieces[1::2] = [text.encode() for text in _texts(values)]
+    else:
+        pieces[1::2] = (raw[1:-1] + b",").replace(b".0,", b",")[:-1].split(b",")
+    return b"".join(pieces)[3:] + b'"]'
 
 
 def _vector(vector: Vector) -> Iterator[bytes]:

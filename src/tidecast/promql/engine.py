@@ -75,7 +75,7 @@ class Engine:
             case ValueType.STRING:
                 value = String(at_ms, evaluator.string(tree))
             case ValueType.MATRIX:
-                windows = evaluator.windows(tree, times)
+                windows = evaluator.windows(tree, at_ms)
                 context.count_bytes(context.samples_selected * BYTES_PER_WRITTEN_SAMPLE)
                 value = _samples_within(windows)
             case ValueType.VECTOR:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tidecast.promql import aggregate, matching
@@ -11,6 +13,7 @@ from tidecast.promql.context import Context
 from tidecast.promql.errors import QueryError
 from tidecast.promql.fetch import (
     instant_vector,
+    over_range_vector,
     range_vector,
     samples_of,
     subquery_times,
@@ -134,14 +137,29 @@ class Evaluator:
         assert isinstance(node, StringLiteral)
         return node.value
 
-    def windows(self, node: Node, times: Int64s, function: str = "") -> Windows:
-        """The range vector of the node at these times, for this function."""
+    def windows(self, node: Node, at_ms: int) -> Windows:
+        """The range vector of the node at a single time."""
+        while isinstance(node, Paren):
+            node = node.expression
+        times = np.array([at_ms], dtype=np.int64)
+        if isinstance(node, MatrixSelector):
+            return range_vector(self.context, node, times)
+        assert isinstance(node, Subquery)
+        return self._subquery(node, times)
+
+    def over_windows(
+        self, node: Node, times: Int64s, function: str, work: Callable[[Windows], Block]
+    ) -> Block:
+        """What the work, which is that of this function, makes of the node's range vector.
+
+        It is given some series of it at a time.
+        """
         while isinstance(node, Paren):
             node = node.expression
         if isinstance(node, MatrixSelector):
-            return range_vector(self.context, node, times, function)
+            return over_range_vector(self.context, node, times, function, work)
         assert isinstance(node, Subquery)
-        return self._subquery(node, times)
+        return work(self._subquery(node, times))
 
     def _subquery(self, node: Subquery, times: Int64s) -> Windows:
         context = self.context

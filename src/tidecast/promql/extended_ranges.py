@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from tidecast.promql.block import Block, Bools
-from tidecast.promql.columns import find
 from tidecast.promql.errors import QueryError
 from tidecast.promql.rates import lost_to_resets
 from tidecast.promql.windows import Windows
 from tidecast.samples.batch import Float64s, Int64s, SampleBatch
+from tidecast.samples.columns import find
 
 ANCHORED, SMOOTHED = "anchored", "smoothed"
 _DIFFERENCES = ("delta", "increase", "rate")

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from tidecast.promql.block import Block, Bools
-from tidecast.promql.columns import Columns, own_columns
 from tidecast.promql.segments import segment_sums
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.columns import Columns, own_columns
 from tidecast.samples.points import PointBatch
 from tidecast_collector.labels import Labels
 

@@ -7,6 +7,7 @@ with Records.open("sqlite:////var/lib/tidecast/records.sqlite3") as records:
 
 from tidecast.records.audit import AuditEntry
 from tidecast.records.basis import Basis
+from tidecast.records.changes import RecordedChange
 from tidecast.records.columns import JsonValue
 from tidecast.records.database import Records, Unit
 from tidecast.records.errors import (
@@ -30,6 +31,7 @@ __all__ = [
     "KnownResource",
     "PublishedForecast",
     "RecordConflict",
+    "RecordedChange",
     "Records",
     "RecordsDamaged",
     "RecordsUnavailable",

@@ -39,6 +39,15 @@ class Classification:
     withdrawn_by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerMark:
+    """How far the ledger has come: its newest observation, word and withdrawal."""
+
+    observation: int
+    word: int
+    withdrawn_ms: int
+
+
 class OutageLedger:
     """Observations and classifications by component."""
 
@@ -105,6 +114,34 @@ class OutageLedger:
         """Every component of which anything was observed, sorted."""
         names = sa.select(tables.observations.c.component).distinct()
         return sorted(row["component"] for row in self._transaction.rows(names))
+
+    def mark(self) -> LedgerMark:
+        """How far the ledger has come."""
+        said, words = tables.observations.c, tables.classifications.c
+        (row,) = self._transaction.rows(
+            sa.select(sa.func.coalesce(sa.func.max(said.id), 0).label("id"))
+        )
+        (word,) = self._transaction.rows(
+            sa.select(
+                sa.func.coalesce(sa.func.max(words.id), 0).label("id"),
+                sa.func.coalesce(sa.func.max(words.withdrawn_ms), 0).label("withdrawn_ms"),
+            )
+        )
+        return LedgerMark(row["id"], word["id"], word["withdrawn_ms"])
+
+    def changed_since(self, mark: LedgerMark, before_ms: int) -> set[str]:
+        """The components of which there is more than at that mark on time before `before_ms`."""
+        said, words = tables.observations.c, tables.classifications.c
+        observed = sa.select(said.component).where(said.id > mark.observation)
+        # Withdrawals of the same millisecond may have come after the mark.
+        classified = sa.select(words.component).where(
+            sa.or_(words.id > mark.word, words.withdrawn_ms >= max(mark.withdrawn_ms, 1))
+        )
+        selects = (
+            observed.where(said.from_ms < before_ms).distinct(),
+            classified.where(words.start_ms < before_ms).distinct(),
+        )
+        return {row["component"] for each in selects for row in self._transaction.rows(each)}
 
     def is_observed(self, component: str) -> bool:
         """Whether anything was ever observed of it."""

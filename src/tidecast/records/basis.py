@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from tidecast_analytics.changes import ChangeSeen
 from tidecast_analytics.sanity import Finding, Severity
 
 
@@ -19,7 +20,8 @@ class Basis:
     `probability` is that of crossing the mark within the horizon, `within_lead_time` that within
     the lead time (None where there is no mark, or no lead time). `widening` is by how much bands
     and dates were widened for what came of past forecasts; `mark_source` says where the mark
-    comes from, `findings` what is wrong with the history.
+    comes from, `findings` what is wrong with the history, `changes` what people changed and what
+    that did.
     """
 
     first_ms: int
@@ -35,6 +37,7 @@ class Basis:
     widening: float = 1.0
     mark_source: str = ""
     findings: tuple[Finding, ...] = ()
+    changes: tuple[ChangeSeen, ...] = ()
 
 
 def basis_from(told: Mapping[str, Any]) -> Basis:
@@ -44,6 +47,7 @@ def basis_from(told: Mapping[str, Any]) -> Basis:
     known["findings"] = tuple(
         Finding(**{**each, "severity": Severity(each["severity"])}) for each in known["findings"]
     )
+    known["changes"] = tuple(ChangeSeen(**each) for each in known.get("changes", ()))
     return Basis(**known)
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tidecast.records.alerting import AlertRecords
 from tidecast.records.audit import AuditLog
 from tidecast.records.availability import OutageLedger
+from tidecast.records.changes import RecordedChanges
 from tidecast.records.configuration import ConfigurationItems
 from tidecast.records.engine import make_engine, reading_options
 from tidecast.records.errors import RecordsDamaged, RecordsUnavailable, explained
@@ -45,6 +46,7 @@ class Unit:
         self.settings = Settings(transaction)
         self.audit = AuditLog(transaction)
         self.outages = OutageLedger(transaction)
+        self.changes = RecordedChanges(transaction)
         self.policies = PolicyVersions(transaction)
         self.configuration = ConfigurationItems(transaction)
 

@@ -14,7 +14,7 @@ from tidecast_alerts.model import AlertState, IncidentState, SignalState
 from tidecast_analytics.scoring import Alarm
 from tidecast_analytics.timelines import ClassificationKind, ComponentState
 
-NEWEST_REVISION = "0003"
+NEWEST_REVISION = "0004"
 """The newest migration: a database that is at it needs no Alembic at start."""
 
 MAX_NAME_BYTES = 1_000
@@ -302,6 +302,25 @@ classifications = sa.Table(
     _ms("withdrawn_ms", optional=True),
     _text("withdrawn_by"),
     sa.Index(None, "start_ms"),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    _id(),
+    _ms("at_ms"),
+    _ms("known_ms"),
+    _ms("recorded_ms"),
+    _text("title"),
+    _text("by"),
+    _text("host"),
+    _text("resource"),
+    _text("item"),
+    _ms("withdrawn_ms", optional=True),
+    _text("withdrawn_by"),
+    sa.Index(None, "at_ms"),
+    # Their numbers are quoted by people: none is ever given twice.
+    sqlite_autoincrement=True,
 )
 
 policies = sa.Table(

@@ -40,13 +40,15 @@ class SampleBatch:
     Series `i` owns `timestamps[offsets[i]:offsets[i + 1]]` (milliseconds UTC, int64) and the values
     beside them (float64, staleness markers bit-exact). A batch read from a store has each label set
     once and its timestamps strictly ascending within a series; a batch being written may have
-    neither.
+    neither. Where it is known which series were taken together, `columns` [series] has a number for
+    each: series of equal numbers have the same timestamps, in every part of one selection.
     """
 
     labels: Sequence[Labels]
     offsets: Int64s
     timestamps: Int64s
     values: Float64s
+    columns: Int64s | None = None
 
     @staticmethod
     def of(series: Iterable[tuple[Labels, Int64s, Float64s]]) -> SampleBatch:

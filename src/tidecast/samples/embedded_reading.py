@@ -21,6 +21,7 @@ from tidecast.samples.label_reading import (
     texts_of_files,
     texts_of_heads,
 )
+from tidecast.samples.locating import recent_series
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.metadata import MetadataFile
 from tidecast.samples.protocol import (
@@ -30,7 +31,7 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Snapshot, recent_series
+from tidecast.samples.reading import Snapshot
 from tidecast.samples.stats import HeadSpan, LabelStats, StoreStats, label_stats
 from tidecast.samples.tier_reading import plan_reading, points_of
 from tidecast_collector.labels import Labels
@@ -71,6 +72,23 @@ class EmbeddedReading(Samples):
         return self._serving(
             lambda: self._snapshot(matchers, *bounds).select(matchers, *bounds, limits)
         )
+
+    def select_each(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        work: Callable[[SampleBatch], _Read],
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> list[_Read]:
+        """What `work` makes of that, some series at a time."""
+        bounds = self._bounds(start_ms, end_ms)
+
+        def each() -> list[_Read]:
+            parts = self._snapshot(matchers, *bounds).parts(matchers, *bounds, limits)
+            return [work(part) for part in parts]
+
+        return self._serving(each)
 
     def snapshot(self, matchers: Matchers, start_ms: int, end_ms: int) -> Snapshot:
         """What `select` would read, to be read in another process."""

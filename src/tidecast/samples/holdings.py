@@ -16,8 +16,8 @@ from tidecast.samples.durable import (
     writing_in,
 )
 from tidecast.samples.kept import Kept, Tier
+from tidecast.samples.locating import View
 from tidecast.samples.matchers import Matchers
-from tidecast.samples.reading import View
 from tidecast.samples.sealing import Join, JoinJob
 from tidecast.samples.segment import Segment, order_of
 from tidecast.samples.segment_files import Numbers, SegmentFiles

@@ -11,9 +11,9 @@ from tidecast.samples.batch import Int64s
 from tidecast.samples.deletions import covers
 from tidecast.samples.head import Head
 from tidecast.samples.index import LabelIndex, find
+from tidecast.samples.locating import View, locate
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.merge import Range
-from tidecast.samples.reading import View, locate
 from tidecast.samples.segment import Segment
 from tidecast.samples.stats import HeadSpan
 from tidecast.samples.tier_reading import labels_in_tiers

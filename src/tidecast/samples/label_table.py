@@ -73,10 +73,12 @@ class LabelTable:
         starts = self.starts[series].astype(np.int64)
         counts = self.starts[series + 1].astype(np.int64) - starts
         places, ends = _places(starts, counts)
-        names, values = self.names[places], self.values[places]
-        used = distinct(np.concatenate([names, values]))
-        text = dict(zip(used.tolist(), map(self.strings.__getitem__, used.tolist()), strict=True))
-        named = [(text[n], text[v]) for n, v in zip(names.tolist(), values.tolist(), strict=True)]
+        # Few pairs, of very many series: each is made once, and shared.
+        codes = self.names[places].astype(np.int64) << 32 | self.values[places]
+        used = distinct(codes).tolist()
+        text = self.strings.__getitem__
+        pair = {code: (text(code >> 32), text(code & 0xFFFFFFFF)) for code in used}
+        named = [pair[code] for code in codes.tolist()]
         bounds = zip((ends - counts).tolist(), ends.tolist(), strict=True)
         return [tuple(named[low:high]) for low, high in bounds]
 

@@ -26,7 +26,7 @@ VALUE_LEVEL, TIME_LEVEL = 4, 8
 _WHOLE = b"\xff\xff"
 _MOST_PAGES = 1 << 10
 _LONGEST_PAGE = 0xFFFF
-_GRAIN = 256
+DECODED_AT_ONCE = 256
 """Pcodec decodes so many numbers at a time."""
 
 _compressor = wrapped.FileCompressor()
@@ -65,15 +65,15 @@ def decode_pages(
         return numbers[low:high]
     others = (count - 1) // PAGE_NUMBERS
     body = data[at + 2 + 2 * others :]
-    chunk, place = _decompressor(form).chunk_decompressor(body, _NAMES[kind])
+    chunk, place = decompressor(form).chunk_decompressor(body, _NAMES[kind])
     if not others:
-        found = np.empty(min(-(-high // _GRAIN) * _GRAIN, count), dtype=kind)
+        found = np.empty(min(-(-high // DECODED_AT_ONCE) * DECODED_AT_ONCE, count), dtype=kind)
         chunk.read_page_into(body[place:], count, found)
         return found[low:high]
     ends = [*struct.unpack_from(f"<{others}H", data, at + 2), len(body)]
     first, last = low // PAGE_NUMBERS, (high - 1) // PAGE_NUMBERS
     begin = first * PAGE_NUMBERS
-    found = np.empty(min(-(-high // _GRAIN) * _GRAIN, count) - begin, dtype=kind)
+    found = np.empty(min(-(-high // DECODED_AT_ONCE) * DECODED_AT_ONCE, count) - begin, dtype=kind)
     place += sum(ends[:first])
     for page in range(first, last + 1):
         held = min(PAGE_NUMBERS, count - page * PAGE_NUMBERS)
@@ -82,6 +82,36 @@ def decode_pages(
         chunk.read_page_into(body[place : place + ends[page]], held, part)
         place += ends[page]
     return found[low - begin : high - begin]
+
+
+def read_integers(data: bytes, at: int, count: int, low: int, into: npt.NDArray[np.int64]) -> None:
+    """Of `count` integers whose bytes begin at this place those from `low` on that fill the array.
+
+    The same as `decode_pages`, for who reads very many series and has a place for each.
+    """
+    others = (count - 1) // PAGE_NUMBERS
+    form, high = data[at : at + 2], low + len(into)
+    if form == _WHOLE:
+        into[:] = standalone.simple_decompress(data[at + 2 :])[low:high]
+        return
+    body = data[at + 2 + 2 * others :]
+    chunk, place = decompressor(form).chunk_decompressor(body, "i64")
+    ends = [*struct.unpack_from(f"<{others}H", data, at + 2), len(body)] if others else [len(body)]
+    first = low // PAGE_NUMBERS
+    place += sum(ends[:first])
+    for page in range(first, (high - 1) // PAGE_NUMBERS + 1):
+        begin = page * PAGE_NUMBERS
+        held = min(PAGE_NUMBERS, count - begin)
+        coded = body[place : place + ends[page]]
+        place += ends[page]
+        if low <= begin and begin + held <= high:
+            chunk.read_page_into(coded, held, into[begin - low : begin - low + held])
+            continue
+        behind = min(high - begin, held)
+        found = np.empty(min(-(-behind // DECODED_AT_ONCE) * DECODED_AT_ONCE, held), dtype=np.int64)
+        chunk.read_page_into(coded, held, found)
+        skipped = max(low - begin, 0)
+        into[begin + skipped - low : begin + behind - low] = found[skipped:behind]
 
 
 _NAMES: dict[type[np.generic], str] = {np.int64: "i64", np.uint64: "u64", np.float64: "f64"}
@@ -102,5 +132,6 @@ def _config(count: int, order: int | None, level: int) -> ChunkConfig:
 
 
 @lru_cache(maxsize=8)
-def _decompressor(form: bytes) -> wrapped.FileDecompressor:
+def decompressor(form: bytes) -> wrapped.FileDecompressor:
+    """What reads numbers whose format these two bytes name."""
     return wrapped.FileDecompressor.new(form)[0]

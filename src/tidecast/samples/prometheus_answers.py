@@ -53,6 +53,19 @@ def answer_data(answer: Any) -> Any:
     return answer["data"]
 
 
+def single_value(data: Any) -> float | None:
+    """The value of an instant vector of one element at most; None where it has none.
+
+    Raises `InvalidAnswer`.
+    """
+    try:
+        if data["resultType"] != "vector" or len(data["result"]) > 1:
+            raise InvalidAnswer("expected a vector of one element at most")
+        return float(data["result"][0]["value"][1]) if data["result"] else None
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InvalidAnswer(f"the vector does not read as one: {error!r}") from error
+
+
 def matrix_samples(
     data: Any, start_ms: int, end_ms: int, nan_is_stale: bool = False
 ) -> SampleBatch:

@@ -6,15 +6,17 @@ samples lie in the embedded store or in an engine that was there before us.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.points import Field, PointBatch
 from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import Labels
+
+Found = TypeVar("Found")
 
 
 class SamplesUnavailable(TidecastError):
@@ -108,6 +110,22 @@ class Selectable(Protocol):
         Raises `LimitExceeded`.
         """
         ...
+
+    def select_each(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        work: Callable[[SampleBatch], Found],
+        limits: SelectLimits = SelectLimits(),
+    ) -> list[Found]:
+        """What `work` makes of the selection, which it may be given in parts.
+
+        Each part has some of the series, sorted by labels, and goes when `work` is done with it: a
+        large selection need not be in memory as a whole. Work may begin anew, where a store finds
+        damage on the way; then only what it made the last time counts.
+        """
+        return [work(self.select(matchers, start_ms, end_ms, limits))]
 
     def select_points(
         self,

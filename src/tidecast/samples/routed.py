@@ -22,6 +22,7 @@ from tidecast.samples.protocol import (
 from tidecast_collector.labels import NAME, Labels, label_value
 
 _Found = TypeVar("_Found", str, Labels)
+_Made = TypeVar("_Made")
 
 
 def is_own(name: str) -> bool:
@@ -116,6 +117,20 @@ class RoutedSamples(Samples):
         return joined(
             [store.select(matchers, start_ms, end_ms, limits) for store in stores], limits
         )
+
+    def select_each(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        work: Callable[[SampleBatch], _Made],
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> list[_Made]:
+        """What `work` makes of them; in parts only where one store has them all."""
+        stores = self.asked(matchers)
+        if len(stores) == 1:
+            return stores[0].select_each(matchers, start_ms, end_ms, work, limits)
+        return [work(self.select(matchers, start_ms, end_ms, limits))]
 
     def select_points(
         self,

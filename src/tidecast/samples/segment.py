@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -31,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
+from tidecast.samples.bounded_cache import BoundedCache
 from tidecast.samples.codec import decompress
 from tidecast.samples.durable import DamagedFile
 from tidecast.samples.index import FixedIndex
@@ -43,10 +45,10 @@ from tidecast.samples.label_table import (
 )
 from tidecast.samples.merge import Run
 from tidecast.samples.value_codec import (
+    Reading,
     decode_times_within,
     decode_timestamps,
     decode_values,
-    read_values,
 )
 from tidecast_collector.labels import NAME, Labels, label_value
 
@@ -124,6 +126,12 @@ class _Catalogue:
 
 _PLACE, _LENGTH, _CRC, _COUNT, _FIRST, _LAST = range(6)
 _NO_VALUES: Float64s = np.empty(0, dtype=np.float64)
+_numbers = count()
+_HELD_TIMES_BYTES = 16 << 20
+_LONGEST_HELD = 1 << 13
+"""Of longer columns only what is asked for is decoded."""
+_times: BoundedCache[tuple[int, int], Int64s] = BoundedCache(_HELD_TIMES_BYTES)
+"""Columns by segment and number: all metrics of a host share them, so they are read again soon."""
 
 
 class Segment:
@@ -134,6 +142,8 @@ class Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.number = next(_numbers)
+        """Tells it from all others that this process has opened."""
         with path.open("rb") as file:
             self.size_bytes = os.fstat(file.fileno()).st_size
             if self.size_bytes < len(MAGIC) + _FOOTER_SIZE:
@@ -186,6 +196,20 @@ class Segment:
     def __len__(self) -> int:
         return len(self._catalogue.labels)
 
+    @cached_property
+    def _longest(self) -> int:
+        return int(self._catalogue.columns[_COUNT].max(initial=0))
+
+    def most_samples(self, series: Int64s) -> int:
+        """So many samples the series have together at most."""
+        return len(series) * self._longest
+
+    def least_samples(self, series: Int64s, start_ms: int, end_ms: int) -> int:
+        """So many samples the series have together in [start, end] at least."""
+        columns = self._catalogue.columns[:, self._catalogue.column[0, series]]
+        whole = (columns[_FIRST] >= start_ms) & (columns[_LAST] <= end_ms)
+        return int(columns[_COUNT, whole].sum())
+
     def labels(self, series: Int64s) -> list[Labels]:
         """The labels of the series of these numbers."""
         return self._catalogue.labels.labels(series)
@@ -196,11 +220,15 @@ class Segment:
 
     def overlapping(self, series: Int64s, start_ms: int, end_ms: int) -> Int64s:
         """Those of the series whose first and last sample leave room for one in [start, end]."""
+        return series[self.overlap(series, start_ms, end_ms)]
+
+    def overlap(self, series: Int64s, start_ms: int, end_ms: int) -> npt.NDArray[np.bool_]:
+        """Which of the series that are."""
         catalogue = self._catalogue
         first_ms = catalogue.columns[_FIRST, catalogue.column[0, series]]
         last_ms = catalogue.columns[_LAST, catalogue.column[-1, series]]
         touched: npt.NDArray[np.bool_] = (first_ms <= end_ms) & (last_ms >= start_ms)
-        return series[touched]
+        return touched
 
     def span(self, series: int) -> tuple[int, int]:
         """The times of the first and the last sample of the series."""
@@ -222,10 +250,30 @@ class Segment:
         blob, count = self._times_blob(column)
         return decode_timestamps(blob, count)
 
-    def times_within(self, column: int, start_ms: int, end_ms: int) -> tuple[int, Int64s]:
-        """The timestamps of a column in [start, end], and how many are before them."""
-        blob, count = self._times_blob(column)
-        return decode_times_within(blob, count, start_ms, end_ms)
+    def times_within(self, columns: Int64s, start_ms: int, end_ms: int) -> list[tuple[int, Int64s]]:
+        """The timestamps of each column in [start, end], and how many are before them."""
+        firsts, lasts = self._catalogue.columns[_FIRST : _LAST + 1, columns]
+        whole = (firsts >= start_ms) & (lasts <= end_ms)
+        found = []
+        for column, is_whole in zip(columns.tolist(), whole.tolist(), strict=True):
+            times = self._held_times(column)
+            if times is None:
+                blob, count = self._times_blob(column)
+                found.append(decode_times_within(blob, count, start_ms, end_ms))
+            elif is_whole:
+                found.append((0, times))
+            else:
+                low, high = times.searchsorted((start_ms, end_ms + 1)).tolist()
+                found.append((low, times[low:high]))
+        return found
+
+    def _held_times(self, column: int) -> Int64s | None:
+        """All timestamps of a column that is not long; None for any other."""
+        times = _times.get((self.number, column))
+        if times is None and self._catalogue.columns[_COUNT, column] <= _LONGEST_HELD:
+            times = self.timestamps(column)
+            _times.put((self.number, column), times, times.nbytes)
+        return times
 
     def _times_blob(self, column: int) -> tuple[bytes, int]:
         place, length, crc, count = self._catalogue.columns[:_FIRST, column].tolist()
@@ -250,13 +298,12 @@ class Segment:
         return decode_values(blob, self.count(series), wanted) if blob else _NO_VALUES
 
     def read_values(
-        self, series: Int64s, lows: Int64s, counts: Int64s, into: Float64s, places: Int64s
+        self, series: Int64s, lows: Int64s, counts: Int64s, into: Reading, places: Int64s
     ) -> None:
-        """Puts so many values of each series, from the low on, into the array at the places."""
+        """Puts so many values of each series, from the low on, into these places."""
         catalogue = self._catalogue
-        data, path = self._data, self.path
         columns = catalogue.column[0, series]
-        for begin, length, crc, count, low, wanted, place in zip(
+        stretches = zip(
             catalogue.begins[series].tolist(),
             catalogue.lengths[0, series].tolist(),
             catalogue.crcs[0, series].tolist(),
@@ -265,10 +312,9 @@ class Segment:
             counts.tolist(),
             places.tolist(),
             strict=True,
-        ):
-            blob = data[begin : begin + length]
-            _check(path, "values", blob, crc)
-            read_values(blob, count, slice(low, low + wanted), into[place : place + wanted])
+        )
+        if not into.read(self._data, stretches):
+            raise DamagedFile(self.path, "damaged values")
 
     def blob(self, series: int, field: int = 0) -> bytes:
         """The encoded values of one field of a series."""

@@ -9,8 +9,10 @@ import numpy as np
 
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.deletions import covers
+from tidecast.samples.gathering import read
 from tidecast.samples.index import find
 from tidecast.samples.kept import BEFORE_ALL_MS, Tier
+from tidecast.samples.locating import View, locate
 from tidecast.samples.matchers import Matchers
 from tidecast.samples.merge import within
 from tidecast.samples.points import Field, PointBatch, one_series, single_points
@@ -21,7 +23,7 @@ from tidecast.samples.protocol import (
     SelectHint,
     SelectLimits,
 )
-from tidecast.samples.reading import Snapshot, View, locate, read
+from tidecast.samples.reading import Snapshot
 from tidecast.samples.segment import Segment
 from tidecast.samples.tier_building import hidden_points, pieces
 from tidecast.samples.tier_files import overlaid

@@ -7,19 +7,25 @@ before decoding, and knows how many samples there are.
 
 from __future__ import annotations
 
+import mmap
 import struct
-from collections.abc import Iterator
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast.samples.pages import (
+    DECODED_AT_ONCE,
     MOST_ORDERS,
     PAGE_NUMBERS,
     TIME_LEVEL,
     decode_pages,
+    decompressor,
     encode_pages,
+    read_integers,
 )
 
 _CONSTANT, _DECIMAL, _EXCEPTIONS, _FLOATS, _BITS = range(5)
@@ -28,6 +34,7 @@ _BITS_OF = struct.Struct("<Q")
 
 _MAX_DECIMALS = 12
 _POWERS = [10.0**decimals for decimals in range(_MAX_DECIMALS + 1)]
+_AS_THEY_ARE = -1
 _EXACT_INTEGER = float(2**53)
 _PROBES = 8
 _PROBES_EXACT = 6
@@ -114,16 +121,86 @@ def decode_values(data: bytes, count: int, wanted: slice | None = None) -> Float
     return _decode_exceptions(data, count, wanted)
 
 
-def read_values(data: bytes, count: int, wanted: slice, into: Float64s) -> None:
-    """The same into an array that has as many places as are wanted."""
-    form = data[0]
-    if form == _DECIMAL:
-        whole = decode_pages(data, 2, count, wanted, np.int64)
-        np.divide(whole, _POWERS[data[1]], out=into)
-    elif form == _CONSTANT:
-        into.view(np.uint64)[:] = _BITS_OF.unpack_from(data, 1)[0]
-    else:
-        into[:] = decode_values(data, count, wanted)
+class Reading:
+    """Values of many series on their way to where they are to stand one behind the other.
+
+    Most are decimals of as many digits: their integers are decoded in place, and divided together.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._places: Int64s = np.empty(size, dtype=np.int64)
+        self._bits = self._places.view(np.uint64)
+        self._decimals: defaultdict[int, list[slice]] = defaultdict(list)
+
+    def put(self, place: int, values: Float64s) -> None:
+        """Values that need no decoding, from that place on."""
+        self._finished(slice(place, place + len(values)))[:] = values.view(np.uint64)
+
+    def read(
+        self,
+        data: bytes | mmap.mmap,
+        stretches: Iterable[tuple[int, int, int, int, int, int, int]],
+    ) -> bool:
+        """Decodes parts of blobs of the data; returns False where one of them is damaged.
+
+        Each stretch is (where the blob begins, its length and CRC, how many values it has, the
+        first of these that is wanted, how many are, their first place). This runs for every series
+        that is read.
+        """
+        integers, crc32 = self._places, zlib.crc32
+        scratch = np.empty(PAGE_NUMBERS, dtype=np.int64)
+        for begin, length, crc, count, low, wanted, place in stretches:
+            blob = data[begin : begin + length]
+            if crc32(blob) != crc:
+                return False
+            where = slice(place, place + wanted)
+            if blob[0] != _DECIMAL or count > PAGE_NUMBERS:
+                self._read_other(blob, count, low, where)
+                continue
+            body = blob[4:]
+            chunk, at = decompressor(blob[2:4]).chunk_decompressor(body, "i64")
+            if wanted == count:
+                chunk.read_page_into(body[at:], count, integers[where])
+            else:
+                high = low + wanted
+                # No more is decoded than is wanted, but for the rest of what goes in one step.
+                found = scratch[: min(-(-high // DECODED_AT_ONCE) * DECODED_AT_ONCE, count)]
+                chunk.read_page_into(body[at:], count, found)
+                integers[where] = found[low:high]
+            self._decimals[blob[1]].append(where)
+        return True
+
+    def _read_other(self, blob: bytes, count: int, low: int, where: slice) -> None:
+        if blob[0] == _DECIMAL:
+            read_integers(blob, 2, count, low, self._places[where])
+            self._decimals[blob[1]].append(where)
+        elif blob[0] == _CONSTANT:
+            self._finished(where)[:] = _BITS_OF.unpack_from(blob, 1)[0]
+        else:
+            wanted = slice(low, low + where.stop - where.start)
+            self.put(where.start, decode_values(blob, count, wanted))
+
+    def values(self) -> Float64s:
+        """All of them; every place has been filled by now."""
+        kinds = self._decimals
+        if kinds.keys() <= {_AS_THEY_ARE}:
+            return self._bits.view(np.float64)
+        usual = max(kinds, key=lambda kind: len(kinds[kind]))
+        if usual == _AS_THEY_ARE:
+            values = self._bits.view(np.float64).copy()
+        else:
+            values = self._places / _POWERS[usual]
+        for kind, stretches in kinds.items():
+            for where in stretches if kind != usual else ():
+                if kind == _AS_THEY_ARE:
+                    values.view(np.uint64)[where] = self._bits[where]
+                else:
+                    np.divide(self._places[where], _POWERS[kind], values[where])
+        return values
+
+    def _finished(self, where: slice) -> npt.NDArray[np.uint64]:
+        self._decimals[_AS_THEY_ARE].append(where)
+        return self._bits[where]
 
 
 def _decode_exceptions(data: bytes, count: int, wanted: slice) -> Float64s:

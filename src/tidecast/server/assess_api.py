@@ -52,6 +52,7 @@ class AssessApi:
             len(incidents),
             [Edge(r.subject, r.object, r.kind, r.source, r.confidence_ratio) for r in relations],
             {fact.ci for fact in facts if fact.attribute == "owner" and fact.value},
+            self._app.requirements.newest(self._app.engine, now_ms),
         )
 
 

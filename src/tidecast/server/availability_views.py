@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tidecast.journeys.availability_plan import (
+    CommonCause,
+    PlannedPart,
     cause_document,
     common_causes,
     part_document,
@@ -16,8 +18,8 @@ from tidecast.journeys.availability_report import (
     asked,
     availability_document,
     month_span,
-    summary_document,
 )
+from tidecast.journeys.availability_rows import AvailabilityRows, Row
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import classify, moment_ms, parse_classification, withdraw
 from tidecast.journeys.service_availability import ServiceAvailability
@@ -25,12 +27,13 @@ from tidecast.policy.model import Policy
 from tidecast.records.availability import Classification
 from tidecast.server.application import Application
 from tidecast.server.problems import Problem
-from tidecast_analytics.availability import Assessment
 from tidecast_analytics.calendars import time_zone
 
 DAY_MS = 86_400_000
 DEFAULT_SPAN_MS = 30 * DAY_MS
 MAX_PLANNED = 10_000
+NOW_MS = 60_000
+"""A period that ended so recently ends now."""
 
 
 class AvailabilityViews:
@@ -86,14 +89,31 @@ class AvailabilityViews:
 
     def all_services(self, time: Asked) -> Document:
         """All services in short, the least available first."""
-        policy = self.policy_of(time)
-        return _listed(policy, time, self._answers(policy, time, policy.services))
+        return _listed(*self._rows(time))
 
     def overview(self, time: Asked) -> tuple[Document, Document]:
-        """All services in short, and the plan of all, from one reading."""
-        policy = self.policy_of(time)
-        found = self._answers(policy, time, policy.services)
-        return _listed(policy, time, found), _planned(policy, time, found)
+        """All services in short, and the plan of all."""
+        time, rows = self._rows(time)
+        return _listed(time, rows), _plan(time, rows)
+
+    def _rows(self, time: Asked) -> tuple[Asked, Sequence[Row]]:
+        policy, now_ms = self.policy_of(time), self._app.clock.now_ms()
+        rows = self._app.availability_rows
+        if time.known_on_ms is not None:
+            return AvailabilityRows(self._app.records).of(policy, time, None, now_ms)
+        moves = time.until_ms == time.end_ms and now_ms - time.end_ms < NOW_MS
+        # The last 30 days are one question, whenever it is asked.
+        key = ("until now", time.end_ms - time.start_ms) if moves else (time.start_ms, time.end_ms)
+        return rows.of(policy, time, key, now_ms)
+
+    def refreshed(self) -> Sequence[Row]:
+        """The rows of every service over the last 30 days, worked out now."""
+        policy, time = self._app.policy.policy, self.asked({})
+        if not policy.services:
+            return ()
+        key = ("until now", time.end_ms - time.start_ms)
+        now_ms = self._app.clock.now_ms()
+        return self._app.availability_rows.again(policy, time, key, now_ms)[1]
 
     def _answers(
         self, policy: Policy, time: Asked, names: Iterable[str]
@@ -101,21 +121,16 @@ class AvailabilityViews:
         with self._app.records.reading() as unit:
             return answers(policy, unit, time, names)
 
-    def figures(self) -> dict[str, Assessment]:
-        """The figures of every service over the last 30 days."""
-        policy = self._app.policy.policy
-        if not policy.services:
-            return {}
-        found = self._answers(policy, self.asked({}), policy.services)
-        return {each.service.name: each.assessment for each in found}
-
     def planned(self, service: str | None, time: Asked) -> Document:
         """The availability plan of one service, or of all; raises `Problem` 404."""
         policy = self.policy_of(time)
         if service is not None and service not in policy.services:
             raise Problem(404, f"there is no service {service[:100]!r} in the applied policy")
-        names = [service] if service else policy.services
-        return _planned(policy, time, self._answers(policy, time, names))
+        if service is None:
+            return _plan(*self._rows(time))
+        (found,) = self._answers(policy, time, [service])
+        parts, causes = planned_parts(policy, found), common_causes(policy, found)
+        return _plan_document(time, parts, causes)
 
     def say(self, word: Mapping[str, object]) -> Classification:
         """Keeps a word on a time; raises `InvalidObservation`."""
@@ -130,27 +145,33 @@ class AvailabilityViews:
         return word
 
 
-def _listed(policy: Policy, time: Asked, found: Sequence[ServiceAvailability]) -> Document:
-    order = sorted(found, key=lambda each: (each.assessment.lowest or 0, each.service.name))
+def _listed(time: Asked, rows: Sequence[Row]) -> Document:
+    order = sorted(rows, key=lambda each: (each.lowest_ratio, each.name))
     return {
         "start": iso(time.start_ms),
         "end": iso(time.end_ms),
         "until": iso(time.until_ms),
         "known_on": iso(time.known_on_ms),
-        "services": [summary_document(policy, each) for each in order],
+        "services": [each.document for each in order],
     }
 
 
-def _planned(policy: Policy, time: Asked, found: Sequence[ServiceAvailability]) -> Document:
-    parts = [part for each in found for part in planned_parts(policy, each)]
-    parts.sort(key=lambda part: (-part.lost_ms, -(part.gain_ms or 0)))
-    causes = [cause for each in found for cause in common_causes(policy, each)]
-    causes.sort(key=lambda cause: -cause.joint_ms)
+def _plan(time: Asked, rows: Sequence[Row]) -> Document:
+    parts = [part for each in rows for part in each.parts]
+    causes = [cause for each in rows for cause in each.causes]
+    return _plan_document(time, parts, causes)
+
+
+def _plan_document(
+    time: Asked, parts: Iterable[PlannedPart], causes: Iterable[CommonCause]
+) -> Document:
+    ranked = sorted(parts, key=lambda part: (-part.lost_ms, -(part.gain_ms or 0)))
+    joint = sorted(causes, key=lambda cause: -cause.joint_ms)
     return {
         "start": iso(time.start_ms),
         "until": iso(time.until_ms),
-        "parts": [part_document(part) for part in parts[:MAX_PLANNED]],
-        "common_causes": [cause_document(cause) for cause in causes[:MAX_PLANNED]],
+        "parts": [part_document(part) for part in ranked[:MAX_PLANNED]],
+        "common_causes": [cause_document(cause) for cause in joint[:MAX_PLANNED]],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from tidecast.journeys.backtest_fleet import backtest_here, matchers_of, score_row, selected
+from tidecast.journeys.examine_usage import Strange, strange_document
 from tidecast.journeys.explain_forecast import (
     dissect,
     explanation,
@@ -98,8 +99,12 @@ class ForecastApi:
         last_ms = forecast.basis.last_ms if forecast.basis else forecast.published_ms
         histories = self._histories([key], last_ms)
         history = self._history(key, histories.get(key, UsageHistory()))
+        if forecast.basis:
+            changes_ms = [each.at_ms for each in forecast.basis.changes if each.size is not None]
+            history = replace(history, changes_ms=changes_ms)
         anatomy = self._app.worker.explanations.run(dissect, history)
-        return explanation(forecast, anatomy, self._app.track.of(key), scores)
+        strange = strange_document(self._app.anomalies.found.get(key, Strange()))
+        return explanation(forecast, anatomy, self._app.track.of(key), scores, strange)
 
     def expect_explanation(self) -> None:
         """Somebody looks at a resource: the next thing may be to ask why."""
@@ -157,8 +162,16 @@ class ForecastApi:
         if not keys:
             return []
         found = self._histories(keys, self._app.clock.now_ms())
-        histories = [self._history(key, found[key]) for key in keys if key in found]
-        scores = self._app.worker.backtests.run(backtest_here, histories, horizon_ms, origins)
+        plans = self._upkeep.forecasting.plans()
+        known = [
+            plans.known_to(key, self._history(key, found[key]), horizon_ms)
+            for key in keys
+            if key in found
+        ]
+        histories, changes = [each for each, _ in known], [each for _, each in known]
+        scores = self._app.worker.backtests.run(
+            backtest_here, histories, changes, horizon_ms, origins
+        )
         names = [str(key) for key in keys if key in found]
         return [
             score_row(name, score)

@@ -7,20 +7,26 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from tidecast.journeys.fleet_analysis import Analysis, Case, analyse
-from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, RunProgress, forecast_fleet
-from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
+from tidecast.journeys.forecast_fleet import (
+    AGAIN_MS,
+    HISTORY_MS,
+    Fleet,
+    Run,
+    RunProgress,
+    forecast_fleet,
+)
+from tidecast.journeys.plans import Plans
+from tidecast.journeys.score_forecasts import Keeping, prune_forecasts, score_forecasts
 from tidecast.journeys.track_records import read_tracks
-from tidecast.journeys.usage_records import ResourceKey
-from tidecast.policy.events import PlannedEvents, load_events
+from tidecast.policy.events import NOTHING_PLANNED, load_plans
 from tidecast.server.application import Application
-from tidecast_analytics.events import Event
 
 log = logging.getLogger(__name__)
 
-DAY_MS = 86_400_000
+MOST_CHANGES = 20_000
+"""So many of the newest changes are known to forecasts."""
 _UNFINISHED = "forecast_run"
 
 
@@ -35,8 +41,7 @@ class Forecasting:
         self._lane = application.worker.analysis
         self._stop = threading.Event()
         file = application.settings.events_file
-        self._planned = load_events(file) if file else ()
-        self._occurrences = lru_cache(256)(PlannedEvents.between)
+        self._planned = load_plans(file) if file else NOTHING_PLANNED
 
     def start(self) -> None:
         """Learns how past forecasts fared."""
@@ -87,18 +92,15 @@ class Forecasting:
             self._lane.processes,
             self._app.track.widening,
             f"the policy file {file}" if file else "the default policy",
-            self._events,
+            self.plans(),
+            self._app.hosts.clocks.all_apart_ms(self._app.clock.now_ms()),
         )
 
-    def _events(self, key: ResourceKey, start_ms: int, end_ms: int) -> Sequence[Event]:
-        """What is planned for this resource, over whole days so that most are asked for alike."""
-        first, last = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
-        return [
-            event
-            for planned in self._planned
-            if planned.concern(*key)
-            for event in self._occurrences(planned, first, last)
-        ]
+    def plans(self) -> Plans:
+        """What is planned and was changed, as known now."""
+        since_ms = self._app.clock.now_ms() - HISTORY_MS
+        with self._app.records.reading() as unit:
+            return Plans(self._planned, unit.changes.since(since_ms, MOST_CHANGES))
 
     def _analyse(self, cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysis]:
         return self._lane.run(analyse, cases, horizon_ms, now_ms)
@@ -124,4 +126,8 @@ class Forecasting:
             self._app.track = read_tracks(self._app.records, now)
             self._app.changes += 1
             log.info("scored %d forecasts", added)
-        prune_forecasts(self._app.records, now, self._stop.is_set)
+        settings = self._app.settings
+        keeping = Keeping(
+            settings.forecasts_all_ms, settings.forecasts_daily_ms, settings.forecasts_weekly_ms
+        )
+        prune_forecasts(self._app.records, now, self._stop.is_set, keeping)

@@ -51,6 +51,17 @@ SCHEMAS: dict[str, Schema] = {
         crossing_error_seconds=NUMBER, held={"type": ["boolean", "null"]},
         alarm={"type": ["string", "null"], "enum": ["right", "wrong", "missed", "quiet", None]},
     ),
+    "Change": _object(
+        id=COUNT, state={"type": "string", "enum": ["planned", "done", "withdrawn"]}, at=TIME,
+        title=TEXT, by=TEXT, host=TEXT, resource=TEXT, item=TEXT, known=TIME, recorded=TIME,
+        withdrawn=TIME, withdrawn_by=TEXT,
+    ),
+    "ChangeToRecord": {
+        **_object(
+            title=TEXT, by=TEXT, host=TEXT, resource=TEXT, item=TEXT, at=TIME, known=TIME,
+        ),
+        "required": ["title", "by", "host"],
+    },
     "Explanation": _object(
         host=TEXT, resource=TEXT, item=TEXT, unit=TEXT, statistic=TEXT,
         state={"type": "string", "enum": STATES}, p10=TIME, p50=TIME, p90=TIME, published=TIME,
@@ -64,6 +75,18 @@ SCHEMAS: dict[str, Schema] = {
             naive_mean_error=NUMBER, widening=NUMBER,
         ),
         probability=NUMBER, within_lead_time=NUMBER, findings=_list(_ref("Finding")),
+        changes=_list(_object(
+            at=TIME, title=TEXT, by=TEXT, to_come={"type": "boolean"}, size=NUMBER,
+        )),
+        strange=_object(
+            anomalies=_list(_object(
+                first=TIME, last=TIME, peak=TIME, score=NUMBER, once_in_weeks=NUMBER,
+                value=NUMBER, usual=NUMBER, why=TEXT,
+            )),
+            leak={"oneOf": [{"type": "null"}, _object(
+                rate_per_day=NUMBER, error_per_day=NUMBER, days=NUMBER, restarts=_list(TIME),
+            )]},
+        ),
         steps=_list(_object(at=TIME, size=NUMBER)),
         parts={"oneOf": [{"type": "null"}, _object(
             trend_strength=NUMBER, rise_per_day=NUMBER, seasons={"type": "object"},
@@ -213,6 +236,17 @@ def _paths() -> dict[str, Schema]:
                 ),
                 [_query(name) for name in ("since", "min_score", "match")],
             )
+        },
+        "/changes": {
+            "get": _operation(
+                "Recorded changes, the newest first",
+                _object(changes=_list(_ref("Change"))),
+                [_query("since")],
+            ),
+            "post": _operation("Record a change", _ref("Change"), body="ChangeToRecord"),
+        },
+        "/changes/{id}/withdraw": {
+            "post": _operation("It is not made after all", _ref("Change"), [ID], "Withdrawal")
         },
         "/hosts": {"get": _operation("Hosts", _object(hosts=_list(_ref("Host"))))},
         "/hosts/retire": {

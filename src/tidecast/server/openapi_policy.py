@@ -70,6 +70,23 @@ SCHEMAS |= {
         "required": ["source"],
     },
 }
+_VERDICT: Schema = {"type": ["string", "null"], "enum": ["met", "missed", "open", None]}
+SCHEMAS["Requirement"] = _object(
+    **{
+        key: TEXT
+        for key in (
+            *("name", "title", "kind", "parent", "owner", "requester", "measure", "state", "said"),
+            *("decided_by", "review_period", "sentence", "place"),
+        )
+    },
+    view={"type": ["string", "null"]},
+    review={"type": ["string", "null"], "format": "date"},
+    measured=_VERDICT,
+    contradicted={"type": "boolean"},
+    start=TIME,
+    end=TIME,
+    evidence=_list(_object(what=TEXT, place=TEXT, verdict=_VERDICT, words=TEXT)),
+)
 
 
 def _ref(name: str) -> Schema:
@@ -143,6 +160,12 @@ def policy_paths() -> dict[str, Schema]:
             )
         },
         "/configuration": {"get": export},
+        "/requirements": {
+            "get": _operation(
+                "What is asked for, and whether it was met in its review period",
+                _object(requirements=_list(_ref("Requirement"))),
+            )
+        },
         "/policy/versions": {
             "get": _operation(
                 "Who applied what, newest first",

@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
-from tidecast.journeys.explain_forecast import iso
+from tidecast.journeys.explain_forecast import Document, iso
+from tidecast.journeys.judged_requirements import requirement_document
 from tidecast.journeys.lint_policy import lint
 from tidecast.policy.differences import Difference, differences
 from tidecast.policy.model import Policy
@@ -40,6 +41,7 @@ class PolicyApi:
             ("GET", "/policy", self.in_force),
             ("PUT", "/policy", self.put),
             ("GET", "/policy/versions", self.versions),
+            ("GET", "/requirements", self.requirements),
         ]
         return [
             Route(PREFIX + path, json_endpoint(answer), methods=[method])
@@ -56,6 +58,15 @@ class PolicyApi:
         limit = whole_number(await parameters_of(request), "limit")
         found = await run_in_threadpool(self._recent, VERSIONS_SHOWN if limit is None else limit)
         return {"versions": [version_document(each) for each in found]}
+
+    async def requirements(self, request: Request) -> object:
+        """What is asked for, and whether it was met in its review period."""
+        return {"requirements": await run_in_threadpool(self.judged)}
+
+    def judged(self) -> list[Document]:
+        """Every requirement that is not retired, judged by what was measured."""
+        found = self._app.requirements.newest(self._app.engine, self._app.clock.now_ms())
+        return [requirement_document(each) for each in found]
 
     def _recent(self, limit: int) -> list[AppliedPolicy]:
         with self._app.records.reading() as unit:

@@ -93,6 +93,28 @@ class SamplesOfServer(Selectable):
         assert found is not None
         return found
 
+    def select_each(
+        self,
+        matchers: Matchers,
+        start_ms: int,
+        end_ms: int,
+        work: Callable[[SampleBatch], T],
+        limits: SelectLimits = SelectLimits(),  # noqa: B008 (frozen)
+    ) -> list[T]:
+        """What `work` makes of them, some series at a time."""
+        asked = SelectionAsked(matchers, start_ms, end_ms, limits)
+
+        def read(parts: Sequence[Part]) -> list[T]:
+            if len(parts) == 1 and isinstance(parts[0], Snapshot):
+                each = parts[0].parts(matchers, start_ms, end_ms, limits)
+            else:
+                each = iter([joined([_samples_of(part, asked) for part in parts], limits)])
+            return [work(part) for part in each]
+
+        found = self._read(asked, read)
+        assert found is not None
+        return found
+
     def select_points(
         self,
         matchers: Matchers,

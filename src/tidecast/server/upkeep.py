@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
 from tidecast.journeys.fast_path import FullIn, watch_fast_path
+from tidecast.journeys.host_clocks import own_times_apart
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
@@ -16,8 +17,8 @@ from tidecast.journeys.observe_watched import observe_watched
 from tidecast.journeys.own_series import (
     Point,
     anomaly_points,
-    availability_points,
     batch_at,
+    clock_points,
     fast_path_points,
     forecast_points,
     host_points,
@@ -25,6 +26,9 @@ from tidecast.journeys.own_series import (
     progress_points,
     track_points,
 )
+from tidecast.journeys.route_notifications import routed
+from tidecast.journeys.sla_documents import statement_points
+from tidecast.journeys.sla_statements import running
 from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -45,6 +49,7 @@ log = logging.getLogger(__name__)
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
+REQUIREMENTS_SECONDS = 240
 SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
@@ -101,6 +106,7 @@ class Upkeep:
         self._webhooks = Webhooks(application.receivers)
         self._availabilities = AvailabilityViews(application)
         self._availability: list[Point] = []
+        self._agreements: list[Point] = []
         self._late_ms = 0
         self._busy = False
         application.usage_imported = self._usage_imported
@@ -118,12 +124,14 @@ class Upkeep:
             every(1, "tokens", self._app.tokens.reload_if_changed)
         every(15, "hosts", self._write_hosts)
         every(15, "host-silence", self._observe_hosts)
+        every(60, "host-clocks", self._compare_clocks)
         every(60, "watched-components", self._observe_watched)
         every(1, "rules", lambda: self._app.alerts.evaluate_due(self._clock.now_ms()))
         every(OWN_SERIES_SECONDS, "own-series", self._write_own_series)
         every(OWN_SERIES_SECONDS, "availability", self._judge_availability)
         every(5, "usage", self._measure)
         every(SLO_SECONDS, "slos", self._measure_slos)
+        every(REQUIREMENTS_SECONDS, "requirements", self._judge_requirements)
         every(2, "forecasts", self._forecast)
         every(300, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
@@ -143,6 +151,10 @@ class Upkeep:
         """Has every forecast made again, soon."""
         self._due.note(self._clock.now_ms(), everything=True)
 
+    def forecast_changed(self) -> None:
+        """Has what a change concerns forecast again, soon."""
+        self._due.note(self._clock.now_ms(), everything=False)
+
     def status(self) -> dict[str, object]:
         """What is still to be done with what came in."""
         return {
@@ -153,21 +165,37 @@ class Upkeep:
 
     def newest_own_series(self) -> SampleBatch:
         """What /metrics tells of forecasts, hosts and incidents."""
-        hosts, full_in = host_points(self._app.hosts.all()), fast_path_points(self._app.full_in)
-        slos = self._app.slos.points()
-        return batch_at([*hosts, *full_in, *slos, *self._own_points()], self._clock.now_ms())
+        full_in = fast_path_points(self._app.full_in)
+        points = [*self._host_points(), *full_in, *self._app.slos.points(), *self._own_points()]
+        return batch_at(points, self._clock.now_ms())
 
     def _write_hosts(self) -> None:
-        hosts = host_points(self._app.hosts.all())
-        self._app.own.append(batch_at(hosts, self._clock.now_ms()))
+        self._app.own.append(batch_at(self._host_points(), self._clock.now_ms()))
+
+    def _host_points(self) -> list[Point]:
+        clocks = self._app.hosts.clocks.all_apart_ms(self._clock.now_ms())
+        return [*host_points(self._app.hosts.all()), *clock_points(clocks)]
 
     def _measure_slos(self) -> None:
         now_ms = self._clock.now_ms()
         self._app.slos.refresh(self._engine, now_ms)
         self._app.own.append(batch_at(self._app.slos.points(), now_ms))
 
+    def _judge_requirements(self) -> None:
+        """Judges every requirement and the running period of every SLA."""
+        began, now_ms = time.perf_counter(), self._clock.now_ms()
+        self._app.requirements.refresh(self._engine, now_ms)
+        with self._app.records.reading() as unit:
+            made = running(self._app.policy.policy, unit, now_ms)
+            self._agreements = list(statement_points(made))
+        self._rest(began, REQUIREMENTS_SECONDS)
+
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
+
+    def _compare_clocks(self) -> None:
+        clocks = self._app.hosts.clocks
+        clocks.note_own_times(own_times_apart(self._engine, self._clock.now_ms()))
 
     def _observe_watched(self) -> None:
         observe_watched(self._app.records, self._app.alerts, self._clock.now_ms())
@@ -199,15 +227,21 @@ class Upkeep:
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
             *self._availability,
+            *self._agreements,
+            *self._app.requirements.points(),
         ]
 
     def _judge_availability(self) -> None:
         """Works out the availability of every service; with a thousand it takes some seconds."""
         began = time.perf_counter()
-        self._availability = list(availability_points(self._availabilities.figures()))
+        rows = self._availabilities.refreshed()
+        self._availability = [point for row in rows for point in row.points]
         self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
-        # At most a fiftieth of one core.
-        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
+        self._rest(began, OWN_SERIES_SECONDS)
+
+    def _rest(self, began: float, seconds: float) -> None:
+        """Waits within a task that runs every so many seconds: it takes a fiftieth of one core."""
+        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - seconds))
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
@@ -266,7 +300,10 @@ class Upkeep:
         self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
 
     def _notify(self) -> None:
-        deliver_due(self._app.records.alerting_unit, self._webhooks.send, self._clock)
+        def send(receiver: str, body: str) -> None:
+            self._webhooks.send(receiver, routed(self._app.policy.policy, body))
+
+        deliver_due(self._app.records.alerting_unit, send, self._clock)
 
     def _keep(self) -> None:
         """Builds tiers, and forgets what is too old or has no room."""

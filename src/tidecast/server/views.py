@@ -27,6 +27,7 @@ from tidecast.server.ledger_views import band_of, past_forecasts, track_record
 from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import Incident, IncidentState, IncidentView
 from tidecast_analytics.forecasting import MINIMUM_STEPS
+from tidecast_analytics.sanity import Finding, clock_finding
 from tidecast_reports.capacity import CapacityReport, ResourceOutlook
 from tidecast_reports.ranking import rank
 from tidecast_reports.units import quantity
@@ -175,10 +176,19 @@ class Views:
             provisional=provisional,
             possible_ms=first + (MINIMUM_STEPS[HOUR_MS] - 1) * HOUR_MS if waits else None,
             track=track_record(self._app.track.of(key)),
-            findings=forecast.basis.findings if forecast and forecast.basis else (),
+            findings=self._findings(key.host, forecast),
             anomalies_ms=[event.peak_ms for event in strange.events],
             shifts_ms=[step.at_ms for step in strange.steps],
         )
+
+    def _findings(self, host: str, forecast: PublishedForecast | None) -> Sequence[Finding]:
+        """What is wrong with a history, and with its host's clock now."""
+        found = forecast.basis.findings if forecast and forecast.basis else ()
+        now = self._app.clock.now_ms()
+        apart_ms = self._app.hosts.clocks.apart_ms(host, now)
+        if not apart_ms or any(each.kind == "clock_skew" for each in found):
+            return found
+        return (clock_finding(apart_ms, now), *found)
 
     def _full_in(self, key: ResourceKey) -> FullIn | None:
         return self._app.full_in.get(key)
@@ -216,7 +226,10 @@ class Views:
         if not outlooks and seen is None:
             return None
         incidents = [each for each in self.incidents() if each.host == name][:20]
-        return HostView(name, seen, self._silent(seen), report.horizon_days, outlooks, incidents)
+        days, now = report.horizon_days, self._app.clock.now_ms()
+        apart_ms = self._app.hosts.clocks.apart_ms(name, now)
+        clock = clock_finding(apart_ms, now).what if apart_ms else ""
+        return HostView(name, seen, self._silent(seen), days, outlooks, incidents, clock)
 
     def resource(self, host: str, resource: str, item: str) -> ResourceView | None:
         """One resource with its whole history and its ledger, None where it is not known."""

@@ -43,6 +43,8 @@ POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 1.0
 """How long a cancelled job may take to notice before its process is killed."""
 IDLE_SECONDS = 60.0
+KEPT_READY_SECONDS = 600.0
+"""What takes seconds to import is kept longer for the next one who asks."""
 MOST_ANALYSES = 4
 
 log = logging.getLogger(__name__)
@@ -132,8 +134,15 @@ class _Process:
 class Lane:
     """Processes for one kind of work. Safe to use from several threads."""
 
-    def __init__(self, name: str, processes: int = 1, niceness: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        processes: int = 1,
+        niceness: int = 0,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self.name = name
+        self.idle_seconds = idle_seconds
         self.processes = processes
         self._niceness = niceness
         self._changed = threading.Condition()
@@ -213,9 +222,10 @@ class Lane:
             self._give_back(process, reusable)
         return result
 
-    def end_idle(self, seconds: float = IDLE_SECONDS) -> None:
-        """Ends the processes that had nothing to do for so long; their memory is free again."""
-        since = time.monotonic() - seconds
+    def end_idle(self, seconds: float | None = None) -> None:
+        """Ends the processes that had nothing to do for so long (`idle_seconds`); their memory is
+        free again."""
+        since = time.monotonic() - (self.idle_seconds if seconds is None else seconds)
         with self._changed:
             ended = [process for process in self._idle if process.idle_since <= since]
             self._idle = [process for process in self._idle if process not in ended]
@@ -319,7 +329,7 @@ class Worker:
         analyses = min(cores or os.cpu_count() or 1, MOST_ANALYSES)
         self.analysis = Lane("analysis", processes=analyses, niceness=10)
         # Somebody waits for these two: neither may stand behind the fleet, or behind the other.
-        self.explanations = Lane("explanations", niceness=5)
+        self.explanations = Lane("explanations", niceness=5, idle_seconds=KEPT_READY_SECONDS)
         self.backtests = Lane("back-tests", niceness=10)
 
     @property
@@ -327,10 +337,10 @@ class Worker:
         """All of them."""
         return self.store, self.queries, self.analysis, self.explanations, self.backtests
 
-    def end_idle(self, seconds: float = IDLE_SECONDS) -> None:
-        """Ends the processes that had nothing to do for so long."""
+    def end_idle(self) -> None:
+        """Ends the processes that had nothing to do for as long as their lane keeps them."""
         for lane in self.lanes:
-            lane.end_idle(seconds)
+            lane.end_idle()
 
     def close(self) -> None:
         """Ends all processes."""

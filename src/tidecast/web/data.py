@@ -46,7 +46,8 @@ class HostSummary:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """One host: `incidents` are those not resolved and the latest resolved, newest first."""
+    """One host: `incidents` are those not resolved and the latest resolved, newest first; `clock`
+    says in a sentence how far its clock is apart, "" where it hardly is."""
 
     name: str
     last_seen_ms: int | None
@@ -54,6 +55,7 @@ class HostView:
     horizon_days: int
     outlooks: Sequence[ResourceOutlook]
     incidents: Sequence[Incident] = field(default_factory=tuple)
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)

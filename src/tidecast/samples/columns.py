@@ -9,8 +9,10 @@ import numpy as np
 
 from tidecast.samples.batch import Int64s
 
-_MANY_TIMES = 32
+MANY_TIMES = 32
 """From so many times on it pays to look which series share their timestamps."""
+_OF_ONE = 2
+"""The offsets of a single series."""
 _LONG = 64
 """Series with so many samples are searched one by one; shorter ones all at once."""
 _COMPARED_AT_ONCE = 1 << 16
@@ -95,7 +97,7 @@ def _same(
 
 def columns_for(offsets: Int64s, timestamps: Int64s, times: int) -> Columns:
     """The columns to look so many times up in; where these are few, each series has its own."""
-    if times >= _MANY_TIMES:
+    if times >= MANY_TIMES and len(offsets) > _OF_ONE:
         return shared_columns(offsets, timestamps)
     return own_columns(len(offsets) - 1)
 
@@ -109,7 +111,7 @@ def places(offsets: Int64s, timestamps: Int64s, columns: Columns, at_ms: Int64s)
     if not len(timestamps) or not len(at_ms):
         return np.zeros((count, len(at_ms)), dtype=np.int64)
     own = count == len(offsets) - 1
-    if own and len(at_ms) < _MANY_TIMES and len(timestamps) < _LONG * count:
+    if own and len(at_ms) < MANY_TIMES and len(timestamps) < _LONG * count:
         found = _search_all(offsets, timestamps, at_ms)
         if found is not None:
             return found
