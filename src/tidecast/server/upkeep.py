@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
-from tidecast.journeys.fast_path import FullIn, watch_fast_path
+from tidecast.journeys.fast_path import FamiliarRises, FullIn, watch_fast_path
 from tidecast.journeys.host_clocks import own_times_apart
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
@@ -103,6 +103,7 @@ class Upkeep:
         self._silence = HostSilence(
             application.records, application.hosts.all(), self._clock.now_ms()
         )
+        self._familiar = FamiliarRises(application.own)
         self._webhooks = Webhooks(application.receivers)
         self._availabilities = AvailabilityViews(application)
         self._availability: list[Point] = []
@@ -293,8 +294,12 @@ class Upkeep:
             raise
 
     def _watch_fast_path(self) -> None:
+        now_ms = self._clock.now_ms()
         found: dict[ResourceKey, FullIn | None] = watch_fast_path(
-            self._engine, self._app.definitions, self._clock.now_ms()
+            self._engine,
+            self._app.definitions,
+            now_ms,
+            lambda keys: self._familiar.of(keys, now_ms),
         )
         self._app.full_in = found
         self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
