@@ -21,7 +21,12 @@ def answer(settings: ServerSettings, stores: Stores) -> None:
 async def _serve(settings: ServerSettings, stores: Stores) -> None:
     doors = Doors(first_app(settings, stores, AccessPolicy(None, check_host=True)))
     config = uvicorn.Config(
-        doors, host="127.0.0.1", port=settings.listen.port, log_config=None, access_log=False
+        doors,
+        host="127.0.0.1",
+        port=settings.listen.port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
     )
     serving = asyncio.create_task(uvicorn.Server(config).serve())
     doors.open(await asyncio.to_thread(_whole, settings, stores))
