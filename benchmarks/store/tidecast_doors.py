@@ -1,40 +1,39 @@
-"""The doors of the measured server that open when all of it is loaded."""
+"""The doors of the measured server: queries first, as in the product."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import asyncio
 
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+import uvicorn
+from starlette.types import ASGIApp
 
 from tidecast.config import ServerSettings
-from tidecast.server.application import Application
-from tidecast.server.doors import health_routes
-from tidecast.server.heavy_queries import HeavyQueries
-from tidecast.server.prometheus_api import PrometheusApi
-from tidecast.server.queries import Queries
+from tidecast.server.access import AccessPolicy
+from tidecast.server.doors import Doors, first_app
 from tidecast.server.stores import Stores
-from tidecast.server.write_api import WriteApi
 
 
-def whole_app(settings: ServerSettings, stores: Stores) -> Starlette:
-    """The write and query doors, and the one for flushing."""
-    app = Application(settings, stores=stores)
+def answer(settings: ServerSettings, stores: Stores) -> None:
+    """Answers until the process is ended."""
+    asyncio.run(_serve(settings, stores))
 
-    async def flush(_request: Request) -> JSONResponse:
-        await run_in_threadpool(app.raw.flush)
-        await run_in_threadpool(app.raw.maintain, app.clock.now_ms())
-        return JSONResponse(asdict(app.raw.stats()))
 
-    heavy = HeavyQueries(app.worker.queries, app.engine)
-    queries = Queries(app.engine, heavy)
-    routes = [
-        *health_routes(),
-        Route("/flush", flush, methods=["POST"]),
-        *WriteApi(app.ingest, app.samples, app.metrics, app.clock).routes(),
-        *PrometheusApi(app.engine, app.samples, app.alerts, app.clock, queries).routes(),
-    ]
-    return Starlette(routes=routes)
+async def _serve(settings: ServerSettings, stores: Stores) -> None:
+    doors = Doors(first_app(settings, stores, AccessPolicy(None, check_host=True)))
+    config = uvicorn.Config(
+        doors,
+        host="127.0.0.1",
+        port=settings.listen.port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+    )
+    serving = asyncio.create_task(uvicorn.Server(config).serve())
+    doors.open(await asyncio.to_thread(_whole, settings, stores))
+    await serving
+
+
+def _whole(settings: ServerSettings, stores: Stores) -> ASGIApp:
+    from tidecast_whole import whole_app  # noqa: PLC0415
+
+    return whole_app(settings, stores)

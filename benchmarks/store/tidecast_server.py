@@ -8,39 +8,22 @@ python benchmarks/store/tidecast_server.py DIRECTORY PORT
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import uvicorn
-from starlette.types import ASGIApp
-
 from tidecast.config import Address, ServerSettings
-from tidecast.server.access import AccessPolicy
-from tidecast.server.doors import Doors, first_app
 from tidecast.server.stores import Stores
 
 
 def main(directory: Path, port: int) -> None:
     settings = ServerSettings(data_dir=directory, listen=Address("127.0.0.1", port))
-    asyncio.run(serve(settings, Stores(settings)))
+    # In the order of the product: what answers is loaded while samples are being opened.
+    with ThreadPoolExecutor(1) as opener:
+        opening = opener.submit(Stores, settings)
+        from tidecast_doors import answer  # noqa: PLC0415
 
-
-async def serve(settings: ServerSettings, stores: Stores) -> None:
-    """Opens its doors in the order of the product: queries first."""
-    doors = Doors(first_app(settings, stores, AccessPolicy(None, check_host=True)))
-    config = uvicorn.Config(
-        doors, host="127.0.0.1", port=settings.listen.port, log_config=None, access_log=False
-    )
-    serving = asyncio.create_task(uvicorn.Server(config).serve())
-    doors.open(await asyncio.to_thread(_whole, settings, stores))
-    await serving
-
-
-def _whole(settings: ServerSettings, stores: Stores) -> ASGIApp:
-    from tidecast_doors import whole_app  # noqa: PLC0415
-
-    return whole_app(settings, stores)
+    answer(settings, opening.result())
 
 
 if __name__ == "__main__":

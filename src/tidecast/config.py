@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from tidecast_collector.errors import InvalidInput
@@ -20,6 +21,16 @@ def default_data_dir() -> Path:
     """Where data is kept unless told otherwise: below $XDG_STATE_HOME or ~/.local/state."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "tidecast"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address is this machine's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

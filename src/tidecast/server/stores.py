@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tidecast.config import ServerSettings
-from tidecast.promql.engine import Engine
-from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.settings import QueryLimits
 from tidecast.samples.apart import Runner
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.kept import Tier
@@ -18,6 +16,7 @@ from tidecast.server.worker import Worker
 from tidecast_collector.errors import TidecastError
 
 if TYPE_CHECKING:
+    from tidecast.promql.query_engine import QueryEngine
     from tidecast.samples.prometheus import PrometheusSamples
 
 _HOUR_MS = 3_600_000
@@ -36,8 +35,8 @@ class CannotOpen(TidecastError):
 class Stores:
     """The stores of a data directory, opened with all that they have acknowledged.
 
-    `raw` has all but our own series, which are in `own`; `samples` is both, `engine` answers PromQL
-    over them. `worker` does what would make them wait.
+    `raw` has all but our own series, which are in `own`; `samples` is both. `worker` does what
+    would make them wait.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -55,7 +54,12 @@ class Stores:
             apart=apart,
         )
         self.samples = RoutedSamples(self.own, self.raw)
-        self.engine = _open_engine(settings, self)
+        self._settings = settings
+
+    @cached_property
+    def engine(self) -> QueryEngine:
+        """What answers PromQL over the samples, within the limits of the settings."""
+        return _open_engine(self._settings, self)
 
     def close(self) -> None:
         """Closes them, once."""
@@ -95,7 +99,10 @@ def _open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | Prom
 
 
 def _open_engine(settings: ServerSettings, stores: Stores) -> QueryEngine:
-    """What answers PromQL over these samples, within the limits of the settings."""
+    # A starting server loads these while samples are being opened.
+    from tidecast.promql.engine import Engine  # noqa: PLC0415
+    from tidecast.promql.settings import QueryLimits  # noqa: PLC0415
+
     local = Engine(
         stores.samples,
         lookback_ms=settings.query_lookback_ms,
