@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tidecast_analytics.robust import theil_sen
+from tidecast_analytics.robust import middle, theil_sen
 from tidecast_analytics.smoothing import Smoothed
 
 Float64s = npt.NDArray[np.float64]
@@ -105,5 +105,5 @@ def pair_slope(levels: Float64s) -> Float64s:
 def level_now(levels: Float64s, slope: Float64s, days: int) -> Float64s:
     """The median of the last `days` of each row, each brought to the end along `slope`."""
     newest = levels[:, -days:]
-    age = np.arange(newest.shape[1])[::-1]
-    return np.asarray(np.median(newest + slope[:, None] * age, axis=1))
+    age = np.arange(newest.shape[1], dtype=newest.dtype)[::-1]
+    return np.asarray(middle(newest + slope[:, None] * age))

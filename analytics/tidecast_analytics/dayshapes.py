@@ -14,14 +14,18 @@ import numpy.typing as npt
 from tidecast_analytics.dailypeaks import Days, level_now, pair_slope
 
 Float64s = npt.NDArray[np.float64]
+Float32s = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
 
 # The trend of damped lines keeps so much of itself from day to day.
 _KEPT = 0.95
 _NOTHING = 1e-300
 # Limits that curves are tried with, as shares of the range above (or below) all that was seen.
-_LIMITS = np.array([0.02, 0.06, 0.15, 0.3, 0.6, 1.2, 2.5, 6.0])[:, None, None]
+_LIMITS = np.array([0.02, 0.06, 0.15, 0.3, 0.6, 1.2, 2.5, 6.0], np.float32)[:, None, None]
+_BELOW = np.full_like(_LIMITS, -0.05)
 _CURVE_POINTS = 24
+# Within these the squares of single precision neither overflow nor vanish.
+_MOST_LOG, _LEAST_POWER = 40.0, 1e-30
 _LEAST_BEND, _MOST_BEND = 0.2, 4.0
 _ELBOW_DAYS, _ELBOWS, _LEAST_AFTER = 120, 24, 4
 _PERIOD_DAYS, _LONGEST_PERIOD = 200, 100
@@ -76,26 +80,26 @@ def curves(levels: Float64s, ahead: Int64s) -> tuple[Float64s, Float64s, Float64
     whole = levels.shape[1] // factor * factor
     newest = levels[:, levels.shape[1] - whole :]
     points = newest.reshape(levels.shape[0], -1, factor).mean(axis=2)
-    at = np.arange(points.shape[1]) * factor + (factor - 1) / 2 - (whole - 1)
-    low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
-    reach = np.maximum(high - low, 1e-9)
-    tops, floors = high + _LIMITS * reach, low - _LIMITS * reach
-    return (
-        _nearest(_Curve(tops, -np.ones_like(tops)), points, at, ahead),
-        _nearest(_Curve(floors, np.ones_like(floors)), points, at, ahead),
-        _nearest(_Curve(low - 0.05 * reach, tops, logistic=True), points, at, ahead),
-    )
+    at = np.arange(points.shape[1], dtype=np.float32) * factor + (factor - 1) / 2 - (whole - 1)
+    low = points.min(axis=1, keepdims=True)
+    reach = np.maximum(points.max(axis=1, keepdims=True) - low, 1e-9)
+    # In units of the range that was seen, single precision is enough, and twice as quick.
+    unit, days = ((points - low) / reach).astype(np.float32), ahead.astype(np.float32)
+    limited = _nearest(_Curve(1 + _LIMITS, -np.ones_like(_LIMITS)), unit, at, days)
+    exponential = _nearest(_Curve(-_LIMITS, np.ones_like(_LIMITS)), unit, at, days)
+    logistic = _nearest(_Curve(_BELOW, 1 + _LIMITS, logistic=True), unit, at, days)
+    return reach * limited, reach * exponential, reach * logistic
 
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """start + size * exp(line), or from start to size, S-shaped; each [limits, series, 1]."""
+    """start + size * exp(line), or from start to size, S-shaped; each [limits, series or 1, 1]."""
 
-    start: Float64s
-    size: Float64s
+    start: Float32s
+    size: Float32s
     logistic: bool = False
 
-    def line(self, points: Float64s, at: Float64s) -> tuple[Float64s, Float64s]:
+    def line(self, points: Float32s, at: Float32s) -> tuple[Float32s, Float32s]:
         """The line in the logarithms nearest to the points: its value at 0, and its slope."""
         if not self.logistic:
             distance = self.size * (points - self.start)
@@ -103,32 +107,33 @@ class _Curve:
         part = np.clip((points - self.start) / (self.size - self.start), 1e-3, 1 - 1e-3)
         return _log_line(np.log(part / (1 - part)), at, (part * (1 - part)) ** 2)
 
-    def values(self, now: Float64s, rate: Float64s, at: Float64s | Int64s) -> Float64s:
+    def values(self, now: Float32s, rate: Float32s, at: Float32s) -> Float32s:
         """The curve over that line."""
-        logs = np.clip(now + rate * at, -50, 50)
+        logs = np.clip(now + rate * at, -_MOST_LOG, _MOST_LOG)
         if self.logistic:
             return np.asarray(self.start + (self.size - self.start) / (1 + np.exp(-logs)))
         return np.asarray(self.start + self.size * np.exp(logs))
 
 
-def _nearest(curve: _Curve, points: Float64s, at: Float64s, ahead: Int64s) -> Float64s:
+def _nearest(curve: _Curve, points: Float32s, at: Float32s, ahead: Float32s) -> Float32s:
     """What the curve adds to the level now, with the limit that leaves least of the points."""
     now, rate = curve.line(points, at)
     best = ((curve.values(now, rate, at) - points) ** 2).sum(axis=2).argmin(axis=0)
     row = np.arange(points.shape[0])
-    start = np.broadcast_to(curve.start, now.shape)
-    nearest = _Curve(start[best, row], curve.size[best, row], curve.logistic)
+    start, size = curve.start[best, 0], curve.size[best, 0]
+    nearest = _Curve(start, size, curve.logistic)
     now, rate = now[best, row], rate[best, row]
-    return nearest.values(now, rate, ahead) - nearest.values(now, rate, np.zeros(1))
+    at_once = nearest.values(now, rate, np.zeros(1, np.float32))
+    return np.asarray(nearest.values(now, rate, ahead) - at_once)
 
 
-def _log_line(logs: Float64s, at: Float64s, weights: Float64s) -> tuple[Float64s, Float64s]:
+def _log_line(logs: Float32s, at: Float32s, weights: Float32s) -> tuple[Float32s, Float32s]:
     """The weighted least squares line through each row: its value at 0 and its slope."""
     total = weights.sum(axis=-1, keepdims=True)
     middle = (weights @ at)[..., None] / total
     height = (weights * logs).sum(axis=-1, keepdims=True) / total
     away = weights * (at - middle)
-    power = np.maximum((away @ at)[..., None], 1e-300)
+    power = np.maximum((away @ at)[..., None], _LEAST_POWER)
     slope = (away * logs).sum(axis=-1, keepdims=True) / power
     return height - slope * middle, slope
 
@@ -172,9 +177,9 @@ def periodic(days: Days, ahead: Int64s) -> Float64s:
     The period repeats best, relative to shorter ones (the cumulative mean normalised difference
     of de Cheveigne and Kawahara, 2002).
     """
-    newest = days.levels[:, -_PERIOD_DAYS:]
+    newest = days.levels[:, -_PERIOD_DAYS:].astype(np.float32)
     lags = np.arange(2, min(newest.shape[1] // 2, _LONGEST_PERIOD) + 1)
-    slopes, distances = np.empty((2, newest.shape[0], lags.size))
+    slopes, distances = np.empty((2, newest.shape[0], lags.size), np.float32)
     for which, lag in enumerate(lags):
         change = newest[:, lag:] - newest[:, :-lag]
         mean = change.mean(axis=1)

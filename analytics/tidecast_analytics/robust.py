@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,10 +49,15 @@ def theil_sen(levels: Floats) -> Floats:
     if levels.shape[1] < 2:
         return np.zeros(levels.shape[0])
     points, factor = thinned(levels)
-    count = points.shape[1]
-    first, second = np.triu_indices(count, 1)
-    slopes = (points[:, second] - points[:, first]) / (second - first)
+    first, second = _pairs(points.shape[1])
+    slopes = (points[:, second] - points[:, first]) / (second - first).astype(points.dtype)
     return np.asarray(middle(slopes) / factor)
+
+
+@lru_cache(maxsize=64)
+def _pairs(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The first and the second of each pair of so many points."""
+    return np.triu_indices(count, 1)
 
 
 def dejumped_slope(levels: Floats) -> Floats:

@@ -95,11 +95,12 @@ def probabilities(found: Evidence, marks: Float64s) -> Float64s:
     weights = shapeweights.weights(found.names, found.scores, found.context)
     weights = np.where(weights < _LEAST_WEIGHT, 0.0, weights)
     weights /= weights.sum(axis=0)
+    size = found.size * shapeweights.widths(found.context)[:, None]
     mixed = np.zeros(found.highest.shape[1:])
     for shape in range(len(found.names)):
         some = weights[shape] > 0
         mixed[some] += weights[shape, some, None] * share_at_or_above(
-            found.highest[shape, some], found.size[shape, some], found.law[shape, some], marks[some]
+            found.highest[shape, some], size[shape, some], found.law[shape, some], marks[some]
         )
     return np.asarray(np.maximum.accumulate(mixed, axis=1))
 
@@ -282,7 +283,12 @@ def _laws(relative: Float64s, spoke: Bools, ends: int) -> Float64s:
     """The law of the errors in units of their size, at `_LEVELS`."""
     laws = np.empty((*relative.shape[:2], _LEVELS.size))
     for shape, said in enumerate(spoke):
-        laws[shape] = np.quantile(relative[shape][:, said], _LEVELS, axis=1).T
+        ordered = np.sort(relative[shape][:, said], axis=1)
+        place = _LEVELS * (ordered.shape[1] - 1)
+        below = place.astype(np.intp)
+        above = np.minimum(below + 1, ordered.shape[1] - 1)
+        low = ordered[:, below]
+        laws[shape] = low + (place - below) * (ordered[:, above] - low)
     laws = (1 - _NORMAL_SHARE) * laws + _NORMAL_SHARE * _OF_MEAN_ERROR * _NORMAL
     return np.asarray(laws * _NARROWED * (1 + _FEW / max(ends / 3, 1)))
 
@@ -306,7 +312,7 @@ def _context(peaks: Float64s) -> Float64s:
     """Traits of each series on which weights depend, [series, traits], the first one 1.
 
     Length; how much a line, an elbow and a parabola explain; how rare its moves are; the sign and
-    strength of its trend; how far it has just left all it was before.
+    strength of its trend; how far it has just left all it was before; how far it wanders.
     """
     series, count = peaks.shape
     newest = peaks[:, -_CONTEXT_DAYS:]
@@ -320,6 +326,8 @@ def _context(peaks: Float64s) -> Float64s:
     curve = np.maximum(line - (rest @ square) ** 2 / (square @ square), least)
     elbow = np.maximum(power - dayshapes.elbow_fit(newest)[2], least)
     moves = np.abs(np.diff(peaks, axis=1))
+    # Of noise around a curve half of the squared moves is left, of a walk far more than one.
+    steps = newest.shape[1] * (np.diff(newest, axis=1) ** 2).mean(axis=1) + least + 1e-12
     left = peaks[:, -3:].max(axis=1) - peaks[:, :-7].max(axis=1)
     return np.stack(
         (
@@ -331,6 +339,7 @@ def _context(peaks: Float64s) -> Float64s:
             np.median(moves, axis=1) / (moves.mean(axis=1) + 1e-12) - 0.7,
             np.sign(slope) * (1 - line / power),
             np.clip(left / np.maximum(np.ptp(peaks, axis=1), 1e-12), -1, 1),
+            np.clip(np.log(np.minimum(elbow, curve) / steps) / 2, -1, 2),
         ),
         axis=1,
     )

@@ -21,6 +21,7 @@ FAMILY_DAYS, GROWTH_DAYS = 90, 180
 _PACE_DAYS = (10, 20, 45, 90, 150)
 _ABOVE = (1.02, 1.1, 1.25)
 _REACHED_DAYS = (10, 25, 60, 120)
+_ORDERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,27 @@ def growth_cases(windows: Sequence[Window]) -> list[Case]:
     return found
 
 
+def all_but_order(windows: Sequence[Window]) -> list[Dates]:
+    """What somebody says of `growth_cases` who knows every increment to come, but not their order.
+
+    Nobody who sees the past alone can be expected to know as much.
+    """
+    random = np.random.default_rng(1)
+    answers: list[Dates] = []
+    for window in windows:
+        increments = np.diff(window.hidden, prepend=window.known[-1])
+        shuffled = random.permuted(np.tile(increments, (_ORDERS, 1)), axis=1)
+        highest = np.maximum.accumulate(window.known[-1] + shuffled.cumsum(axis=1), axis=1)
+        for case in growth_cases([window]):
+            chance = (highest >= case.mark).mean(axis=0)
+            early, likely, late = (
+                float(np.argmax(chance >= level) + 1) if chance[-1] >= level else None
+                for level in (0.1, 0.5, 0.9)
+            )
+            answers.append((early, likely, late))
+    return answers
+
+
 def figures(cases: Sequence[Case], said: Sequence[Dates]) -> Figures:
     """Pinball loss in days, the share of truths in P10..P90, and `full within 30 days`."""
     loss, held = [], []
@@ -73,12 +95,16 @@ def figures(cases: Sequence[Case], said: Sequence[Dates]) -> Figures:
         loss.append(scores.crossing_pinball(case.truth, (early, likely, late), days))
         truth = days if case.truth is None else min(case.truth, days)
         held.append((early or days) <= truth <= (late or days))
+    crossed = np.array([case.truth is not None for case in cases])
     said30 = np.array([likely is not None and likely <= 30 for _, likely, _ in said])
     due = np.array([np.inf if case.truth is None else case.truth for case in cases])
     missed = (due <= 30) & ~said30
     return {
         "pinball days": round(float(np.mean(loss)), 3),
         "truth in P10..P90": round(float(np.mean(held)), 3),
+        "truth in P10..P90, of crossed": round(
+            float(np.sum(crossed & held) / max(crossed.sum(), 1)), 3
+        ),
         "full in 30 said wrongly": round(float((said30 & (due > 45)).mean()), 4),
         "full in 30 missed": round(float(missed.sum() / max((due <= 30).sum(), 1)), 3),
         "due in 30": int((due <= 30).sum()),
@@ -87,12 +113,18 @@ def figures(cases: Sequence[Case], said: Sequence[Dates]) -> Figures:
 
 
 def by_group(cases: Sequence[Case], said: Sequence[Dates]) -> dict[str, list[float]]:
-    """The first four figures of each group."""
+    """Pinball loss, truth in P10..P90, `full within 30 days` wrong and missed, of each group."""
+    kinds = (
+        "pinball days",
+        "truth in P10..P90",
+        "full in 30 said wrongly",
+        "full in 30 missed",
+    )
     found = {}
     for group in dict.fromkeys(case.group for case in cases):
         some = [at for at, case in enumerate(cases) if case.group == group]
-        values = figures([cases[at] for at in some], [said[at] for at in some]).values()
-        found[group] = list(values)[:4]
+        scored = figures([cases[at] for at in some], [said[at] for at in some])
+        found[group] = [scored[kind] for kind in kinds]
     return found
 
 

@@ -102,8 +102,11 @@ def growth(windows: str, with_peers: bool) -> Figures:
     ahead = [datasets.Window(w.series, w.known, w.hidden[:90]) for w in some]
     outlooks = forecast([history(w.known, DAY_MS) for w in ahead], 90 * DAY_MS)
     paces = [float(np.ptp(w.known)) / w.known.size or 1.0 for w in ahead]
-    figures = _crossings(crossings.growth_cases(some), with_peers)
-    return {"bands": _bands(ahead, outlooks, paces), **figures}
+    cases = crossings.growth_cases(some)
+    knowing = crossings.figures(cases, crossings.all_but_order(some))
+    figures = _crossings(cases, with_peers)
+    bands = _bands(ahead, outlooks, paces)
+    return {"bands": bands, "all but the order known": knowing, **figures}
 
 
 def _crossings(cases: Sequence[crossings.Case], with_peers: bool) -> Figures:

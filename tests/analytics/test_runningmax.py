@@ -104,7 +104,7 @@ def test_shares_of_a_law_by_hand():
 
 
 def test_weights_sum_to_one_and_errors_cost():
-    context = np.array([[1.0, 0, 0, 0, 0, 0, 0, 0]])
+    context = np.array([[1.0, 0, 0, 0, 0, 0, 0, 0, 0]])
     even = weights(["last", "line 20"], np.zeros((2, 1, 5)), context)
     worse = weights(["last", "line 20"], np.array([[[1.0] * 5], [[0.0] * 5]]), context)
     assert even.sum() == pytest.approx(1)
@@ -116,6 +116,27 @@ def test_a_line_is_dated_to_the_day():
     early, likely, late = days_until(said(20 + 0.5 * np.arange(60), 60.0))
     assert likely == pytest.approx(21, abs=2)
     assert early <= likely <= late <= 35
+
+
+@pytest.mark.parametrize("known, latest", [(28, 40), (90, 33)])
+def test_steady_growth_is_dated_sharply(known, latest):
+    # 75 now and half a point a day, hardly any noise: 90 is reached after 30 days.
+    hours = np.arange(known * 24)
+    noise = np.random.default_rng(7).normal(0, 0.1, hours.size)
+    values = 75 + 0.5 / 24 * (hours - hours.size) + np.sin(hours * 2 * np.pi / 24) / 2 + noise
+    early, likely, late = days_until(said(values, 90.0, per_day=24))
+    assert 25 <= early <= likely <= late <= latest
+    assert likely == pytest.approx(29.5, abs=1.5)
+
+
+def test_stairs_under_hours_are_continued_by_stairs():
+    rng = np.random.default_rng(8)
+    steps = np.repeat(np.where(rng.random(120) < 0.1, 2.0, 0.0).cumsum(), 24)
+    values = 40 + steps + rng.normal(0, 0.01, steps.size)
+    early, likely, late = days_until(said(values, values[-1] + 5.9, per_day=24))
+    # Three steps of two are due, at one in ten days: P(N(17) >= 3) = 0.25, P(N(50) >= 3) = 0.88.
+    assert early < 20 < likely < 45
+    assert late is None or late > 45
 
 
 def test_a_higher_mark_is_never_crossed_earlier():
@@ -194,7 +215,7 @@ def test_probabilities_never_fall_with_time_and_stay_shares(peaks, horizon):
     assert (np.diff(chance, axis=1) >= 0).all()
     assert chance.min() >= -1e-9
     assert chance.max() <= 1 + 1e-9
-    paths = runningmax.passages(found, np.array([0.5, 1.5]), horizon * 24, 24)
+    paths = runningmax.passages(chance, found.ahead, horizon * 24, 24)
     assert (np.diff(paths, axis=1) >= 0).all()
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tidecast.journeys.describe_service import describe
+from tidecast.journeys.explain_policy import why, with_states
 from tidecast.journeys.route_notifications import routed
 from tidecast.policy.model import Policy
 from tidecast.policy.reading import read_directory, read_policy
@@ -81,3 +82,11 @@ def test_notifications_name_whom_the_routes_name() -> None:
     assert second == {"notify": "dba", "notify_emails": "dba@x.example"}
     assert sent["commonAnnotations"]["notify"] == "ops,dba"
     assert routed(Policy(), "as it is") == "as it is"
+
+
+def test_requirements_count_as_they_were_judged() -> None:
+    judged = with_states(SHOP, {"R-REVENUE": "missed"})
+    states = {name: str(each.state) for name, each in judged.requirements.items()}
+    assert states["R-REVENUE"] == "missed" and states["R-RESTORE"] == "agreed"
+    (chain,) = why(judged, {}, "retail-sla")
+    assert [step.state for step in chain.steps] == ["", "missed"]

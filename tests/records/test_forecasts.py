@@ -156,3 +156,29 @@ def test_damaged_bands_are_told(records, harm):
         with pytest.raises(RecordsDamaged, match="backup"):
             unit.forecasts.latest()
         assert len(unit.forecasts.latest(bands=False)) == 1
+
+
+def test_what_is_kept_of_old_forecasts(records):
+    # Two on each of ten days that begin with a week's first one; day 9 has the newest.
+    day = 24 * HOUR
+    start = HOUR // (7 * day) * 7 * day + 7 * day
+    times = [start + n * day + hour * HOUR for n in range(10) for hour in (1, 13)]
+    publish(records, *(replace(FORECAST, published_ms=at, horizon_ms=at + day) for at in times))
+    key = FORECAST.host, FORECAST.resource, FORECAST.item
+
+    def kept():
+        with records.reading() as unit:
+            return [each.published_ms for each in unit.forecasts.of(*key, 100)][::-1]
+
+    with records.unit() as unit:
+        place = unit.scores.keep_daily((0, 0), start + 8 * day, 100)
+        assert unit.scores.keep_daily(place, start + 8 * day, 100) is None
+    assert kept() == [*times[:16:2], *times[16:]]
+    with records.unit() as unit:
+        assert unit.scores.keep_weekly((0, 0), start + 30 * day, 100) is not None
+    assert kept() == [times[0], times[14], times[-1]]
+    with records.unit() as unit:
+        assert unit.scores.forget(start + 30 * day, 1) == 1
+        assert unit.scores.forget(start + 30 * day, 10) == 1
+        assert unit.scores.forget(start + 30 * day, 10) == 0
+    assert kept() == [times[-1]]

@@ -67,6 +67,8 @@ def test_sloth_is_read() -> None:
     indicator = slos["api-raw"].objectives[0].indicator
     assert indicator is not None
     assert error_ratio(errors.objectives[0], indicator, 3600) == 'avg(avg(ratio{w="1h"}))'
+    other = read(SLOTH.replace("error_ratio_query", "errorRatioQuery")).slos["api-raw"]
+    assert other.objectives[0].indicator == indicator
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,10 @@ def test_sloth_is_read() -> None:
         ("openslo/v1\nkind: Service", "openslo/v2\nkind: Service", "apiVersion must be openslo/v1"),
         ("spec: {description: Where people pay}", f"spec: {{description: {'x' * 1051}}}", "1050"),
         ("target: slack", "goal: slack", "lacks target"),
+        ("target: slack", "target: ''", "target must not be empty"),
+        ("severity: page", "severity: ''", "severity must not be empty"),
+        ("  service: checkout", "  service: ''", "service must not be empty"),
+        ("alertAfter: 5m", "alertAfter: 5", "'5' is no duration"),
     ],
 )
 def test_each_rule_is_told_in_its_place(old: str, new: str, told: str) -> None:
@@ -162,6 +168,19 @@ def test_what_the_specifications_examples_have_is_taken(old: str, new: str, told
     assert EVERY_KIND.count(old) == 1, old
     doubts = read(EVERY_KIND.replace(old, new)).doubts
     assert [told in str(each) for each in doubts] == ([True] if told else [])
+
+
+def test_a_threshold_needs_something_to_be_compared_with() -> None:
+    inline = EVERY_KIND.replace(
+        "indicatorRef: latency\n  time",
+        "indicator: {metadata: {name: x}, spec: "
+        "{thresholdMetric: {metricSource: {spec: {query: x}}}}}\n  time",
+    )
+    assert read(inline).slos["fast"].objectives[0].value == 0.5
+    with pytest.raises(InvalidSLO, match="a thresholdMetric needs op and value here"):
+        read(inline.replace("{op: lte, value: 0.5, ", "{"))
+    after = read(EVERY_KIND.replace("alertAfter: 5m", "alertAfter: 0h")).slos["fast"]
+    assert after.alerting.conditions[0].for_seconds == 0
 
 
 def test_sloths_kubernetes_resources_are_read() -> None:

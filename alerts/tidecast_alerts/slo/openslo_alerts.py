@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
@@ -12,6 +13,7 @@ from tidecast_alerts.slo.windows import read_duration
 from tidecast_alerts.yaml_nodes import Field
 
 T = TypeVar("T")
+_NO_TIME = re.compile(r"0+[mhdwMQY]", re.ASCII)
 HEAD = ("apiVersion", "kind", "metadata", "spec")
 RESOLVED = "alertWhenResolved: the end of an alert is told by whoever sends it, for all alike"
 
@@ -91,10 +93,14 @@ def read_condition(keys: Keys) -> BurnCondition:
         keys.doubts.append(Doubt(where(inner.body), "no 'op': taken as gte"))
     window = inner.read("lookbackWindow", read_duration, None)
     after = inner.text("alertAfter")
-    for_ = None if after in {"", "0m"} else inner.read("alertAfter", read_duration, None)
+    for_ = (
+        None
+        if not after or _NO_TIME.fullmatch(after)
+        else inner.read("alertAfter", read_duration, None)
+    )
     return replace(
         found,
-        severity=spec.text("severity"),
+        severity=spec.told("severity"),
         operator=inner.read("op", read_operator, Operator.GTE),
         threshold=inner.read("threshold", finite, 0.0),
         window_seconds=window.seconds if window else 3_600,
@@ -108,8 +114,7 @@ def read_target(keys: Keys) -> str:
     spec = keys.inner("spec", {"description", "target"}, ("target",))
     if spec is not None:
         spec.description()
-        if "target" in spec and not spec.text("target"):
-            spec.fields["target"].wrong("target must not be empty")
+        spec.told("target")
     return name
 
 

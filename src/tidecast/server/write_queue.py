@@ -16,6 +16,8 @@ Outcome = TypeVar("Outcome")
 
 COMPANY_SECONDS = 0.001
 """How long an item waits for others, where others were on their way a moment ago."""
+IDLE_SECONDS = 0.05
+"""How long a thread waits for the next item before it is given back."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,8 +72,9 @@ class WriteQueue(Generic[Item, Outcome]):
         group: list[_Waiting[Item, Outcome]] = []
         with contextlib.suppress(queue.Empty):
             while len(group) < self._together:
-                expected = 0 < len(group) < self._company
-                group.append(self._waiting.get(expected, COMPANY_SECONDS))
+                patience = COMPANY_SECONDS if len(group) < self._company else 0
+                patience = patience if group else IDLE_SECONDS
+                group.append(self._waiting.get(patience > 0, patience))
         return group
 
     def _serve(self, group: Sequence[_Waiting[Item, Outcome]]) -> None:
