@@ -218,6 +218,18 @@ def test_window_extremes_are_those_of_a_plain_loop(
         assert most == max(values[low:high]) if high > low else most != most
 
 
+@given(VALUES, st.lists(st.integers(0, 50), min_size=2, max_size=10))
+@settings(deadline=None)
+def test_extremes_of_one_window_of_each_series_are_those_of_a_plain_loop(
+    values: list[float], borders: list[int]
+) -> None:
+    borders = sorted(min(each, len(values)) for each in borders)
+    first, last = np.array(borders[::2][: len(borders) // 2]), np.array(borders[1::2])
+    found = window_extremes(np.array(values), first[:, None], last[:, None], np.fmin)
+    for low, high, least in zip(first, last, found[:, 0].tolist(), strict=True):
+        assert least == min(values[low:high]) if high > low else least != least
+
+
 @given(st.lists(st.lists(FLOATS, max_size=9), min_size=1, max_size=6))
 @settings(deadline=None)
 def test_segment_sums_are_as_good_as_exact(segments: list[list[float]]) -> None:

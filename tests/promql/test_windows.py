@@ -81,6 +81,7 @@ def test_series_that_only_look_alike_keep_their_own_columns() -> None:
     st.lists(st.lists(st.integers(-1000, 1000), min_size=0, max_size=40), min_size=1, max_size=4),
     st.integers(1, 300),
 )
+@settings(deadline=None)
 def test_lines_through_many_windows_are_those_through_each(
     series: list[list[int]], length_ms: int
 ) -> None:

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidecast.samples import codec, value_codec
@@ -56,6 +56,7 @@ def test_any_part_of_the_values_can_be_read(kind, data):
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 1500)), max_size=6))
+@settings(deadline=None)
 def test_series_of_all_kinds_are_read_together(chosen):
     parts = [KINDS[kind][:count] for kind, count in chosen]
     blobs = [value_codec.encode_values(values) for values in parts]

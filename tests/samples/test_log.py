@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidecast.samples import log, recovery
@@ -71,6 +71,7 @@ def test_what_was_written_is_replayed(tmp_path):
     ),
     st.sampled_from([1, 4, 1000]),
 )
+@settings(deadline=None)
 def test_records_go_into_the_head_together_as_they_would_one_by_one(records, together):
     series = [support.labels_of("m", i=str(i)) for i in range(4)]
     batches = [

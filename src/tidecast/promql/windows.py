@@ -150,7 +150,7 @@ def window_extremes(values: Float64s, first: Int64s, last: Int64s, better: np.uf
 
     Two overlapping runs of a power of two cover any window: log2(longest window) passes.
     """
-    if first.shape[1] == 1 and len(values):
+    if first.shape[1:] == (1,) and len(values):
         return _extremes_of_rows(values, first[:, 0], last[:, 0], better)[:, None]
     result = np.full(first.shape, np.nan)
     counts = last - first
