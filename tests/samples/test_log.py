@@ -1,5 +1,6 @@
 """The write-ahead log: what it gives back after a tear or a flipped bit."""
 
+import errno
 import itertools
 import mmap
 import tempfile
@@ -49,6 +50,24 @@ THREE = [
     support.batch_of((UP, [2000], [0.0])),
     support.batch_of((LOAD, [2000, 3000], [0.25, 0.125])),
 ]
+
+
+def test_room_that_could_not_be_made_is_made_behind_what_was_written(tmp_path, monkeypatch):
+    full, write_whole = True, log._write_whole
+
+    def write_but_filler(descriptor, data, at):
+        if full and data.count(b"\xd6") == len(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_whole(descriptor, data, at)
+
+    monkeypatch.setattr(log, "_write_whole", write_but_filler)
+    writer = LogWriter(tmp_path)
+    for i in range(6):
+        full = i not in (2, 5)
+        writer.write([LogEntry(np.array([0]), support.batch_of((UP, [i], [0.5])))])
+    path = next(tmp_path.glob("*.log"))
+    assert replayed(path) == ({UP: [(i, 0.5) for i in range(6)]}, [])
+    writer.close()
 
 
 def test_what_was_written_is_replayed(tmp_path):

@@ -126,12 +126,14 @@ class LogWriter:
 
     def _lengthen(self, descriptor: int, size: int) -> None:
         """Makes room for so many bytes and more, where there is any: else they go to the end."""
+        # Where there was no room before, frames stand behind what was made of it.
+        start = max(self._room, self._end)
         end = self._end + size + min(max(self._end, _LEAST_ROOM), _MOST_ROOM)
         try:
-            for at in range(self._room, end, _FILLER_BYTES):
+            for at in range(start, end, _FILLER_BYTES):
                 _write_whole(descriptor, _FILLER * min(_FILLER_BYTES, end - at), at)
         except OSError:
-            os.ftruncate(descriptor, self._room)
+            os.ftruncate(descriptor, start)
             return
         os.fdatasync(descriptor)
         self._room = end
