@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 MAX_FILE_CHARACTERS = 4 * 1024 * 1024
 MAX_PROBLEMS = 100
+MAX_DEPTH_IN_C = 200
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -141,7 +142,7 @@ def read_documents(text: str, problems: Problems) -> Sequence[Field]:
         problems.add(1, 1, limit)
         return ()
     try:
-        nodes: list[yaml.Node] = [*filter(None, yaml.compose_all(text, Loader=yaml.SafeLoader))]
+        nodes = _composed(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -156,6 +157,33 @@ def read_documents(text: str, problems: Problems) -> Sequence[Field]:
         problems.add(1, 1, "not usable YAML: nested too deeply")
         return ()
     return [Field(node, problems) for node in nodes]
+
+
+def _composed(text: str) -> list[yaml.Node]:
+    """The roots; by libyaml where it is there and finds nothing wrong.
+
+    What it refuses is read again in Python, whose complaints are the ones we tell.
+    """
+    if yaml.__with_libyaml__:
+        try:
+            if _is_shallow(text):
+                return [*filter(None, yaml.compose_all(text, Loader=yaml.CSafeLoader))]
+        except yaml.YAMLError:
+            pass
+    return [*filter(None, yaml.compose_all(text, Loader=yaml.SafeLoader))]
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether libyaml can compose it: it overflows the stack where Python raises an error."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH_IN_C:
+            return False
+    return True
 
 
 def _what(node: yaml.Node) -> str:

@@ -16,12 +16,13 @@ import numpy as np
 from tidecast_analytics.outlook import Outlook
 from tidecast_analytics.scoring import REACH_EDGES, Float64s
 
-MOST = 3.0
+MOST = 6.0
 """Bands are never widened by more: what is off by more is no longer the same resource."""
 LEAST = 1.05
 """Less is not worth telling."""
-ENOUGH = 10.0
-"""From so many forecasts on a series speaks for itself; before, resources of its kind help."""
+ENOUGH = 5.0
+"""From so many independent forecasts on (ten days of them, as they overlap) a series speaks for
+itself; before, resources of its kind help."""
 
 _STATED = 0.8
 _ONE_SIDED_95 = 1.645
@@ -41,14 +42,16 @@ class Fared:
         return sum(self.reach[: REACH_EDGES.index(1.0) + 1]) / max(sum(self.reach), 1)
 
 
-NOTHING = Fared((0,) * (len(REACH_EDGES) + 1), 0.0)
+_CLASSES = len(REACH_EDGES) + 1
+NOTHING = Fared((0,) * _CLASSES, 0.0)
 
 
 def together(parts: Sequence[Fared]) -> Fared:
     """All of them as one."""
     if not parts:
         return NOTHING
-    reach = np.sum([part.reach for part in parts], axis=0)
+    # Early scores knew fewer of the last classes: what they lack is zero.
+    reach = np.sum([np.pad(part.reach, (0, _CLASSES - len(part.reach))) for part in parts], axis=0)
     return Fared(tuple(reach.tolist()), sum(part.forecasts for part in parts))
 
 

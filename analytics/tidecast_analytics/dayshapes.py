@@ -19,6 +19,7 @@ Int64s = npt.NDArray[np.int64]
 
 # The trend of damped lines keeps so much of itself from day to day.
 _KEPT = 0.95
+_NOTHING = 1e-300
 # Limits that curves are tried with, as shares of the range above (or below) all that was seen.
 _LIMITS = np.array([0.02, 0.06, 0.15, 0.3, 0.6, 1.2, 2.5, 6.0], np.float32)[:, None, None]
 _BELOW = np.full_like(_LIMITS, -0.05)
@@ -51,7 +52,7 @@ def bend(days: Days, window: int, ahead: Int64s, *, as_power: bool) -> Float64s:
     half = window // 2
     first = pair_slope(days.levels[:, -2 * half : -half])
     second = pair_slope(days.levels[:, -half:])
-    alike = first * second > 0
+    alike = first * second > _NOTHING
     ratio = np.where(alike, second / np.where(alike, first, 1.0), 1.0)
     now = days.now(second, 5)
     if as_power:

@@ -73,7 +73,7 @@ def decompose(history: History, unit: float = 1.0) -> Parts | None:
     trend, rest = np.asarray(found.trend), np.asarray(found.resid)
     times = grid.start_ms + grid.step_ms * np.arange(values.size, dtype=np.int64)
     seasons = {name: seasonal[:, place] for place, name in enumerate(names)}
-    most = sys.float_info.max / max(unit, 1.0) / max(size, 1.0)
+    most = 0.999 * sys.float_info.max / max(unit, 1.0) / max(size, 1.0)
 
     def outer(part: Float64s) -> Float64s:
         return np.clip(part, -most, most) * size * unit

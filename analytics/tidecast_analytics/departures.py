@@ -17,6 +17,7 @@ Float64s = npt.NDArray[np.float64]
 
 # Single hours are compared by the means of so many on either side.
 _NEIGHBOURS = 3
+_WEEKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,18 @@ class Departures:
 def departures(values: Float64s, mean: Float64s, period: int, week: int) -> Departures:
     """The departures of forecasts `mean` [series, horizon] from histories [series, steps].
 
-    `period` is the shortest season and `week` the longest, in steps. A history of 1, 1, 1 and a
-    forecast of 3, 3 (`period` and `week` 1) depart by 2.
+    `period` is the shortest season and `week` the longest, in steps. Beyond two weeks departures
+    are what they are in the second: lines that part for months are told by their trend. A history
+    of 1, 1, 1 and a forecast of 3, 3 (`period` and `week` 1) depart by 2.
     """
-    away = [mean - continued for continued in _continuations(values, mean.shape[1], period, week)]
+    horizon = mean.shape[1]
+    near = mean[:, : min(horizon, _WEEKS * week)]
+    away = [near - continued for continued in _continuations(values, near.shape[1], period, week)]
+    by_step = np.min([np.abs(_smoothed(each)) for each in away], axis=0)
+    steps = np.arange(horizon)
+    later = near.shape[1] - week + (steps - near.shape[1]) % week
     return Departures(
-        by_step=np.min([np.abs(_smoothed(each)) for each in away], axis=0),
+        by_step=by_step[:, np.where(steps < near.shape[1], steps, later)],
         of_level=np.min([np.abs(each[:, :period].mean(axis=1)) for each in away], axis=0),
     )
 

@@ -33,9 +33,32 @@ _LEAST_OF_STEPS = 0.5
 # What came before a late rise may span at most this share of the rise.
 _DWARFED = 0.5
 _NORMAL_90 = 1.2816
+# A rise this many times as fast as any before is another thing.
+_UNHEARD_OF = 2.0
+_NEXT_HOUR_MS = 3_600_000
 
 
-def full_in(times_ms: Int64s, values: Float64s, limit: float) -> tuple[float, float, float] | None:
+@dataclass(frozen=True, slots=True)
+class Familiar:
+    """What a resource did before, and came back from: its highest level, and its fastest rise
+    within an hour."""
+
+    level: float
+    rise_an_hour: float
+
+
+def familiar(hours_ms: Int64s, peaks: Float64s) -> Familiar | None:
+    """What was seen of a resource by its hourly peaks, in order of time; None before two hours."""
+    if peaks.size < 2:
+        return None
+    next_hour = np.diff(hours_ms) <= _NEXT_HOUR_MS
+    rises = np.diff(peaks)[next_hour]
+    return Familiar(float(peaks.max()), max(float(rises.max(initial=0.0)), 0.0))
+
+
+def full_in(
+    times_ms: Int64s, values: Float64s, limit: float, known: Familiar | None = None
+) -> tuple[float, float, float] | None:
     """Seconds after the newest sample until `limit` is reached, at P10, P50 and P90.
 
     (0, 0, 0) where it already is; None where less than 15 minutes are known, where nothing
@@ -43,6 +66,7 @@ def full_in(times_ms: Int64s, values: Float64s, limit: float) -> tuple[float, fl
     quarter, in its pairs and in its steps: a saw-tooth shows it in one of them only. A rise that
     began within the window counts where it dwarfs what was before; one that levels off counts if
     it would reach the limit at all, and one that gathers pace is full earlier than its line says.
+    A rise no higher than is `known` of it, at no unheard-of pace, comes back as it did before.
     P90 may lie beyond the 24 hours, but not beyond a week.
     """
     seen = np.isfinite(values)
@@ -59,7 +83,7 @@ def full_in(times_ms: Int64s, values: Float64s, limit: float) -> tuple[float, fl
     if usage.size < _LEAST_SAMPLES or -seconds[0] < LEAST_SECONDS:
         return None
     pace = _newest_pace(seconds, usage)
-    if pace is None:
+    if pace is None or _as_before(float(usage[-1]) * size, pace.slope * size, known):
         return None
     room = limit / (size or 1.0) - float(usage[-1])
     likely = pace.seconds_to(room)
@@ -69,6 +93,12 @@ def full_in(times_ms: Int64s, values: Float64s, limit: float) -> tuple[float, fl
     early = room / (pace.slope + _NORMAL_90 * pace.error)
     spared = _BENT_SPREAD if pace.bend else 1.0
     return (min(early, likely / spared), likely, max(room / slowest, likely * spared))
+
+
+def _as_before(usage: float, rise_a_second: float, known: Familiar | None) -> bool:
+    if known is None:
+        return False
+    return usage <= known.level and rise_a_second * 3600 < _UNHEARD_OF * known.rise_an_hour
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,9 +174,10 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
     floor, ceiling = _bounds(case)
     inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
     mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
-    unit = case.scale.reach * case.scale.size
+    unit = min(case.scale.reach * case.scale.size, sys.float_info.max)
     weights = zip(choice.names, choice.weights[row].tolist(), strict=True)
-    errors = zip(choice.names, (choice.errors[row] * unit).tolist(), strict=False)
+    # Python's own numbers: what is too huge for them is infinite without a word.
+    errors = zip(choice.names, (e * unit for e in choice.errors[row].tolist()), strict=False)
     backtest = Backtest(
         origins=choice.residuals.shape[1],
         steps=tested,

@@ -39,14 +39,14 @@ _LEAST_SCORE = 0.05
 # 1/2. What the back-test shows is believed to three quarters, and within these bounds.
 _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 # Half-widths are multiplied by 1 + a / windows: Student's t over the normal law, nearly.
-_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.35, 0.9
+_FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.4, 1.1
 # And by 1 + a / days: what few days show is not all that happens.
 _FEW_DAYS_80, _FEW_DAYS_95 = 0.25, 1.6
 # What the newest origins show counts by this power: the rare errors are as large in quiet weeks.
 _NEWEST_ORIGINS, _LATELY_80, _LATELY_95, _MOST_LATELY = 3, 0.33, 0.1, 3.0
 # Departures and steps are told apart from the other errors, which hold some of them: so much of
 # the quantiles of the back-test is left. In 95 % a level that stays where it moved lies within.
-_REST_80, _REST_95 = 0.93, 0.89
+_REST_80, _REST_95 = 0.925, 0.88
 _DEPARTURE_80, _DEPARTURE_95, _STAYING_95 = 0.9, 0.6, 1.3
 _STEPS_BELIEVED = 0.5
 _SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics.robust import spread
-from tidecast_analytics.series import HOUR_MS, Grid
+from tidecast_analytics.series import HOUR_MS, Grid, within_one
 
 Float64s = npt.NDArray[np.float64]
 
@@ -48,8 +48,10 @@ def find_leak(grid: Grid) -> Leak | None:
     Rises that are reset more often than about daily are housekeeping, not leaks. With n days of
     changes the rate must be more than 4 + 10/n standard errors, and go on late in each part.
     """
-    if grid.step_ms != HOUR_MS or grid.values.size < 2 * DAY:
+    few = grid.values.size < 2 * DAY or int(grid.observed.sum()) < DAY
+    if grid.step_ms != HOUR_MS or few:
         return None
+    grid, size = within_one(grid)
     restarts = _restarts(grid)
     if not restarts:
         return None
@@ -66,7 +68,7 @@ def find_leak(grid: Grid) -> Leak | None:
     if not certain or rate <= 0 or late.mean() < _LATE_SHARE * rate:
         return None
     times = tuple(grid.start_ms + at * HOUR_MS for at in restarts)
-    return Leak(rate, error, days, times)
+    return Leak(rate * size, error * size, days, times)
 
 
 def _restarts(grid: Grid) -> list[int]:

@@ -28,7 +28,7 @@ DATE_TOLERANCE_MS = DAY_MS
 """Dates are stated as days: a crossing on the day beside them is still on time."""
 HELD_SHARE = 0.8
 """So much of what came has to lie within the 95 % band of a forecast that held."""
-REACH_EDGES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
+REACH_EDGES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.5, 6.0)
 """Borders of the counts of |value - mean| in half-widths of the 80 % band."""
 
 _QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)

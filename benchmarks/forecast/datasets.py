@@ -28,6 +28,7 @@ GROWTH_SEEN, GROWTH_HIDDEN, GROWTH_STRIDE = 460, 180, 120
 _TEST_SHARE = 0.2
 _FIVE_MINUTES_MS = 300_000
 _LEAST_HOURS = 7 * 24
+_KNOWN_DAYS = (3, 5, 7, 10, 14, 21, 28, 42, 84)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,39 @@ def utilization(test: bool, horizon: int) -> dict[str, list[Window]]:
                 hidden = values[end : end + horizon]
                 windows[group].append(Window(name, values[:end], hidden))
     return windows
+
+
+def anywhere(horizon: int, each: int = 6) -> dict[str, list[Window]]:
+    """Seeded windows that end anywhere before the test parts, three days to twelve weeks known.
+
+    Values of every 5, 10, 15 and 30 minutes stand for hours too, as sets of their own: what they do
+    in so many steps is real, though their day has another length.
+    """
+    random = np.random.default_rng(horizon)
+    windows: dict[str, list[Window]] = defaultdict(list)
+    for group, name, values in _before_tests():
+        for days in random.choice(_KNOWN_DAYS, each):
+            first = 24 * int(days)
+            if first + horizon <= values.size:
+                end = int(random.integers(first, values.size - horizon + 1))
+                known = values[end - first : end]
+                windows[group].append(Window(name, known, values[end : end + horizon]))
+    return windows
+
+
+def _before_tests() -> Iterator[tuple[str, str, Float64s]]:
+    for name, values in _m4_rows("Hourly-train.csv").items():
+        yield "m4", name, values
+    for group, name, values in _hourly_series():
+        yield group, name, values[: values.size - int(_TEST_SHARE * values.size)]
+    for path in sorted((folder() / "nab" / "realAWSCloudwatch").glob("*.csv")):
+        times_ms, values = _read(path, "timestamp", "value")
+        seen = values[np.argsort(times_ms)]
+        seen = seen[np.isfinite(seen)]
+        known = seen[: seen.size - int(_TEST_SHARE * seen.size)]
+        for steps in (1, 2, 3, 6):
+            whole = known[: known.size // steps * steps].reshape(-1, steps)
+            yield f"nab by {5 * steps} min", path.stem, whole.mean(axis=1)
 
 
 def _hourly_series() -> Iterator[tuple[str, str, Float64s]]:

@@ -1,10 +1,11 @@
 """How good hourly forecasts are, beside what others do with the same series.
 
-python benchmarks/forecast/hours.py [--test | --sealed] [--peers DOT ...] [--seconds 60]
-    [--set m4 ...]
+python benchmarks/forecast/hours.py [--test | --sealed | --anywhere] [--peers DOT ...]
+    [--seconds 60] [--set m4 ...]
 
 Validation windows are measured unless --test or --sealed is given; write such a look into LOOKS.md.
 Sealed is a fifth of the series of each set, by the hash of its name: they are in no other windows.
+Anywhere are windows that end at any time before the test parts: bands are chosen on them too.
 Each slow peer (all, or those of --peers) has --seconds for a set, on a seeded sample of it. A run
 over all sets writes its figures into benchmarks/results/forecast-hours.json.
 """
@@ -59,11 +60,13 @@ def main() -> None:
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--test", action="store_true", help="open the test parts")
     parts.add_argument("--sealed", action="store_true", help="open the sealed fifths")
+    parts.add_argument("--anywhere", action="store_true", help="windows of all training parts")
     parser.add_argument("--peers", nargs="*", choices=SLOW, default=list(SLOW), metavar="NAME")
     parser.add_argument("--seconds", type=float, default=60, help="for a slow peer on a set")
     parser.add_argument("--set", nargs="+", help="measure these only, and write no file")
     given = parser.parse_args()
-    windows = "test" if given.test else "sealed" if given.sealed else "validation"
+    chosen = [part for part in ("test", "sealed", "anywhere") if getattr(given, part)]
+    windows = chosen[0] if chosen else "validation"
     figures: Figures = {}
     for (name, horizon), found in sets(windows).items():
         if given.set is None or name in given.set:
@@ -92,15 +95,12 @@ def sealed(series: str) -> bool:
 
 def sets(windows: str) -> dict[tuple[str, int], list[datasets.Window]]:
     """The windows of each real and each made set, by its name and the hours to forecast."""
-    test = windows != "validation"
-    found = {("m4", datasets.M4_HORIZON): datasets.m4(test)}
-    for horizon in HORIZONS:
-        for name, of_set in datasets.utilization(test, horizon).items():
-            found[name, horizon] = of_set
     real = {
         key: [w for w in of_set if sealed(w.series) == (windows == "sealed")]
-        for key, of_set in found.items()
+        for key, of_set in _real(windows).items()
     }
+    if windows == "anywhere":
+        return real
     made = {
         (f"made: {name}", horizon): [
             datasets.Window(series, values[:-horizon], values[-horizon:])
@@ -110,6 +110,17 @@ def sets(windows: str) -> dict[tuple[str, int], list[datasets.Window]]:
         for name, of_set in made_hours.made(MADE_EACH, horizon, MADE_SEEDS[windows]).items()
     }
     return {key: of_set for key, of_set in (real | made).items() if of_set}
+
+
+def _real(windows: str) -> dict[tuple[str, int], list[datasets.Window]]:
+    if windows == "anywhere":
+        return {(name, h): of for h in HORIZONS for name, of in datasets.anywhere(h).items()}
+    test = windows != "validation"
+    found = {("m4", datasets.M4_HORIZON): datasets.m4(test)}
+    for horizon in HORIZONS:
+        for name, of_set in datasets.utilization(test, horizon).items():
+            found[name, horizon] = of_set
+    return found
 
 
 def measure(
@@ -134,8 +145,8 @@ def measure(
     figures |= bands(windows, outlooks)
     figures["CPU seconds"] = round(seconds, 2)
     figures["peers"] = relative
-    if name == "m4":
-        figures["OWA against Naive2"] = _official(windows, ours, test=part != "validation")
+    if name == "m4" and part != "anywhere":
+        figures["OWA against Naive2"] = _official(windows, ours, test=part in ("test", "sealed"))
     return figures
 
 

@@ -53,6 +53,10 @@ class Server(ABC):
 
     def settle(self) -> None:
         """Waits until it has done what is due after the last write."""
+        self.rest()
+
+    def rest(self) -> None:
+        """Waits until it does nothing any more."""
         before = -1.0
         while self.cpu_seconds() - before > 0.05:
             before = self.cpu_seconds()

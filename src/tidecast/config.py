@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from tidecast_collector.errors import InvalidInput
@@ -20,6 +21,16 @@ def default_data_dir() -> Path:
     """Where data is kept unless told otherwise: below $XDG_STATE_HOME or ~/.local/state."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "tidecast"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address is this machine's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,9 @@ class ServerSettings:
     webhook_urls: tuple[str, ...] = ()
     external_url: str = ""
     horizon_ms: int = 90 * DAY_MS
+    forecasts_all_ms: int = 8 * DAY_MS
+    forecasts_daily_ms: int = 100 * DAY_MS
+    forecasts_weekly_ms: int = 400 * DAY_MS
     samples_backend: str = "embedded"
     samples_read_url: str = ""
     samples_write_url: str = ""
@@ -97,6 +111,18 @@ class ServerSettings:
             )
         if not foreign and (any(urls) or self.samples_token_file):
             raise InvalidSettings("the --samples-* options go with --samples-backend prometheus")
+
+    def check_ledger(self) -> None:
+        """Raises `InvalidSettings` where forecasts would go before they have been scored."""
+        kept = self.forecasts_all_ms, self.forecasts_daily_ms, self.forecasts_weekly_ms
+        names = ("--keep-all-forecasts", "--keep-daily-forecasts", "--keep-weekly-forecasts")
+        for name, given_ms, least_days in zip(names, kept, (8, 46, 100), strict=True):
+            if given_ms < least_days * DAY_MS:
+                raise InvalidSettings(
+                    f"{name} must be at least {least_days}d: forecasts are scored until then"
+                )
+        if list(kept) != sorted(kept):
+            raise InvalidSettings(f"{', '.join(names)}: each must be as long as the one before it")
 
     def check_access(self, listens_on_loopback: bool) -> None:
         """Raises `InvalidSettings` where strangers could reach the server unasked."""

@@ -138,6 +138,12 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
         set(),
     ),
     (
+        "memory that fills fast",
+        {'tidecast_full_in_seconds{instance="web-3",resource="memory",quantile="0.5"}': "7200x40"},
+        "1m",
+        {"FillingFast/critical/memory/"},
+    ),
+    (
         "memory",
         {
             'node_memory_MemAvailable_bytes{instance="web-3"}': "3e8x40",

@@ -188,7 +188,7 @@ def test_promtool_accepts_the_default_pack() -> None:
         ["promtool", "check", "rules", str(_pack())], capture_output=True, check=False, text=True
     )
     assert run.returncode == 0, run.stderr
-    assert "SUCCESS: 17 rules found" in run.stdout
+    assert "SUCCESS: 18 rules found" in run.stdout
 
 
 def test_the_default_pack_says_what_each_alert_is_about() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tidecast_analytics.backtesting import OURS, backtest
+from tidecast_analytics.changes import Change
 from tidecast_analytics.outlook import History
 from tidecast_analytics.rivals import RIVALS, rival_outlook, seasonal_naive, straight_line
 from tidecast_analytics.scoring import Alarm
@@ -105,3 +106,22 @@ def test_every_rival_copes_with_any_history(name, values):
     assert (found.lo95 <= found.hi95).all()
     short = regular(TIMES[:47], values[:47])
     assert rival_outlook(name, RIVALS[name], short, history, DAY_MS) is None
+
+
+def test_a_change_is_known_from_when_it_was_known():
+    # Growth, and two thirds of it moved away two days before the only origin.
+    moved_ms = int(TIMES[33 * 24 - 1])
+    values = 10 + X / 24 - 20 * (moved_ms < TIMES)
+    history = History(TIMES, values)
+
+    def mae(*changes):
+        (methods,) = backtest([history], 5 * DAY_MS, 1, NAIVE, [changes])
+        return methods[0].mae
+
+    unknown, known = mae(), mae(Change(moved_ms, T0, "moved"))
+    assert known < 0.2 < unknown
+    origin_ms = int(TIMES[35 * 24 - 1])
+    assert mae(Change(moved_ms, origin_ms, "told just then")) == known
+    assert mae(Change(moved_ms, origin_ms + 1, "told later")) == unknown
+    assert mae(Change(moved_ms, T0, "withdrawn", withdrawn_ms=origin_ms)) == unknown
+    assert mae(Change(origin_ms + HOUR_MS, T0, "planned, not made yet")) == unknown

@@ -65,3 +65,18 @@ def test_test_windows_end_in_the_last_fifth_and_others_before_it(shared_data, mo
         assert {w.hidden.size for w in windows} == {datasets.GROWTH_HIDDEN}
     early = {w.known.tobytes() for w in datasets.growth(test=False) if np.ptp(w.known)}
     assert not early & {w.known.tobytes() for w in datasets.growth(test=True) if np.ptp(w.known)}
+
+
+def test_windows_anywhere_come_from_before_the_test_parts(shared_data, monkeypatch):
+    monkeypatch.setenv("TIDECAST_DATA", str(shared_data))
+    found = datasets.anywhere(72, each=1)
+    assert {"m4", "service-metrics", "nab", "nab by 5 min", "fleet"} <= found.keys()
+    assert all(w.hidden.size == 72 for windows in found.values() for w in windows)
+    whole = {}
+    for w in datasets.utilization(test=True, horizon=24)["service-metrics"]:
+        values = np.concatenate((w.known, w.hidden))
+        whole[w.series] = max(values, whole.get(w.series, values), key=len)
+    for w in found["service-metrics"]:
+        training = whole[w.series][: -(whole[w.series].size // 5)]
+        places = np.lib.stride_tricks.sliding_window_view(training, 72)
+        assert (places == w.hidden).all(axis=1).any()

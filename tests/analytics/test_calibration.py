@@ -26,7 +26,7 @@ def fared(random, sigma, forecasts=30, values=24):
     half80 = 1.2816
     ratios = np.abs(random.normal(0, sigma, forecasts * values)) / half80
     places = np.searchsorted(np.array(REACH_EDGES), ratios)
-    return Fared(tuple(np.bincount(places, minlength=9).tolist()), forecasts)
+    return Fared(tuple(np.bincount(places, minlength=11).tolist()), forecasts)
 
 
 def test_what_is_calibrated_is_left_alone():
@@ -34,7 +34,7 @@ def test_what_is_calibrated_is_left_alone():
         assert widening(fared(np.random.default_rng(seed), 1.0), NOTHING) == UNWIDENED
 
 
-@pytest.mark.parametrize("sigma", [1.5, 2.0, 2.5])
+@pytest.mark.parametrize("sigma", [1.5, 2.0, 2.5, 4.0])
 def test_a_drift_is_mended_by_as_much_as_it_is(sigma):
     found = widening(fared(np.random.default_rng(1), sigma, forecasts=200), NOTHING)
     assert found.factor == pytest.approx(sigma, rel=0.06)
@@ -43,11 +43,11 @@ def test_a_drift_is_mended_by_as_much_as_it_is(sigma):
 
 def test_few_forecasts_are_no_evidence_and_bounds_hold():
     # 12 of 24 values inside: with one forecast that is chance, with thirty it is not.
-    half = (0, 0, 0, 12, 0, 0, 12, 0, 0)
+    half = (0, 0, 0, 12, 0, 0, 12, 0, 0, 0, 0)
     assert widening(Fared(half, 1), NOTHING) == UNWIDENED
     # 80 % of the values: 0.3 of the 0.5 between the borders 1.5 and 2, by hand 1.5 + 0.5 * 0.6.
     assert widening(Fared(half, 30), NOTHING).factor == pytest.approx(1.8)
-    assert widening(Fared((0,) * 8 + (24,), 30), NOTHING).factor == MOST
+    assert widening(Fared((0,) * 10 + (24,), 30), NOTHING).factor == MOST
 
 
 def test_the_kind_helps_until_the_series_speaks_for_itself():
@@ -61,8 +61,9 @@ def test_the_kind_helps_until_the_series_speaks_for_itself():
 
 def test_together_adds():
     assert together([]) == NOTHING
-    one = Fared((1,) * 9, 0.5)
-    assert together([one, one]) == Fared((2,) * 9, 1.0)
+    one = Fared((1,) * 11, 0.5)
+    assert together([one, one]) == Fared((2,) * 11, 1.0)
+    assert together([one, Fared((1,) * 9, 0.5)]) == Fared((2,) * 9 + (1, 1), 1.0)
 
 
 def outlook(**more):

@@ -64,3 +64,11 @@ def test_steps_go_on_as_half_of_a_walk():
     deviation = steps_to_come([[3.0, 4.0], []], 100, 100)
     assert deviation[:, -1].tolist() == [2.5, 0.0]
     assert deviation[0, 24] == pytest.approx(1.25)
+
+
+def test_months_ahead_departures_stay_those_of_the_second_week():
+    rising = np.arange(1.0, 61.0)[None, :]
+    away = departures(np.zeros((1, 40)), rising, period=7, week=7).by_step[0]
+    # Means over three neighbours on either side, but for the ends.
+    assert away[3:11] == pytest.approx(rising[0, 3:11])
+    assert away[14:] == pytest.approx(np.resize(away[7:14], 46))

@@ -123,3 +123,8 @@ def test_whatever_comes_raises_nothing(values):
     values = np.tile(values, 5)
     if np.isfinite(values).any():
         leak_of(values)
+
+
+@pytest.mark.parametrize("values", [[np.nan] * 60 + [1.0], [1e308, -1e308] * 40, [5e-324, 0] * 40])
+def test_nothing_ugly_is_a_leak_or_a_warning(values):
+    assert find_leak(Grid(0, HOUR_MS, np.array(values))) is None

@@ -46,7 +46,7 @@ def test_bands_by_hand():
     assert (score.values, score.inside80, score.inside95) == (4, 2, 3)
     assert score.mae == pytest.approx((0 + 1 + 1.5 + 3) / 4)
     # In half-widths of the 80 % band: 0, 1, 1.5 and 3, each in the count up to its border.
-    assert score.reach == (1, 0, 0, 1, 0, 1, 0, 1, 0)
+    assert score.reach == (1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0)
 
 
 def test_pinball_by_hand():
@@ -55,7 +55,7 @@ def test_pinball_by_hand():
 
 
 def test_bands_that_were_widened_are_counted_as_they_were_before():
-    assert scored([10.9], outlook([10]), widening=2.0).reach == (0, 0, 0, 0, 0, 0, 1, 0, 0)
+    assert scored([10.9], outlook([10]), widening=2.0).reach == (0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0)
 
 
 def test_a_band_without_width_holds_only_its_value():

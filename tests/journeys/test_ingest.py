@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +16,11 @@ from tests.journeys.support import H0, HOUR_MS, MINUTE_MS, batch, series
 from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours, last_closed_hour
 from tidecast.records import Records
 from tidecast.samples.batch import STALE_NAN, SampleBatch
+from tidecast.samples.catalogue import Catalogue, CataloguedLabels
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.memory import MemorySamples
 from tidecast.samples.protocol import AppendReport, SamplesUnavailable
+from tidecast_collector.labels import make_labels
 
 NOW = H0 + 20 * MINUTE_MS
 
@@ -314,3 +318,64 @@ def test_marked_are_the_hours_of_the_samples_up_to_the_watermark(
     taken = late.take(1000)
     late.done(taken)
     assert set(taken) == {end for end in ends if end <= H0}
+
+
+# --- several batches together ---
+
+WINDOW_MS = 10_000
+STRANGERS = [("up", "a"), ("up", "b"), ("load", "a"), ("tidecast_usage", "a"), ("", "nameless")]
+some_series = st.tuples(
+    st.sampled_from(range(len(STRANGERS))),
+    st.lists(st.tuples(st.integers(-15_000, 0), st.integers(0, 2)), min_size=1, max_size=4),
+)
+groups = st.lists(st.lists(st.lists(some_series, max_size=4), max_size=4), min_size=1, max_size=4)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(groups)
+def test_written_together_they_are_what_they_are_one_by_one(
+    late: LateHours, tmp_path_factory: pytest.TempPathFactory, groups: list[list[list[Any]]]
+) -> None:
+    catalogue = Catalogue()
+    for name, host in STRANGERS:
+        catalogue.add(make_labels([("__name__", name), ("host", host)] if name else [("x", host)]))
+
+    def catalogued(parts: list[Any]) -> SampleBatch:
+        plain = batch(*(series("x", [(NOW + t, v) for t, v in some]) for _, some in parts))
+        numbers = np.array([number for number, _ in parts], dtype=np.int64)
+        return replace(plain, labels=CataloguedLabels(catalogue, numbers))
+
+    held = []
+    for one_by_one in (True, False):
+        directory = tmp_path_factory.mktemp("store")
+        with EmbeddedSamples(
+            directory,
+            upkeep_seconds=None,
+            out_of_order_window_ms=WINDOW_MS,
+            clock=lambda: NOW,
+            max_series=2,
+        ) as samples:
+            door, hosts = ingest(late, samples)
+            reports = []
+            for group in groups:
+                batches = [catalogued(parts) for parts in group]
+                if one_by_one:
+                    reports += [door.write(each, NOW) for each in batches]
+                else:
+                    reports += door.write_all(batches, NOW)
+            told = [
+                (
+                    each.appended.appended + each.appended.duplicates,
+                    each.appended.rejected,
+                    each.appended.over_limit,
+                    each.own_series_dropped,
+                )
+                for each in reports
+            ]
+            found = samples.select([], -(2**62), 2**62)
+            content = [(labels, times.tolist(), values.tolist()) for labels, times, values in found]
+            duplicates = sum(each.appended.duplicates for each in reports)
+            held.append((told, duplicates, content, hosts.all()))
+    assert held[0] == held[1]

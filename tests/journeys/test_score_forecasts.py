@@ -11,7 +11,7 @@ from tests.journeys.support import H0, HOUR_MS
 from tidecast.journeys import track_records
 from tidecast.journeys.own_series import track_points
 from tidecast.journeys.score_forecasts import (
-    ROWS_KEPT_MS,
+    KEEPING,
     SETTLE_MS,
     prune_forecasts,
     score_forecasts,
@@ -140,6 +140,20 @@ def test_the_track_record_and_what_calibration_learns(records: Records) -> None:
     assert "tidecast_forecast_held" in names
 
 
+def test_a_calm_resource_is_not_widened_for_a_restless_one_of_its_kind(records: Records) -> None:
+    days = [T0 + day * DAY_MS for day in range(20)]
+    calm = [said(at_ms, item="/calm") for at_ms in days]
+    young = [said(at_ms, item="/young") for at_ms in days[-3:]]
+    published(records, *(said(at_ms, half=0.2) for at_ms in days), *calm, *young)
+    samples = came(50.5)
+    keys = [ResourceKey(KEY.host, KEY.resource, item) for item in ("/calm", "/young")]
+    for key in keys:
+        samples.append(came(50.5, key).select((), 0, 2**60))
+    score_forecasts(samples, records, T0 + 22 * DAY_MS)
+    tracks = read_tracks(records, T0 + 22 * DAY_MS)
+    assert [tracks.widening(key).factor > 1 for key in (KEY, *keys)] == [True, False, True]
+
+
 def test_tracks_are_the_same_in_parts(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     others = [replace(said(T0 + i * DAY_MS), item=f"/{i % 3}") for i in range(12)]
     published(records, *others)
@@ -180,13 +194,25 @@ def test_pruning_keeps_what_is_still_to_be_scored_and_one_a_day(records: Records
     assert all(each.times_ms.size for each in kept if each.published_ms > now - 8 * DAY_MS)
     before = len(scores(records))
     score_forecasts(came(50), records, now + 30 * DAY_MS)
-    prune_forecasts(records, now + ROWS_KEPT_MS + 90 * DAY_MS)
+    assert before > 0
+    score_forecasts(came(50), records, now + KEEPING.daily_ms)
+    prune_forecasts(records, now + KEEPING.daily_ms)
+    with records.reading() as unit:
+        weekly = [each.published_ms for each in unit.forecasts.of(*KEY, 1000)]
+    # The newest, and the first ones of the three weeks.
+    assert weekly == [every_six_hours[-1].published_ms, *(T0 + d * DAY_MS for d in (14, 7, 0))]
+    track = read_tracks(records, now + KEEPING.daily_ms).of(KEY)
+    prune_forecasts(records, now + KEEPING.weekly_ms + 90 * DAY_MS)
     with records.reading() as unit:
         (newest,) = unit.forecasts.of(*KEY, 1000)
     assert newest.published_ms == every_six_hours[-1].published_ms
     assert newest.times_ms.size, "the newest stays whole"
-    assert len(scores(records)) > 0
-    assert before > 0
+    old = [each for each in scores(records) if each.published_ms < newest.published_ms]
+    assert [(each.published_ms, each.lead_days) for each in old] == [
+        (T0 + d * DAY_MS, 45) for d in (14, 7, 0)
+    ]
+    assert track.alarms[Alarm.QUIET] == 3
+    assert read_tracks(records, now + KEEPING.daily_ms).of(KEY).alarms == track.alarms
 
 
 def test_a_forecast_of_an_import_counts_from_the_end_of_its_history(records: Records) -> None:

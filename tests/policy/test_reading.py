@@ -298,3 +298,9 @@ def test_slo_documents_may_stand_in_a_list_and_sloths_as_kubernetes_resources() 
     ]
     with pytest.raises(InvalidPolicy, match=r"^list\.yaml:6:3: a list at the top may hold"):
         read_policy({"list.yaml": listed + "- {owners: {}}\n"})
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 5_000 + "a", "{a: " * 3_000])
+def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
+    with pytest.raises(InvalidPolicy, match=r"^p\.yaml:"):
+        read_policy({"p.yaml": text})

@@ -8,7 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidecast.promql import lines
+from tidecast.promql.fetch import windows_of
 from tidecast.promql.segments import row_quantiles, segment_quantiles, segment_sums
+from tidecast.samples.batch import SampleBatch
 from tidecast.samples.columns import find, shared_columns
 
 TIMES = st.lists(st.integers(0, 200), max_size=12, unique=True).map(sorted)
@@ -72,3 +75,30 @@ def test_series_that_only_look_alike_keep_their_own_columns() -> None:
     shared = shared_columns(offsets, np.concatenate((column, other, column)))
     assert shared.of[0] == shared.of[2] != shared.of[1]
     assert shared.example[shared.of].tolist() == [0, 1, 0]
+
+
+@given(
+    st.lists(st.lists(st.integers(-1000, 1000), min_size=0, max_size=40), min_size=1, max_size=4),
+    st.integers(1, 300),
+)
+def test_lines_through_many_windows_are_those_through_each(
+    series: list[list[int]], length_ms: int
+) -> None:
+    offsets = np.cumsum([0, *(len(values) for values in series)])
+    times = [i * 10 for values in series for i in range(len(values))]
+    batch = SampleBatch(
+        [(("i", str(i)),) for i in range(len(series))],
+        offsets,
+        np.array(times, dtype=np.int64),
+        np.array([each / 8 for values in series for each in values], dtype=np.float64),
+    )
+    ends = np.arange(1, 400, 9)
+    named = np.zeros(len(series), bool)
+    windows = windows_of(batch, named, ends - length_ms, ends, lambda: None)
+    enough = windows.counts >= 2
+    around = np.broadcast_to(ends.astype(float), enough.shape)
+    with np.errstate(all="ignore"):
+        for many, each in zip(
+            lines._centred(windows, around), lines._summed(windows, around), strict=True
+        ):
+            np.testing.assert_allclose(many[enough], each[enough], rtol=1e-9, atol=1e-9)

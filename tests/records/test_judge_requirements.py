@@ -10,6 +10,7 @@ import pytest
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.judge_requirements import Judgement, review_period
 from tidecast.journeys.judged_requirements import JudgedRequirements, requirement_document
+from tidecast.journeys.own_series import HELP
 from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
 from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.resources import Resources
@@ -137,6 +138,9 @@ def test_each_change_is_audited_once_with_its_evidence(records: Records) -> None
     with records.reading() as unit:
         entries = [each for each in unit.audit.recent(100) if each.action == "judge requirement"]
     assert len(entries) == 6
+    assert {name for name, _, _ in requirements.points()} <= set(HELP)
+    points = {labels["requirement"]: value for _, labels, value in requirements.points()}
+    assert points == {"R-TOP": 0, "R-OPEN": 1, "R-BACK": 0, "R-ROOM": 0, "R-SAID": 1}
     (opened,) = (each.detail for each in entries if each.detail.startswith("R-OPEN"))
     assert "R-OPEN is met, measured met from 2026-10-01" in opened and "SLA gold" in opened
     # Somebody says that it was not down: the SLA's figure changes, and what is judged with it.

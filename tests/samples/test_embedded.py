@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidecast.samples import metadata, recovery, sealing, segment_work
+from tidecast.samples import gathering, metadata, recovery, sealing, segment_work
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.durable import StoreLocked
 from tidecast.samples.memory import MemorySamples
@@ -53,6 +53,21 @@ steps = st.lists(
 )
 
 
+def in_parts(store, matchers, span):
+    """What a selection gives in very small parts; series of one column have the same times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gathering, "SAMPLES_AT_ONCE", 5)
+        parts = store.select_each(matchers, *span, lambda batch: batch)
+    times = {}
+    for part in parts:
+        if part.columns is not None:
+            for column, (_, timestamps, _) in zip(part.columns.tolist(), part, strict=True):
+                assert times.setdefault(column, timestamps.tolist()) == timestamps.tolist()
+    labels = [each for part in parts for each in part.labels]
+    assert labels == sorted(set(labels))
+    return {labels: samples for part in parts for labels, samples in content(part).items()}
+
+
 @settings(deadline=None, max_examples=80)
 @given(steps=steps, matchers=support.matcher_lists, span=ranges)
 def test_any_history_reads_as_dictionaries_would(new_directory, steps, matchers, span):
@@ -74,9 +89,25 @@ def test_any_history_reads_as_dictionaries_would(new_directory, steps, matchers,
         else:
             store.maintain(arguments[0])
         assert everything(store) == everything(oracle)
-    assert content(store.select(matchers, *span)) == content(oracle.select(matchers, *span))
+    expected = content(oracle.select(matchers, *span))
+    assert content(store.select(matchers, *span)) == expected
+    assert in_parts(store, matchers, span) == expected
+    # Each series alone: segments that have others only are in its way.
+    for labels, _, _ in store.select(matchers, *span):
+        alone = [matcher(name, "=", value) for name, value in labels]
+        assert content(store.select(alone, *span))[labels] == expected[labels]
     assert set(store.series([matchers], *span)) >= set(oracle.series([matchers], *span))
     store.close()
+
+
+def test_series_that_only_the_head_has_are_found_beside_segments_of_others(tmp_path):
+    with open_store(tmp_path) as store:
+        store.append(batch_of((UP, [1, 2], [1.0, 2.0])))
+        store.flush()
+        store.append(batch_of((LOAD, [1, 2], [3.0, 4.0])))
+        found = store.select([matcher("__name__", "=", "node_load1")], *ALL_TIME)
+        assert [labels for labels, _, _ in found] == [LOAD]
+        assert found.values.tolist() == [3.0, 4.0]
 
 
 def test_an_appended_sample_is_there_after_reopening(tmp_path):

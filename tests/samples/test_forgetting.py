@@ -32,11 +32,26 @@ KIB = 1 << 10
 STORED = [labels_of("stored", host=f"web-{i}") for i in range(20)]
 
 
+class Clock:
+    """Time that the tests let pass."""
+
+    now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
 @pytest.fixture
-def known(monkeypatch):
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def known(monkeypatch, clock):
     """The decoders with memories of their own, and little room in each."""
     monkeypatch.setattr(known_labels, "GROWTH_BYTES", 100 * KIB)
-    known = KnownLabels()
+    monkeypatch.setattr(known_labels, "MAX_GROWTH_BYTES", 1000 * KIB)
+    known = KnownLabels(clock)
     monkeypatch.setattr(known_labels, "MAX_PASSING_BYTES", 100 * KIB)
     monkeypatch.setattr(known_symbols, "SPARE_BYTES", 50 * KIB)
     monkeypatch.setattr(known_symbols, "SPARE_REQUESTS_BYTES", 50 * KIB)
@@ -117,15 +132,35 @@ def test_what_hostile_senders_bring_is_forgotten_and_what_was_stored_is_not(know
     assert before < 1500
 
 
-def test_series_that_are_stored_no_more_are_forgotten_in_the_end(known):
+def test_series_that_are_stored_no_more_are_forgotten_in_the_end(known, clock):
     used = []
     for hour in range(90):
+        clock.now_s += 600
         store(message(STORED))
         store(message_2([labels_of("job", run=f"{hour}-{i}") for i in range(20)]), decode_message_2)
         used.append(known.size_bytes)
     assert max(used[30:]) <= max(used[:30]) < 300 * KIB
     assert len(known.catalogue.labels) < 900
     assert STORED[0] in known.catalogue.labels
+
+
+def test_many_series_that_all_come_again_do_not_push_each_other_out(known, clock):
+    scrape = [message(labels_of("m", host=f"{part}-{i}") for i in range(20)) for part in range(30)]
+    catalogues = set()
+    for _ in range(100):
+        for part in scrape:
+            store(part)
+            catalogues.add(known.catalogue)
+        clock.now_s += 60
+    assert len(known.catalogue.labels) == 600
+    assert known.size_bytes > 3 * 100 * KIB
+    assert len(catalogues) <= 3
+
+
+def test_series_that_never_come_again_have_a_limit_within_minutes(known):
+    for number in range(200):
+        store(message([labels_of("job", run=f"{number}-{i}") for i in range(20)]))
+        assert known.size_bytes < 2200 * KIB
 
 
 def test_refused_series_are_not_taken_for_stored(known):

@@ -2,13 +2,15 @@
 
 import itertools
 import mmap
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidecast.samples import log
+from tidecast.samples import log, recovery
 from tidecast.samples.head import Head
 from tidecast.samples.log import LogReading, LogWriter, read_log
 from tidecast.samples.log_record import LogEntry
@@ -55,6 +57,41 @@ def test_what_was_written_is_replayed(tmp_path):
         {UP: [(1000, 1.0), (2000, 0.0)], LOAD: [(1000, 0.5), (2000, 0.25), (3000, 0.125)]},
         [],
     )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            # Which series a record is of, in which order, and how many samples of each there are.
+            st.sampled_from([[0, 1], [0, 1], [0, 1], [2, 3], [1, 2], [0, 0], [3]]),
+            st.integers(1, 3),
+            st.integers(0, 12),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([1, 4, 1000]),
+)
+def test_records_go_into_the_head_together_as_they_would_one_by_one(records, together):
+    series = [support.labels_of("m", i=str(i)) for i in range(4)]
+    batches = [
+        support.batch_of(
+            *(
+                (series[i], [start + tick for tick in range(each)], [float(n * 10 + place)] * each)
+                for place, i in enumerate(which)
+            )
+        )
+        for n, (which, each, start) in enumerate(records)
+    ]
+    head = Head()
+    for batch in batches:
+        head.add(batch)
+    parts = head.recent(np.arange(len(head)), *support.ALL_TIME)
+    expected = {s.labels: list(zip(*(part.tolist() for part in s.run), strict=True)) for s in parts}
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery, "_LARGE", 2)
+        patch.setattr(recovery, "_TOGETHER", together)
+        if batches:
+            assert replayed(write_log(Path(folder), *batches)[0]) == (expected, [])
 
 
 def test_a_log_larger_than_what_stays_in_memory_is_replayed(tmp_path, monkeypatch):

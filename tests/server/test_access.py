@@ -6,9 +6,9 @@ import base64
 
 import pytest
 
-from tidecast.config import Address, InvalidSettings, ServerSettings
+from tidecast.config import Address, InvalidSettings, ServerSettings, is_loopback
 from tidecast.policy.tokens import Scope
-from tidecast.server.access import is_loopback, presented_token, required_scope
+from tidecast.server.access import presented_token, required_scope
 
 
 @pytest.mark.parametrize(

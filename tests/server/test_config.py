@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tidecast.config import Address, ServerSettings, default_data_dir
+from tidecast.config import DAY_MS, Address, InvalidSettings, ServerSettings, default_data_dir
 
 
 def test_data_lies_below_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +47,16 @@ def test_the_scheme_follows_the_certificate() -> None:
     assert plain.scheme == "http"
     crt = Path("server.crt")
     assert ServerSettings(Path("data"), plain.listen, tls_cert_file=crt).scheme == "https"
+
+
+def test_forecasts_are_kept_until_they_are_scored(tmp_path: Path) -> None:
+    settings = ServerSettings(tmp_path, Address.parse("127.0.0.1:1"))
+    settings.check_ledger()
+    replace(settings, forecasts_daily_ms=400 * DAY_MS).check_ledger()
+    for wrong, why in (
+        ({"forecasts_all_ms": 7 * DAY_MS}, "--keep-all-forecasts must be at least 8d"),
+        ({"forecasts_weekly_ms": 99 * DAY_MS}, "--keep-weekly-forecasts must be at least 100d"),
+        ({"forecasts_daily_ms": 401 * DAY_MS}, "each must be as long as the one before it"),
+    ):
+        with pytest.raises(InvalidSettings, match=why):
+            replace(settings, **wrong).check_ledger()

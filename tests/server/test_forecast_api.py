@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -113,6 +114,15 @@ def test_every_forecast_is_made_again_when_asked(server: Server) -> None:
     assert all(each["published"] > before[each["item"]] for each in resources(server))
     metrics = server.get("/metrics").decode()
     assert 'tidecast_forecast_run_series{state="done"} 3.0' in metrics
+
+
+def test_promtool_finds_nothing_wrong_with_the_metrics(server: Server) -> None:
+    metrics = server.get("/metrics")
+    assert b'tidecast_time_to_mark_seconds{instance="web-1",item="grows",quantile="0.5"' in metrics
+    done = subprocess.run(
+        ["/usr/bin/promtool", "check", "metrics"], input=metrics, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_back_tests_come_in_pages(server: Server) -> None:

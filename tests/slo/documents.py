@@ -110,6 +110,69 @@ metadata: {name: on-call}
 spec: {description: Whoever is on call, target: slack}
 """
 
+OTHER_FIELDS = """\
+- apiVersion: openslo/v1
+  kind: DataSource
+  metadata: {name: other, labels: {team: web}, annotations: {example.org/owner: ana}}
+  spec: {description: Another one, type: Prometheus, connectionDetails: [{url: "http://x"}]}
+- apiVersion: openslo/v1
+  kind: Service
+  metadata: {name: search, displayName: Search, annotations: {note: "1"}}
+  spec: {}
+- apiVersion: openslo/v1
+  kind: SLI
+  metadata: {name: found, displayName: Found, labels: {tier: [a, b]}}
+  spec:
+    ratioMetric:
+      counter: false
+      good: {metricSource: {metricSourceRef: other, spec: {promql: found_events}}}
+      total: {metricSource: {metricSourceRef: other, spec: {query: all_events}}}
+- apiVersion: openslo/v1
+  kind: SLO
+  metadata: {name: finds}
+  spec:
+    description: Something is found
+    service: search
+    indicatorRef: found
+    timeWindow: [{duration: 1Q, calendar: {startTime: 2026-01-01 06:30:00, timeZone: Asia/Tokyo}}]
+    budgetingMethod: Occurrences
+    objectives: [{displayName: most, targetPercent: 97.5}]
+    alertPolicies:
+      - kind: AlertPolicy
+        metadata: {name: inline, displayName: Inline}
+        spec:
+          description: Within the SLO
+          alertWhenBreaching: true
+          conditions:
+            - kind: AlertCondition
+              metadata: {name: slow, displayName: Slow}
+              spec:
+                description: For three days
+                severity: ticket
+                condition: {op: gt, threshold: 1.5, lookbackWindow: 3d, alertAfter: 1h}
+          notificationTargets: [{targetRef: desk}]
+- apiVersion: openslo/v1
+  kind: SLO
+  metadata: {name: ready}
+  spec:
+    service: search
+    indicator:
+      metadata: {name: ready-ratio}
+      spec:
+        description: Measured elsewhere
+        ratioMetric:
+          rawType: success
+          raw: {metricSource: {type: Prometheus, spec: {query: ready_ratio}}}
+    timeWindow: [{duration: 1Y, isRolling: true}]
+    budgetingMethod: RatioTimeslices
+    objectives: [{target: 0, timeSliceWindow: 2h}]
+- apiVersion: openslo/v1
+  kind: AlertNotificationTarget
+  metadata: {name: desk, displayName: The desk, labels: {team: web}}
+  spec: {target: opsgenie}
+"""
+"""Documents in a list, with what `EVERY_KIND` does not have."""
+
 SLOTH = """\
 version: prometheus/v1
 service: api

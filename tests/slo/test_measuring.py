@@ -12,7 +12,8 @@ from tests.scenario.driver import Server
 from tests.slo.documents import EVERY_KIND
 
 from tidecast.journeys.applied_policy import PolicyInForce
-from tidecast.journeys.measure_slos import Figures, exclusions, measure, proposal
+from tidecast.journeys.measure_slos import Figures, exclusions, measure
+from tidecast.journeys.propose_slos import PastPeriod, proposal
 from tidecast.journeys.slo_figures import figures_document
 from tidecast.policy.reading import read_policy
 from tidecast.promql.engine import Engine
@@ -143,10 +144,36 @@ def test_words_and_calendars_make_exclusions(tmp_path: Path) -> None:
     assert list(before) == [(NOW, NOW + 6 * HOUR)]
 
 
+def past(*levels: float, known: float = 1.0) -> list[PastPeriod]:
+    """Periods of 730 events a day with these levels."""
+    return [PastPeriod(i, level, 730 * 365 / 12, known) for i, level in enumerate(levels)]
+
+
 def test_what_history_suggests() -> None:
-    months = [(i, 0.9996) for i in range(11)] + [(11, 0.99), (12, 0.98)]
-    assert proposal(months).sentence == "delivered at least 99.95 % in 11 of 13 months"
-    assert proposal([]).target_ratio is None
+    months = past(*[0.9996] * 11, 0.99, 0.98)
+    found = proposal(months, past(0.5, 0.5), True)
+    assert found.target_ratio == 0.9995
+    assert found.sentence == (
+        "delivered at least 99.95 % in 11 of 13 months; the worst had 98.000 %"
+    )
+    # 730 a day, of which 0.05 % may fail: 10.95 in 30 days.
+    (chosen,) = (each for each in found.candidates if each.target_ratio == 0.9995)
+    assert (chosen.met, chosen.allowed_seconds) == (11, None)
+    assert chosen.allowed_events == pytest.approx(10.95)
+    timed = proposal(months, (), False).candidates[0]
+    # 0.01 % of 30 days.
+    assert (timed.allowed_events, timed.allowed_seconds) == (None, pytest.approx(259.2))
+
+
+def test_a_proposal_says_how_little_it_rests_on() -> None:
+    # Two months, one of them half known: the weeks are taken, all four of which met 99.9 %.
+    found = proposal([*past(0.9992), *past(0.9, known=0.5)], past(*[0.9992] * 4), True)
+    assert (found.basis, found.target_ratio) == ("weeks", 0.999)
+    assert "in 4 of 4 weeks" in found.sentence and "a first guess" in found.sentence
+    nothing = proposal(past(1.0), past(1.0), True)
+    assert (nothing.target_ratio, nothing.candidates) == (None, ())
+    assert "too few to propose" in nothing.sentence
+    assert "no usual target" in proposal(past(*[0.5] * 3), (), True).sentence
 
 
 def test_a_budget_policy_that_cannot_be_read_is_told() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.slo.documents import EVERY_KIND, SLOTH
+from tests.slo.documents import EVERY_KIND, OTHER_FIELDS, SLOTH
 
 from tidecast_alerts.slo.burn_rules import burn_alerts
-from tidecast_alerts.slo.model import InvalidSLO, RatioIndicator, ServiceLevels
+from tidecast_alerts.slo.model import InvalidSLO, RatioIndicator, RawIndicator, ServiceLevels
 from tidecast_alerts.slo.queries import error_ratio
 from tidecast_alerts.slo.reading import read_service_levels
 
@@ -67,6 +67,8 @@ def test_sloth_is_read() -> None:
     indicator = slos["api-raw"].objectives[0].indicator
     assert indicator is not None
     assert error_ratio(errors.objectives[0], indicator, 3600) == 'avg(avg(ratio{w="1h"}))'
+    other = read(SLOTH.replace("error_ratio_query", "errorRatioQuery")).slos["api-raw"]
+    assert other.objectives[0].indicator == indicator
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,10 @@ def test_sloth_is_read() -> None:
         ("openslo/v1\nkind: Service", "openslo/v2\nkind: Service", "apiVersion must be openslo/v1"),
         ("spec: {description: Where people pay}", f"spec: {{description: {'x' * 1051}}}", "1050"),
         ("target: slack", "goal: slack", "lacks target"),
+        ("target: slack", "target: ''", "target must not be empty"),
+        ("severity: page", "severity: ''", "severity must not be empty"),
+        ("  service: checkout", "  service: ''", "service must not be empty"),
+        ("alertAfter: 5m", "alertAfter: 5", "'5' is no duration"),
     ],
 )
 def test_each_rule_is_told_in_its_place(old: str, new: str, told: str) -> None:
@@ -104,6 +110,26 @@ def test_each_rule_is_told_in_its_place(old: str, new: str, told: str) -> None:
         read(EVERY_KIND.replace(old, new, 1))
     assert told in str(refused.value)
     assert str(refused.value).startswith("0.yaml:")
+
+
+def test_every_other_field_is_read() -> None:
+    levels = read(OTHER_FIELDS)
+    assert levels.doubts == ()
+    finds, ready = levels.slos["finds"], levels.slos["ready"]
+    assert finds.objectives[0].indicator == RatioIndicator("all_events", good="found_events")
+    assert (finds.objectives[0].target_ratio, finds.description) == (0.975, "Something is found")
+    # A quarter that begins at 6:30 in Tokyo, nine hours before UTC.
+    assert finds.window.period(ms("2026-05-01T00:00")) == (
+        ms("2026-03-31T21:30"),
+        ms("2026-06-30T21:30"),
+    )
+    (condition,) = finds.alerting.conditions
+    assert (condition.severity, condition.threshold, condition.operator) == ("ticket", 1.5, "gt")
+    assert (condition.window_seconds, condition.for_seconds) == (3 * 86_400, 3_600)
+    assert list(condition.targets) == ["desk"]
+    assert ready.window.duration.seconds == 365 * 86_400 and ready.window.rolling
+    assert (ready.objectives[0].target_ratio, ready.objectives[0].slice_seconds) == (0, 7_200)
+    assert ready.objectives[0].indicator == RawIndicator("ready_ratio", failures=False)
 
 
 def test_documents_may_stand_in_a_list() -> None:
@@ -129,7 +155,7 @@ def test_documents_may_stand_in_a_list() -> None:
         ("[{conditionRef: twice}]", "[{operator: and, conditionRef: twice}]", "joins nothing"),
         ("metadata: {name: fast}", "metadata: {name: shop/fast.v2|a}", "take only names of lower"),
         ("metadata: {name: fast}", f"metadata: {{name: {'x' * 255}}}", "at most 63 of them"),
-        ("alertWhenNoData: false", "alertWhenNoData: true", "no alert is made of missing data"),
+        ("alertWhenResolved: false", "alertWhenResolved: true", "the end of an alert is told by"),
         (
             "    - {op: lte, value: 0.5,",
             "    - {target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: "
@@ -142,6 +168,19 @@ def test_what_the_specifications_examples_have_is_taken(old: str, new: str, told
     assert EVERY_KIND.count(old) == 1, old
     doubts = read(EVERY_KIND.replace(old, new)).doubts
     assert [told in str(each) for each in doubts] == ([True] if told else [])
+
+
+def test_a_threshold_needs_something_to_be_compared_with() -> None:
+    inline = EVERY_KIND.replace(
+        "indicatorRef: latency\n  time",
+        "indicator: {metadata: {name: x}, spec: "
+        "{thresholdMetric: {metricSource: {spec: {query: x}}}}}\n  time",
+    )
+    assert read(inline).slos["fast"].objectives[0].value == 0.5
+    with pytest.raises(InvalidSLO, match="a thresholdMetric needs op and value here"):
+        read(inline.replace("{op: lte, value: 0.5, ", "{"))
+    after = read(EVERY_KIND.replace("alertAfter: 5m", "alertAfter: 0h")).slos["fast"]
+    assert after.alerting.conditions[0].for_seconds == 0
 
 
 def test_sloths_kubernetes_resources_are_read() -> None:

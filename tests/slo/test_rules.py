@@ -12,6 +12,7 @@ from tests.slo.documents import EVERY_KIND, SLOTH
 
 from tidecast_alerts.slo.burn_rules import burn_alerts, rule_doubts, rule_file
 from tidecast_alerts.slo.reading import read_service_levels
+from tidecast_alerts.slo.rule_tests import rule_tests
 
 SLOS = read_service_levels([("a.yaml", EVERY_KIND), ("b.yaml", SLOTH)]).slos
 
@@ -46,6 +47,33 @@ def test_a_budget_per_slices_is_recorded_from_slices() -> None:
     assert queries["tidecast_slo:error_ratio:rate6h"].startswith(
         "avg_over_time(tidecast_slo:slice_error_ratio:rate1m{"
     )
+
+
+@pytest.mark.servers
+def test_an_alert_without_data_is_one_more(tmp_path: Path) -> None:
+    asked = EVERY_KIND.replace("alertWhenNoData: false", "alertWhenNoData: true")
+    slo = read_service_levels([("slo.yaml", asked)]).slos["fast"]
+    burning, silent = burn_alerts(slo, slo.objectives[0])
+    assert (burning.name, silent.name) == ("SLOBurnRate", "SLOWithoutData")
+    assert silent.expression == (
+        'absent(tidecast_slo:error_ratio:rate1h{slo="fast", service="checkout"})'
+    )
+    assert silent.for_seconds == 300 and silent.labels["notify"] == "on-call,mail"
+    # Alone it leaves the windows of the burn rate as they are.
+    alone = asked.replace("alertWhenBreaching: true", "alertWhenBreaching: false")
+    slo = read_service_levels([("slo.yaml", alone)]).slos["fast"]
+    names = [each.name for each in burn_alerts(slo, slo.objectives[0])]
+    assert names == ["SLOBurnRate"] * 3 + ["SLOWithoutData"]
+    (tmp_path / "r.yml").write_text(rule_file([slo]))
+    (tmp_path / "t.yml").write_text(rule_tests([slo], "r.yml"))
+    done = subprocess.run(
+        ["promtool", "test", "rules", "t.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.servers

@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.scenario.driver import Server
+from tests.scenario.driver import Server, eventually
 
 from tidecast.journeys.applied_policy import PolicyInForce
-from tidecast.journeys.sla_documents import statement_document
-from tidecast.journeys.sla_statements import Statement, Verdict, period_of, statements
+from tidecast.journeys.own_series import HELP
+from tidecast.journeys.sla_documents import statement_document, statement_points
+from tidecast.journeys.sla_statements import Statement, Verdict, period_of, running, statements
 from tidecast.policy.reading import read_policy
 from tidecast.records import Records
 from tidecast.records.availability import Classification
@@ -139,6 +140,18 @@ def test_unknown_time_leaves_it_open(tmp_path: Path) -> None:
             made(records, "whole", ms("2026-09-03T00:00+00:00"))
 
 
+def test_the_running_period_is_told_as_series(records: Records) -> None:
+    policy = read_policy({"p.yaml": POLICY})
+    with records.reading() as unit:
+        points = list(statement_points(running(policy, unit, ms("2026-10-05T12:00+02:00"))))
+    assert {name for name, _, _ in points} <= set(HELP)
+    gold = {name: value for name, labels, value in points if labels["sla"] == "gold"}
+    # Thursday and Friday whole, Monday from 10 to 12 o'clock, of which one hour it was down.
+    assert gold["tidecast_sla_availability_ratio"] == pytest.approx(1 - 1 / 22)
+    assert (gold["tidecast_sla_outages"], gold["tidecast_sla_target_ratio"]) == (1, 0.999)
+    assert gold["tidecast_sla_longest_outage_seconds"] == 3600
+
+
 @pytest.mark.parametrize("month", ["2026-13", "2026", "October", "2026-1"])
 def test_a_month_that_is_none(records: Records, month: str) -> None:
     policy = read_policy({"p.yaml": POLICY})
@@ -160,6 +173,15 @@ def test_a_running_server_gives_statements(tmp_path: Path) -> None:
         assert (gold["credit"], gold["complete"], gold["verdict"]) == (0.05, True, "missed")
         status, body = server.request("GET", f"{base}/statements{query}&format=csv")
         assert (status, len(body.decode().splitlines())) == (200, 3)
+        told = b'tidecast_sla_target_ratio{customer="Ana & Sons",'
+        eventually(lambda: told in server.get("/metrics"), what="the series of SLAs")
+        _, text = server.request("GET", f"{base}/statements{query}&format=text&service=shop")
+        assert text.decode().startswith("gold: shop for Ana & Sons\n2026-09-30T22:00:00Z to ")
+        assert "  longest outage: 1 h, 2 h agreed: met\n" in text.decode()
+        customer = "&customer=Ana%20%26%20Sons"
+        found = server.json(f"{base}/statements{query}{customer}")["statements"]
+        assert {each["agreement"]["customer"] for each in found} == {"Ana & Sons"}
+        assert server.json(f"{base}/statements{query}&customer=x")["statements"] == []
         for wrong, code in (("name=no", 404), ("month=x", 400), ("known_on=x", 400)):
             status, body = server.request("GET", f"{base}/statements?{wrong}")
             assert (status, json.loads(body)["status"]) == (code, code)

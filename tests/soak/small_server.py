@@ -16,8 +16,8 @@ from tidecast.config import Address, ServerSettings
 from tidecast.samples import segment_work
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.samples.kept import Tier
-from tidecast.server import application, upkeep
-from tidecast.server.run import serve
+from tidecast.server import stores, upkeep
+from tidecast.server.start import serve
 from tidecast.server.tasks import Tasks
 
 RETENTION_MS = 60_000
@@ -40,7 +40,7 @@ class _QuickTasks(Tasks):
 
 def main() -> None:
     """Runs until it is ended."""
-    application.EmbeddedSamples = SmallWindows
+    stores.EmbeddedSamples = SmallWindows
     upkeep.Tasks = _QuickTasks
     segment_work.FEW_SAMPLES = 0
     os.setsid()

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -26,6 +26,7 @@ from tidecast.web.requirement_pages import requirement_page_routes
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
 from tidecast.web.slo_pages import slo_page_routes
+from tidecast_reports.sla import sla_html
 
 LABELS = {
     "mode": ("user", "system", "iowait"),
@@ -53,6 +54,7 @@ NAMES = {"filesystem": "mountpoint", "disk": "device", "network": "device", "mod
 def preview_app(data: PreviewData) -> Starlette:
     """The pages, and just enough of the query API for their live charts."""
     routes = [Route("/api/v1/query_range", query_range), *page_routes(data)]
+    routes.append(Route("/api/tidecast/v1/slas/statements", no_statements))
     routes += ServicePages(data, PreviewServices()).routes()
     routes += slo_page_routes(data, preview_slos)
     routes += requirement_page_routes(data, preview_requirements)
@@ -61,6 +63,11 @@ def preview_app(data: PreviewData) -> Starlette:
 
 async def not_found(request: Request, error: Exception) -> object:
     return error_page(request, getattr(error, "status_code", 500))
+
+
+async def no_statements(request: Request) -> HTMLResponse:
+    """The page of statements, which is the API's."""
+    return HTMLResponse(sla_html([]))
 
 
 async def query_range(request: Request) -> JSONResponse:

@@ -34,7 +34,8 @@ EVENTS = "tidecast_slo:events:increase"
 
 @dataclass(frozen=True, slots=True)
 class BurnAlert:
-    """One alert: every recorded ratio in `windows_seconds` compares so with the threshold."""
+    """One alert: every recorded ratio in `windows_seconds` compares so with the threshold, or,
+    `without_data`, is not there."""
 
     name: str
     severity: str
@@ -49,10 +50,14 @@ class BurnAlert:
     """Label matchers of the recorded series."""
     series_labels: Mapping[str, str]
     minimum_events: float = 0.0
+    without_data: bool = False
 
     @property
     def expression(self) -> str:
         """Its PromQL."""
+        if self.without_data:
+            window = promql_duration(self.windows_seconds[0])
+            return f"absent({ERROR_RATIO}{window}{self.selector})"
         threshold = repr(self.threshold_ratio)
         terms = [
             f"{ERROR_RATIO}{promql_duration(seconds)}{self.selector} "
@@ -90,6 +95,7 @@ class _Asked:
     threshold_ratio: float
     for_seconds: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    without_data: bool = False
 
 
 def burn_alerts(
@@ -99,7 +105,9 @@ def burn_alerts(
     if objective.indicator is None:
         return []
     period = slo.window.duration.seconds
-    asked = [_condition(objective, each) for each in slo.alerting.conditions] or [
+    conditions = [_condition(objective, each) for each in slo.alerting.conditions]
+    silent = [each for each in conditions if each.without_data]
+    asked = [each for each in conditions if not each.without_data] or [
         _Asked(
             each.severity,
             (each.long_seconds, each.short_seconds),
@@ -111,7 +119,7 @@ def burn_alerts(
         for each in burn_windows(slo, chosen)
         if each.severity not in slo.alerting.disabled
     ]
-    return [_alert(slo, objective, each) for each in asked]
+    return [_alert(slo, objective, each) for each in (*asked, *silent)]
 
 
 def _condition(objective: Objective, condition: BurnCondition) -> _Asked:
@@ -124,6 +132,7 @@ def _condition(objective: Objective, condition: BurnCondition) -> _Asked:
         round(condition.threshold * (1 - objective.target_ratio), 12),
         condition.for_seconds,
         {name: text for name, text in labels.items() if text},
+        condition.without_data,
     )
 
 
@@ -142,17 +151,16 @@ def _alert(slo: ServiceLevelObjective, objective: Objective, asked: _Asked) -> B
     title = slo.title or slo.name
     about = f"{title}, {objective.name}" if objective.name else title
     runbooks = [slo.annotations[key] for key in RUNBOOK_KEYS if key in slo.annotations]
+    summary, description = _told(objective, asked, windows)
     annotations = {
-        "summary": f"{about}: the error budget is spent {asked.factor:g} times too fast",
-        "description": f"The error ratio over {' and over '.join(windows)} is "
-        f"{_words(asked.operator)} {asked.threshold_ratio!r}: "
-        f"burn rate {asked.factor:g} x (1 - {objective.target_ratio!r}).",
+        "summary": f"{about}: {summary}",
+        "description": description,
         **({"runbook_url": runbooks[0]} if runbooks else {}),
         **alerting.annotations,
         **alerting.severity_annotations.get(asked.severity, {}),
     }
     return BurnAlert(
-        alerting.name or "SLOBurnRate",
+        alerting.name or ("SLOWithoutData" if asked.without_data else "SLOBurnRate"),
         asked.severity,
         asked.windows_seconds,
         asked.operator,
@@ -164,6 +172,22 @@ def _alert(slo: ServiceLevelObjective, objective: Objective, asked: _Asked) -> B
         label_matchers(own),
         {**_usable(slo.labels), **own},
         minimum_events(slo) if isinstance(objective.indicator, RatioIndicator) else 0.0,
+        asked.without_data,
+    )
+
+
+def _told(objective: Objective, asked: _Asked, windows: Sequence[str]) -> tuple[str, str]:
+    """The summary and the description of an alert."""
+    if asked.without_data:
+        return (
+            "there is nothing to tell its service level from",
+            f"There is no error ratio over {windows[0]}: no samples, or no events.",
+        )
+    return (
+        f"the error budget is spent {asked.factor:g} times too fast",
+        f"The error ratio over {' and over '.join(windows)} is "
+        f"{_words(asked.operator)} {asked.threshold_ratio!r}: "
+        f"burn rate {asked.factor:g} x (1 - {objective.target_ratio!r}).",
     )
 
 
@@ -224,15 +248,20 @@ def alert_doubts(
 ) -> list[str]:
     """Why the objective's alerts would not do; with the rate of events also which see too few."""
     period, why = slo.window.duration.seconds, []
-    if not slo.alerting.conditions:
+    burning = [each for each in slo.alerting.conditions if not each.without_data]
+    if not burning:
         for windows in burn_windows(slo, chosen):
             name = f"{windows.severity} over {promql_duration(windows.long_seconds)}: "
             target = objective.target_ratio
             why += [name + each for each in doubts(windows, period, target, events_per_second)]
             if (objective.slice_seconds or 0) > windows.short_seconds:
                 why.append(name + "its short window is shorter than one time slice")
-    for alert in burn_alerts(slo, objective, chosen) if slo.alerting.conditions else ():
-        if alert.operator in {Operator.GT, Operator.GTE} and alert.threshold_ratio > 1:
+    for alert in burn_alerts(slo, objective, chosen) if burning else ():
+        if (
+            not alert.without_data
+            and alert.operator in {Operator.GT, Operator.GTE}
+            and alert.threshold_ratio > 1
+        ):
             why.append(f"it can never fire: {alert.factor:g} x the budget is more than all events")
     return why
 

@@ -64,6 +64,13 @@ class Keys:
         """The text there."""
         return self.read(key, str, otherwise)
 
+    def told(self, key: str) -> str:
+        """The text there, which must not be empty."""
+        text = self.text(key)
+        if key in self.fields and not text:
+            self.fields[key].wrong(f"{key} must not be empty")
+        return text
+
     def texts(self, key: str) -> dict[str, str]:
         """The texts by name under the key."""
         found = self.fields.get(key)

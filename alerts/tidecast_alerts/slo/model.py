@@ -106,7 +106,8 @@ Indicator: TypeAlias = RatioIndicator | RawIndicator | ThresholdIndicator
 
 @dataclass(frozen=True, slots=True)
 class BurnCondition:
-    """An alert that is asked for: the burn rate over the window compares so with the threshold."""
+    """An alert that is asked for: the burn rate over the window compares so with the threshold, or,
+    `without_data`, there is no burn rate."""
 
     name: str
     severity: str
@@ -115,6 +116,7 @@ class BurnCondition:
     window_seconds: int
     for_seconds: int = 0
     targets: Sequence[str] = ()
+    without_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Alerting:
     """How the alerts of one SLO look, and how many seconds each severity waits; `disabled`
     severities make none.
 
-    `conditions` take the place of the burn-rate windows where there are any.
+    `conditions` on burn rates take the place of the burn-rate windows where there are any.
     """
 
     name: str = ""

@@ -196,12 +196,14 @@ def read_slo(keys: Keys) -> WrittenSLO | None:
         for each, _ in objectives:
             each.one_of(("indicator", "indicatorRef"))
     sli = None if composite else _sli_of(spec)
+    for each, written in objectives:
+        _check_threshold(each, written.sli if composite else sli)
     policies = [_alert_policy(item, keys.doubts) for item in spec.items("alertPolicies")]
     return WrittenSLO(
         metadata,
         where(keys.body),
         spec.description(),
-        spec.text("service"),
+        spec.told("service"),
         sli,
         method,
         _window(spec),
@@ -253,6 +255,14 @@ def _objective(
         _sli_of(keys, needed=False),
         keys.read("compositeWeight", _weight, 1.0),
     )
+
+
+def _check_threshold(objective: Keys, sli: OrSLI) -> None:
+    """A thresholdMetric that stands here needs something to be compared with."""
+    if isinstance(sli, Measured) and isinstance(sli.indicator, ThresholdIndicator):
+        missing = [key for key in ("op", "value") if key not in objective]
+        if missing:
+            objective.body.wrong(f"a thresholdMetric needs {' and '.join(missing)} here")
 
 
 def _window(spec: Keys) -> TimeWindow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
@@ -12,11 +13,9 @@ from tidecast_alerts.slo.windows import read_duration
 from tidecast_alerts.yaml_nodes import Field
 
 T = TypeVar("T")
+_NO_TIME = re.compile(r"0+[mhdwMQY]", re.ASCII)
 HEAD = ("apiVersion", "kind", "metadata", "spec")
-_UNHEARD = {
-    "alertWhenNoData": "missing data makes no alert here; 'slo check --prometheus' tells of it",
-    "alertWhenResolved": "the end of an alert is told by whoever sends it, for every alert alike",
-}
+RESOLVED = "alertWhenResolved: the end of an alert is told by whoever sends it, for all alike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,7 @@ class AlertPolicy:
 
     name: str
     when_breaching: bool
+    when_no_data: bool
     conditions: Sequence[OrCondition]
     targets: Sequence[Reference | str]
 
@@ -47,12 +47,11 @@ def read_alert_policy(keys: Keys) -> AlertPolicy:
     flags = ("alertWhenNoData", "alertWhenResolved", "alertWhenBreaching")
     spec = keys.inner("spec", {"description", "conditions", "notificationTargets", *flags})
     if spec is None:
-        return AlertPolicy(name, False, (), ())
+        return AlertPolicy(name, False, False, (), ())
     spec.description()
     given = {flag: spec.flag(flag) for flag in flags}
-    for flag, meaning in _UNHEARD.items():
-        if given[flag]:
-            keys.doubts.append(Doubt(where(spec.fields[flag]), f"{flag}: {meaning}"))
+    if given["alertWhenResolved"]:
+        keys.doubts.append(Doubt(where(spec.fields["alertWhenResolved"]), RESOLVED))
     conditions = [
         inline_or_reference(item, keys.doubts, "AlertCondition", "conditionRef", read_condition)
         for item in spec.items("conditions")
@@ -70,6 +69,7 @@ def read_alert_policy(keys: Keys) -> AlertPolicy:
     return AlertPolicy(
         name,
         given["alertWhenBreaching"] or not any(given.values()),
+        given["alertWhenNoData"],
         [each for each in conditions if each is not None],
         [each for each in targets if each is not None],
     )
@@ -93,10 +93,14 @@ def read_condition(keys: Keys) -> BurnCondition:
         keys.doubts.append(Doubt(where(inner.body), "no 'op': taken as gte"))
     window = inner.read("lookbackWindow", read_duration, None)
     after = inner.text("alertAfter")
-    for_ = None if after in {"", "0m"} else inner.read("alertAfter", read_duration, None)
+    for_ = (
+        None
+        if not after or _NO_TIME.fullmatch(after)
+        else inner.read("alertAfter", read_duration, None)
+    )
     return replace(
         found,
-        severity=spec.text("severity"),
+        severity=spec.told("severity"),
         operator=inner.read("op", read_operator, Operator.GTE),
         threshold=inner.read("threshold", finite, 0.0),
         window_seconds=window.seconds if window else 3_600,
@@ -110,8 +114,7 @@ def read_target(keys: Keys) -> str:
     spec = keys.inner("spec", {"description", "target"}, ("target",))
     if spec is not None:
         spec.description()
-        if "target" in spec and not spec.text("target"):
-            spec.fields["target"].wrong("target must not be empty")
+        spec.told("target")
     return name
 
 

@@ -199,7 +199,7 @@ class _Reading:
         found = []
         for one in policies:
             policy = self._follow(one, AlertPolicy) if isinstance(one, Reference) else one
-            if policy is None or not policy.when_breaching:
+            if policy is None:
                 continue
             targets = [
                 target.name if isinstance(target, Reference) else target
@@ -212,8 +212,10 @@ class _Reading:
                 condition = (
                     self._follow(each, BurnCondition) if isinstance(each, Reference) else each
                 )
-                if condition is not None:
+                if condition is not None and policy.when_breaching:
                     found.append(replace(condition, targets=targets))
+                if condition is not None and policy.when_no_data:
+                    found.append(replace(condition, targets=targets, without_data=True))
         return found
 
     def _follow(self, reference: Reference, kind: type[T]) -> T | None:

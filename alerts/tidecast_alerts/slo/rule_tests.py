@@ -33,6 +33,11 @@ def rule_tests(slos: Iterable[ServiceLevelObjective], rules_file: str, chosen: s
 
 
 def _tests(alert: BurnAlert) -> list[dict[str, object]]:
+    if alert.without_data:
+        return [
+            _test(alert, "without data", (), True),
+            _test(alert, "with data", (alert.threshold_ratio,), False),
+        ]
     step = max(alert.threshold_ratio / 100, 1e-9)
     upward = alert.operator in {Operator.GT, Operator.GTE}
     at, beyond = alert.threshold_ratio, alert.threshold_ratio + (step if upward else -step)
@@ -56,9 +61,9 @@ def _test(alert: BurnAlert, what: str, ratios: Sequence[float], fires: bool) -> 
     minutes = -(-alert.for_seconds // 60) + 2
     series = [
         (f"{ERROR_RATIO}{promql_duration(seconds)}", ratio)
-        for seconds, ratio in zip(alert.windows_seconds, ratios, strict=True)
+        for seconds, ratio in zip(alert.windows_seconds, ratios, strict=bool(ratios))
     ]
-    if alert.minimum_events:
+    if alert.minimum_events and not alert.without_data:
         window = promql_duration(max(alert.windows_seconds))
         series.append((f"{EVENTS}{window}", alert.minimum_events))
     # Labels that are templates are only known to Prometheus.

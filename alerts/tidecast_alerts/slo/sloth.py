@@ -30,6 +30,7 @@ SLOTH_GROUP = "sloth.slok.dev/"
 SUPPORTED_PLUGINS = re.compile(r"sloth\.dev/(core/.+|contrib/alert_for/v[0-9]+)")
 """Plugins of Sloth that do what is done here anyway."""
 SEVERITIES = ("page", "ticket")
+RAW_QUERIES = ("error_ratio_query", "errorRatioQuery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,10 @@ def _indicator(keys: Keys, spelling: _Spelling) -> Indicator | None:
         return None
     chosen = sli.one_of(("raw", "events"))
     if chosen == "raw":
-        query = spelling("error_ratio_query")
-        raw = sli.inner("raw", {query}, (query,))
-        return RawIndicator(_query(raw, query), True) if raw else None
+        # Sloth's own files write this one in both ways.
+        raw = sli.inner("raw", RAW_QUERIES)
+        query = raw.one_of(RAW_QUERIES) if raw else ""
+        return RawIndicator(_query(raw, query), True) if raw and query else None
     queries = (spelling("error_query"), spelling("total_query"))
     events = sli.inner("events", queries, queries) if chosen else None
     if events is None:

@@ -205,7 +205,8 @@ def why(threshold: str, directory: Path | None, output_format: str, server: Tide
     """Who asked for a THRESHOLD: the chain up to the business requirement.
 
     A THRESHOLD is a resource (filesystem:web-3:/var), or the name of an SLO, an SLA, an alert, a
-    calendar, a service or a requirement.
+    calendar, a service or a requirement. Requirements count as met or missed as a server has
+    measured them.
 
     \b
     Examples:
@@ -216,6 +217,7 @@ def why(threshold: str, directory: Path | None, output_format: str, server: Tide
     from dataclasses import asdict
 
     from tidecast.journeys.explain_policy import why as chains_of
+    from tidecast.journeys.explain_policy import with_states
     from tidecast.journeys.policy_checks import resource_definitions
     from tidecast.policy.reading import read_policy
     from tidecast.policy.resources import load_resources
@@ -224,7 +226,7 @@ def why(threshold: str, directory: Path | None, output_format: str, server: Tide
     if directory is not None:
         found, _ = _read(directory)
     else:
-        found = read_policy(server.get_json(PATH)["files"])
+        found = with_states(read_policy(server.get_json(PATH)["files"]), _states(server))
     known = {**load_resources(promql.check), **resource_definitions(found, promql)}
     chains = chains_of(found, known, threshold)
     if output_format == "json":
@@ -252,6 +254,12 @@ def schema() -> None:
     from tidecast.policy.schema import policy_schema
 
     click.echo(json.dumps(policy_schema(), indent=2))
+
+
+def _states(server: TidecastServer) -> dict[str, str]:
+    """What each requirement counts as, by people's word or by measurement."""
+    found = server.get_json("/api/tidecast/v1/requirements")["requirements"]
+    return {each["name"]: each["state"] for each in found}
 
 
 def _files(directory: Path) -> Mapping[str, str]:

@@ -51,13 +51,17 @@ def capacity(kind: str, output: Path, server: TidecastServer) -> None:
 @click.option(
     "--known-on", metavar="TIME", help="As known then, as in 2026-11-02T08:00Z; now by default."
 )
-@click.option("--format", "kind", type=click.Choice(["json", "html", "csv"]), default="json")
+@click.option("--customer", metavar="NAME", help="Of this customer alone.")
+@click.option(
+    "--format", "kind", type=click.Choice(["json", "text", "html", "csv"]), default="json"
+)
 @output_option
 @server_options
 def sla(
     agreement: str,
     month: str | None,
     known_on: str | None,
+    customer: str | None,
     kind: str,
     output: Path,
     server: TidecastServer,
@@ -69,11 +73,12 @@ def sla(
 
     \b
     Examples:
-      tidecast report sla shop-gold --month 2026-10
+      tidecast report sla shop-gold --month 2026-10 --format text
       tidecast report sla shop-gold --month 2026-10 --known-on 2026-11-02T08:00Z --format html
-      tidecast report sla --month 2026-10 --format csv --output statements.csv
+      tidecast report sla --month 2026-10 --customer Retail --format csv --output retail.csv
     """
-    given = {"name": agreement, "month": month, "known_on": known_on, "format": kind}
+    given = {"name": agreement, "month": month, "known_on": known_on, "customer": customer}
+    given["format"] = kind
     query = urlencode({name: text for name, text in given.items() if text})
     body = server.request("GET", f"/api/tidecast/v1/slas/statements?{query}")
     write_text(output, body.decode())

@@ -75,6 +75,13 @@ _OPTIONS = [
     click.option("--resources-file", type=FILE, help="Resource definitions instead of ours."),
     click.option("--events-file", type=FILE,
                  help="Planned events (holidays, sales, batch runs) that forecasts are to know."),
+    click.option("--keep-all-forecasts", "forecasts_all_ms", type=DURATION, default="8d",
+                 show_default=True, help="How long every published forecast is kept."),
+    click.option("--keep-daily-forecasts", "forecasts_daily_ms", type=DURATION, default="100d",
+                 show_default=True, help="How long the first one of each day is."),
+    click.option("--keep-weekly-forecasts", "forecasts_weekly_ms", type=DURATION, default="400d",
+                 show_default=True,
+                 help="How long the first one of each week is; then its score is, for ever."),
     click.option("--database-url", default="", envvar="TIDECAST_DATABASE_URL",
                  help="PostgreSQL for the records (postgresql+psycopg://...); else SQLite."),
     click.option("--samples-backend", type=click.Choice(["embedded", "prometheus"]),
@@ -154,6 +161,6 @@ def server(settings: ServerSettings) -> None:
       tidecast server --listen 0.0.0.0:9797 --token-file tokens.yaml \\
           --tls-cert-file server.crt --tls-key-file server.key
     """
-    from tidecast.server.run import serve
+    from tidecast.server.start import serve
 
     serve(settings)

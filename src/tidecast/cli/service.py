@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -78,17 +78,20 @@ def show(name: str, output_format: str, server: TidecastServer) -> None:
       tidecast service show shop
       tidecast service show web-1 --format json
     """
+    from tidecast.journeys.describe_service import describe
+
     policy, edges = _known(server)
     facts = server.get_json(f"{API}/facts", [("ci", name)])["facts"]
-    about = _about(policy, name)
+    about = describe(policy, name)
     if not about and not facts and not any(name in (e.above, e.below) for e in edges):
         raise InvalidInput(f"nothing is known of {name!r}: see `tidecast service list`")
     if output_format == "json":
         click.echo(json.dumps({"name": name, "policy": about, "facts": facts}, indent=2))
         return
     click.echo(printable(name))
-    for key, value in about.items():
-        click.echo(printable(f"  {key}: {value}"))
+    for heading, lines in about.items():
+        for number, line in enumerate(lines):
+            click.echo(printable(f"  {heading + ':' if not number else '':<18} {line}"))
     for fact in facts:
         told = f"{fact['source']}, {fact['confidence']:.0%} sure, since {fact['from']}"
         click.echo(printable(f"  {fact['attribute']}: {fact['value']}  ({told})"))
@@ -174,25 +177,3 @@ def _known(server: TidecastServer) -> tuple[Policy, list[Edge]]:
         for r in server.get_json(f"{API}/relations")["relations"]
     ]
     return policy, edges(policy, told)
-
-
-def _about(policy: Policy, name: str) -> dict[str, Any]:
-    about: dict[str, Any] = {}
-    found = policy.services.get(name)
-    if found is not None:
-        entry = policy.catalogue.get(name)
-        slas = [n for n, each in policy.agreements.items() if each.service == name]
-        about = {
-            "title": found.title,
-            "parent": found.parent,
-            "owner": found.owner,
-            "supplier": found.supplier,
-            "serves": found.serves,
-            "recovery_time_seconds": found.recovery_time_seconds,
-            "offered_as": entry.description if entry else "",
-            "slas": ", ".join(slas),
-            "defined_in": str(found.place),
-        }
-    contracts = [n for n, each in policy.contracts.items() if each.component == name]
-    about["contracts"] = ", ".join(contracts)
-    return {key: value for key, value in about.items() if value not in ("", None)}

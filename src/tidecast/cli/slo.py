@@ -13,11 +13,13 @@ import click
 from tidecast.cli.client import TidecastServer, explain_errors, server_options
 from tidecast.cli.evidence import NOT_ASKED, asked_doubts, prometheus_options
 from tidecast.cli.files import write_text
-from tidecast.cli.output import format_option, print_rows
+from tidecast.cli.output import format_option, print_rows, printable
+from tidecast_reports.availability import downtime
 
 if TYPE_CHECKING:
     from tidecast.promql.alerting import AlertingPromQL
 
+CANDIDATE = ("target", "met", "allows_in_30_days", "")
 WINDOWS = ("google", "sloth", "pyrra")
 files_argument = click.argument(
     "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
@@ -167,15 +169,47 @@ def show(name: str, at: str | None, known_on: str | None, server: TidecastServer
 
 @slo.command()
 @click.argument("name")
+@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table")
 @server_options
-def propose(name: str, server: TidecastServer) -> None:
-    """What the last 13 months suggest as the target of the SLO NAME, as JSON.
+def propose(name: str, output_format: str, server: TidecastServer) -> None:
+    """What the last 13 months suggest as the target of the SLO, or of the service, NAME.
+
+    Of a service it is the availability in its agreed service time, from the ledger of outages.
+    Judged by whole months; with less than three of them by weeks, and then as a first guess. Beside
+    each usual target stands what it allows within 30 days.
 
     \b
-    Example:
+    Examples:
       tidecast slo propose checkout-availability
+      tidecast slo propose shop --format json
     """
-    _print(_ask(server, f"/{quote(name, safe='')}/proposal"))
+    found = _ask(server, f"/{quote(name, safe='')}/proposal")
+    if output_format == "json":
+        _print(found)
+        return
+    for each in found["objectives"]:
+        named = f"{name} {each['objective']}".strip()
+        judged = len(each["periods"])
+        click.echo(printable(f"{named}: {each['sentence']}."))
+        if judged:
+            if each["target"] is not None:
+                met = f"met in {each['target_met']} of {judged} {each['basis']}"
+                click.echo(f"The target now is {_percent(each['target'])}: {met}.")
+            click.echo()
+            print_rows([_candidate(one, each) for one in each["candidates"]], CANDIDATE, "table")
+        click.echo()
+
+
+def _candidate(one: dict[str, Any], proposal: dict[str, Any]) -> dict[str, str]:
+    events, seconds = one["allowed_events_in_30_days"], one["allowed_seconds_in_30_days"]
+    return {
+        "target": _percent(one["target"]),
+        "met": f"{one['met']} of {len(proposal['periods'])} {proposal['basis']}",
+        "allows_in_30_days": f"{events:,.0f} bad events"
+        if events is not None
+        else downtime(seconds),
+        "": "<- proposed" if one["target"] == proposal["proposed"] else " ",
+    }
 
 
 def _ask(server: TidecastServer, path: str) -> Any:

@@ -61,7 +61,7 @@ def up(settings: ServerSettings, agent_listen: str, interval_seconds: int) -> No
     """  # fmt: skip
     children = Children()
     signal.signal(signal.SIGTERM, _as_interrupt)
-    from tidecast.server.access import is_loopback
+    from tidecast.config import is_loopback
 
     # Before the token file is touched for this machine's agent.
     settings.check_access(is_loopback(settings.listen.host))

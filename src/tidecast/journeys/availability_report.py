@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from tidecast.journeys.describe_service import describe
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import classification_document
 from tidecast.journeys.service_availability import (
@@ -138,6 +139,7 @@ def availability_document(policy: Policy, time: Asked, found: ServiceAvailabilit
         ],
         "tree": tree_document(policy, name, found.components),
         **_structure(policy, name),
+        "policy": describe(policy, name),
         "words": [classification_document(word) for word in found.words],
         "conventions": list(CONVENTIONS),
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidecast.journeys.lint_policy import requirement_of
 from tidecast.policy.elements import Element, elements
-from tidecast.policy.model import Policy, RequirementKind
+from tidecast.policy.model import Policy, RequirementKind, RequirementState
 from tidecast.policy.resources import ResourceDefinition, Resources
 from tidecast_collector.errors import InvalidInput
 
@@ -34,6 +34,17 @@ class Chain:
 
     steps: tuple[Step, ...]
     lacking: str
+
+
+def with_states(policy: Policy, states: Mapping[str, str]) -> Policy:
+    """The policy with its requirements in these states; those not named keep theirs."""
+    return replace(
+        policy,
+        requirements={
+            name: replace(each, state=RequirementState(states.get(name, each.state)))
+            for name, each in policy.requirements.items()
+        },
+    )
 
 
 def why(policy: Policy, definitions: Mapping[str, ResourceDefinition], asked: str) -> list[Chain]:

@@ -117,7 +117,7 @@ def thinned(outlook: Outlook) -> Outlook:
     return replace(
         outlook,
         times_ms=times[starts + counts // 2],
-        mean=_rounded(np.add.reduceat(outlook.mean, starts) / counts, grain),
+        mean=_rounded(np.add.reduceat(outlook.mean / np.repeat(counts, counts), starts), grain),
         lo80=_rounded(np.minimum.reduceat(outlook.lo80, starts), grain),
         hi80=_rounded(np.maximum.reduceat(outlook.hi80, starts), grain),
         lo95=_rounded(lo95, grain),

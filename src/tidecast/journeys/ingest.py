@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from tidecast.journeys.host_clocks import LATEST_MS, HostClocks
 from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, hour_end
 from tidecast.records import Records
 from tidecast.samples.batch import Int64s, SampleBatch, distinct, is_stale
-from tidecast.samples.catalogue import PerSeries, note_stored, part_of
+from tidecast.samples.catalogue import PerSeries, joined_batches, note_stored, part_of
 from tidecast.samples.protocol import AppendReport, Samples
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, Labels, host_of_instance, label_value
@@ -210,6 +210,32 @@ class Ingest:
             kept = part_of(kept, stored)
         self._hosts.note(kept, now_ms)
         return IngestReport(report, dropped)
+
+    def write_all(self, batches: Sequence[SampleBatch], now_ms: int) -> list[IngestReport]:
+        """What `write` returns for each of the batches, which are written together if they can."""
+        whole = joined_batches(batches)
+        report = None if whole is None else self._write_known(whole, now_ms)
+        if report is None:
+            return [self.write(batch, now_ms) for batch in batches]
+        reports, same = [], report.duplicates
+        for batch in batches:
+            # Of samples that were here already it is not known which batch brought them.
+            own = min(same, len(batch.timestamps))
+            reports.append(IngestReport(AppendReport(len(batch.timestamps) - own, own), 0))
+            same -= own
+        return reports
+
+    def _write_known(self, batch: SampleBatch, now_ms: int) -> AppendReport | None:
+        """Keeps the batch if it holds nothing to be refused, of known series."""
+        if self._is_own.of(batch.labels).any():
+            return None
+        self._late.note(batch.timestamps)
+        report = self._samples.append_known(batch)
+        if report is not None:
+            note_stored(batch.labels, ())
+            self._late.note(batch.timestamps)
+            self._hosts.note(batch, now_ms)
+        return report
 
 
 def last_closed_hour(now_ms: int, grace_ms: int = 60_000) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.judge_requirements import SAID, Judgement, Sources, judge
+from tidecast.journeys.own_series import Point
 from tidecast.journeys.sla_statements import Verdict
 from tidecast.journeys.usage_records import read_usage
 from tidecast.journeys.watched_slos import WatchedSlos
+from tidecast.policy.model import RequirementState
 from tidecast.policy.resources import Resources
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.records import Records
@@ -36,11 +38,15 @@ class JudgedRequirements:
     ) -> None:
         self._records, self._policy, self._slos = records, policy, slos
         self._samples, self._resources = samples, resources
-        self._lock = threading.Lock()
+        self._judging = threading.Lock()
         self._newest: tuple[int | None, int, Sequence[Judgement]] | None = None
 
     def refresh(self, engine: QueryEngine, now_ms: int) -> Sequence[Judgement]:
         """Judges every requirement, keeps that, and puts into the audit what has changed."""
+        with self._judging:
+            return self._judged(engine, now_ms)
+
+    def _judged(self, engine: QueryEngine, now_ms: int) -> Sequence[Judgement]:
         policy, version = self._policy.policy, self._policy.version
         if not policy.requirements:
             return ()
@@ -54,18 +60,36 @@ class JudgedRequirements:
             )
             found = judge(policy, sources, now_ms)
         self._remember(found, now_ms)
-        with self._lock:
-            self._newest = (version.id if version else None, now_ms, found)
+        self._newest = (version.id if version else None, now_ms, found)
         return found
 
     def newest(self, engine: QueryEngine, now_ms: int) -> Sequence[Judgement]:
         """Judgements of at most a minute ago by this policy; made now where there are none."""
-        with self._lock:
-            kept = self._newest
-        version = self._policy.version
-        if kept and kept[0] == (version.id if version else None) and now_ms - kept[1] < FRESH_MS:
-            return kept[2]
-        return self.refresh(engine, now_ms)
+        kept = self._fresh(now_ms)
+        if kept is None:
+            with self._judging:
+                # Whoever judged meanwhile did it for this one too.
+                kept = self._fresh(now_ms)
+                if kept is None:
+                    return self._judged(engine, now_ms)
+        return kept
+
+    def _fresh(self, now_ms: int) -> Sequence[Judgement] | None:
+        kept, version = self._newest, self._policy.version
+        mine = kept is not None and kept[0] == (version.id if version else None)
+        return kept[2] if kept and mine and now_ms - kept[1] < FRESH_MS else None
+
+    def points(self) -> Iterator[Point]:
+        """`tidecast_requirement_met` of the newest judgements: 1 met, 0 missed, none where open."""
+        kept, version = self._newest, self._policy.version
+        if kept is None or kept[0] != (version.id if version else None):
+            return
+        for each in kept[2]:
+            if each.state in SAID:
+                asked = each.requirement
+                labels = {"requirement": asked.name, "kind": str(asked.kind)}
+                met = each.state is RequirementState.MET
+                yield "tidecast_requirement_met", labels, float(met)
 
     def _remember(self, found: Iterable[Judgement], now_ms: int) -> None:
         told: dict[str, JsonValue] = {

@@ -5,9 +5,8 @@ Nothing is stored: a word said later of a service's time changes the figures of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -97,14 +96,14 @@ class Figures:
         found: list[tuple[int, float]] = []
         kept, all_events = self.slices.without(self.excluded), self.budget.denominator
         for end_ms in [*range(self.start_ms + DAY_MS, self.until_ms, DAY_MS), self.until_ms]:
-            so_far = _budget_of(self.slo, self.objective, part_of(kept, self.start_ms, end_ms))
+            so_far = budget_of(self.slo, self.objective, part_of(kept, self.start_ms, end_ms))
             if all_events:
                 bad = so_far.denominator - so_far.numerator
                 found.append((end_ms, 1 - bad / ((1 - self.objective.target_ratio) * all_events)))
         return found
 
 
-def _budget_of(slo: ServiceLevelObjective, objective: Objective, slices: Slices) -> Budget:
+def budget_of(slo: ServiceLevelObjective, objective: Objective, slices: Slices) -> Budget:
     return budget(slices, objective.target_ratio, slo.method, slice_target=objective.slice_target)
 
 
@@ -148,7 +147,7 @@ def measure(
     kept = slices.without(excluded)
     windows = {each for alert in burn_alerts(slo, objective) for each in alert.windows_seconds}
     rates = {
-        seconds: _budget_of(
+        seconds: budget_of(
             slo, objective, part_of(kept, until_ms - max(seconds * 1000, width_ms), until_ms)
         ).consumed_ratio
         for seconds in sorted(windows)
@@ -264,62 +263,4 @@ def exclusions(
     if known is not None:
         maintenance = known.maintenance.spans(*span) if known.maintenance else NEVER
         found = found | maintenance | known.agreed.spans(*span).gaps(*span)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What history suggests: the highest target that enough of the months met.
-
-    `months` are (start, level) of each month with events, the oldest first.
-    """
-
-    months: Sequence[tuple[int, float]]
-    target_ratio: float | None
-    met: int
-
-    @property
-    def sentence(self) -> str:
-        """The proposal in words."""
-        if self.target_ratio is None:
-            return "no target was met in most of the months with data: there is nothing to propose"
-        return (
-            f"delivered at least {self.target_ratio * 100:g} % in {self.met} of "
-            f"{len(self.months)} months"
-        )
-
-
-TARGETS = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)
-ENOUGH_MONTHS = 11 / 13
-
-
-def proposal(months: Sequence[tuple[int, float]]) -> Proposal:
-    """The highest usual target that was met in at least 11 of 13 of these months."""
-    for target in TARGETS:
-        met = sum(level >= target for _, level in months)
-        if months and met >= ENOUGH_MONTHS * len(months):
-            return Proposal(months, target, met)
-    return Proposal(months, None, 0)
-
-
-def monthly_levels(
-    engine: QueryEngine,
-    slo: ServiceLevelObjective,
-    objective: Objective,
-    excluded: Spans,
-    boundaries: Sequence[int],
-) -> list[tuple[int, float]]:
-    """(start, level) of each month between the boundaries (ms) that has anything counted."""
-    found: list[tuple[int, float]] = []
-    if objective.indicator is None:
-        return found
-    for start_ms, end_ms in pairwise(boundaries):
-        width_ms = slice_width_ms(slo, objective, end_ms - start_ms)
-        count = (end_ms - start_ms) // width_ms
-        slices = measured_slices(
-            engine, objective, objective.indicator, (start_ms, count), width_ms
-        )
-        level = _budget_of(slo, objective, slices.without(excluded)).ratio
-        if level is not None:
-            found.append((start_ms, level))
     return found

@@ -19,6 +19,14 @@ from tidecast_analytics.availability import Assessment
 from tidecast_collector.labels import Labels, make_labels
 
 HELP: Mapping[str, str] = {
+    "tidecast_sla_target_ratio": "The availability that the SLA promises.",
+    "tidecast_sla_availability_ratio": "What was delivered in the period that goes on.",
+    "tidecast_sla_availability_lowest_ratio": "The same with unknown time as down.",
+    "tidecast_sla_availability_highest_ratio": "The same with unknown time as up.",
+    "tidecast_sla_outages": "Outages in the period that goes on.",
+    "tidecast_sla_longest_outage_seconds": "The longest of them.",
+    "tidecast_sla_credit_ratio": "The share of the fee that would be given back by now.",
+    "tidecast_requirement_met": "1 where a requirement is met, 0 where it is missed.",
     "tidecast_slo_objective_ratio": "What the SLO's objective asks for.",
     "tidecast_slo_level_ratio": "What was delivered in the period so far.",
     "tidecast_slo_error_budget_remaining_ratio": "The share of the error budget that is left; "

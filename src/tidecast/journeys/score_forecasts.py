@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from tidecast.journeys.usage_histories import read_histories
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageHistory
-from tidecast.records import DueForecast, ForecastScore, PublishedForecast, Records
+from tidecast.records import DueForecast, ForecastScore, PublishedForecast, Records, Unit
+from tidecast.records.scores import ForecastScores
 from tidecast.samples.protocol import Samples
 from tidecast_analytics.outlook import OutlookState
 from tidecast_analytics.scoring import (
@@ -37,10 +38,23 @@ SETTLE_MS = 2 * HOUR_MS
 """Hours still to be computed are waited for."""
 AT_ONCE = 500
 
-STEPS_KEPT_MS = 8 * DAY_MS
-"""So long every forecast keeps all its steps; then the first of each week does."""
-ROWS_KEPT_MS = 400 * DAY_MS
-"""So long the first forecast of each day is kept; scores are kept for ever."""
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long the ledger keeps what.
+
+    For `all_ms` every forecast whole; then the first of each day, and of those the first of each
+    week with its steps and reasons; after `daily_ms` the first of each week alone; after
+    `weekly_ms` none, but of each of these the score of its longest lead for ever. Track records
+    go by no others.
+    """
+
+    all_ms: int = 8 * DAY_MS
+    daily_ms: int = 100 * DAY_MS
+    weekly_ms: int = 400 * DAY_MS
+
+
+KEEPING = Keeping()
 
 
 def score_forecasts(
@@ -64,22 +78,36 @@ def score_forecasts(
 
 
 def prune_forecasts(
-    records: Records, now_ms: int, stopped: Callable[[], bool] = lambda: False
+    records: Records,
+    now_ms: int,
+    stopped: Callable[[], bool] = lambda: False,
+    keeping: Keeping = KEEPING,
 ) -> None:
-    """Keeps the ledger small: see `STEPS_KEPT_MS` and `ROWS_KEPT_MS`.
+    """Keeps the ledger as small as `keeping` says.
 
-    Nothing goes that is yet to be scored for its first week.
+    Nothing goes before it is scored for the leads that it has reached by then.
     """
-    while not stopped():
+    for name, kept_ms, prune in (
+        ("forecasts_pruned", keeping.all_ms, ForecastScores.keep_daily),
+        ("forecasts_thinned", keeping.daily_ms, ForecastScores.keep_weekly),
+    ):
+        while not stopped():
+            with records.unit() as unit:
+                until_ms = min(now_ms - kept_ms, _scored_until_ms(unit, kept_ms))
+                last = prune(unit.scores, _place(unit.settings.get(name)), until_ms, AT_ONCE)
+                if last is None:
+                    break
+                unit.settings.put(name, list(last))
+    forgotten = AT_ONCE
+    while forgotten == AT_ONCE and not stopped():
         with records.unit() as unit:
-            scored_ms, _ = _place(unit.settings.get(_key(7)))
-            until_ms = min(now_ms - STEPS_KEPT_MS, scored_ms)
-            after = _place(unit.settings.get("forecasts_pruned"))
-            last = unit.scores.prune(after, until_ms, AT_ONCE)
-            if last is None:
-                unit.scores.forget(now_ms - ROWS_KEPT_MS)
-                return
-            unit.settings.put("forecasts_pruned", list(last))
+            forgotten = unit.scores.forget(now_ms - keeping.weekly_ms, AT_ONCE)
+
+
+def _scored_until_ms(unit: Unit, kept_ms: int) -> int:
+    """Up to when all forecasts are scored for every lead that is no longer than that."""
+    leads = [lead for lead in LEADS_DAYS if lead * DAY_MS <= kept_ms]
+    return min(_place(unit.settings.get(_key(lead)))[0] for lead in leads)
 
 
 def _key(lead_days: int) -> str:

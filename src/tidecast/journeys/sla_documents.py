@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from tidecast.journeys.explain_forecast import Document, iso
 from tidecast.journeys.observe import classification_document
+from tidecast.journeys.own_series import Point
 from tidecast.journeys.sla_statements import Statement
 from tidecast.policy.model import Agreement
 from tidecast_reports.availability import downtime, percent
@@ -86,6 +89,28 @@ def statement_document(statement: Statement) -> Document:
         "less exclusions; the interval takes unknown time as down at worst and as up at best",
         "sha256": statement.digest,
     }
+
+
+def statement_points(made: Iterable[Statement]) -> Iterator[Point]:
+    """The series `tidecast_sla_*` of these statements; what is undefined is absent."""
+    for each in made:
+        agreement, assessment = each.agreement, each.assessment
+        labels = {
+            "sla": agreement.name,
+            "customer": agreement.customer,
+            "service": agreement.service,
+        }
+        for name, value in (
+            ("target_ratio", agreement.target_ratio),
+            ("availability_ratio", each.ratio),
+            ("availability_lowest_ratio", assessment.lowest),
+            ("availability_highest_ratio", assessment.highest),
+            ("outages", float(assessment.chosen.breaks)),
+            ("longest_outage_seconds", assessment.chosen.longest_outage_ms / 1000),
+            ("credit_ratio", each.credit_ratio),
+        ):
+            if value is not None:
+                yield f"tidecast_sla_{name}", labels, value
 
 
 def sentence(statement: Statement) -> str:

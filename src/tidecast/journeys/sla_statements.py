@@ -7,6 +7,7 @@ same question gets the same statement, with the same digest of what went into it
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from tidecast.policy.model import Agreement, Period, Policy
 from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment, CountedAs, Outage, Surroundings
-from tidecast_analytics.calendars import local_time, time_zone, utc_ms
+from tidecast_analytics.calendars import TooManyOccurrences, local_time, time_zone, utc_ms
 from tidecast_analytics.spans import NEVER, Spans
 from tidecast_analytics.timelines import Timeline
 from tidecast_collector.errors import InvalidInput
+
+log = logging.getLogger(__name__)
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _MONTHS = {Period.MONTH: 1, Period.QUARTER: 3, Period.YEAR: 12}
@@ -147,6 +150,22 @@ def months_in(agreement: Agreement, months: Sequence[str]) -> list[str]:
     return [each for each in months if int(each[-2:]) % _MONTHS[agreement.period] == 0]
 
 
+def running(policy: Policy, unit: Unit, now_ms: int) -> Iterator[Statement]:
+    """Every agreement's statement of the period that goes on, as far as it has come.
+
+    Where one cannot be made, none of its time zone's is, and the log says why.
+    """
+    by_month: dict[str, list[str]] = {}
+    for each in policy.agreements.values():
+        now = local_time(now_ms, time_zone(each.time_zone))
+        by_month.setdefault(f"{now.year:04}-{now.month:02}", []).append(each.name)
+    for month, names in by_month.items():
+        try:
+            yield from list(statements(policy, unit, names, month, now_ms + 1))
+        except InvalidInput as error:
+            log.warning("SLAs have no series now: %s", error)
+
+
 def month_before(at_ms: int, agreement: Agreement) -> str:
     """The month before that time in the agreement's zone, as in 2026-10."""
     now = local_time(at_ms, time_zone(agreement.time_zone))
@@ -175,7 +194,10 @@ def statements(
         services = dict.fromkeys(each.service for each in agreements)
         found = Availabilities(policy, unit, question, services)
         for agreement in agreements:
-            yield _statement(policy, found, agreement, (start_ms, end_ms), question)
+            try:
+                yield _statement(policy, found, agreement, (start_ms, end_ms), question)
+            except TooManyOccurrences as error:
+                raise InvalidInput(f"{agreement.name} has no statement: {error}") from error
 
 
 def _statement(

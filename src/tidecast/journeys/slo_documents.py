@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tidecast.policy.reading import read_directory, read_policy
 from tidecast_alerts.ports import PromQL
 from tidecast_alerts.rules import RuleGroup, load_rules
 from tidecast_alerts.slo.budget_policies import budget_policy, budget_policy_group
-from tidecast_alerts.slo.burn_rules import dump, rule_doubts, rule_group
+from tidecast_alerts.slo.burn_rules import rule_doubts, rule_group
 from tidecast_alerts.slo.model import Doubt, InvalidSLO, ServiceLevels
 from tidecast_alerts.slo.reading import read_service_levels
 from tidecast_collector.errors import InvalidInput
@@ -69,7 +70,8 @@ def burn_rate_groups(policy: Policy, promql: PromQL) -> Sequence[RuleGroup]:
     """The rule groups of the policy's SLOs and of their error-budget policies."""
     slos = levels_of(policy).slos.values()
     groups = [*(rule_group(slo) for slo in slos), budget_policy_group(slos)]
-    text = dump({"groups": [group for group in groups if group["rules"]]})
+    # JSON is YAML, and quick to write.
+    text = json.dumps({"groups": [group for group in groups if group["rules"]]})
     return load_rules(text, "policy", promql).groups
 
 

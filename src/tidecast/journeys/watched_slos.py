@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tidecast.journeys.applied_policy import PolicyInForce
-from tidecast.journeys.explain_forecast import Document, iso
+from tidecast.journeys.explain_forecast import Document
 from tidecast.journeys.measure_slos import (
     Figures,
     exclusions,
     measure,
-    monthly_levels,
-    proposal,
 )
 from tidecast.journeys.own_series import Point
+from tidecast.journeys.propose_slos import (
+    availability_proposal,
+    past_periods,
+    proposal_document,
+    week_boundaries,
+)
 from tidecast.journeys.slo_documents import levels_of
 from tidecast.journeys.slo_figures import (
     figures_document,
@@ -25,6 +31,7 @@ from tidecast.journeys.slo_figures import (
     slo_points,
     unmeasured_document,
 )
+from tidecast.policy.model import Policy
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.records import Records
 from tidecast_alerts.slo.model import Objective, ServiceLevelObjective
@@ -33,6 +40,9 @@ from tidecast_collector.errors import InvalidInput, TidecastError
 
 MONTHS = 13
 FRESH_MS = 60_000
+LONGEST_FRESH_MS = 300_000
+PATIENCE = 30
+"""What took a second to measure is kept for so many."""
 
 log = logging.getLogger(__name__)
 
@@ -53,45 +63,71 @@ class Measured:
         return figures_document(self.figures)
 
 
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What was measured last, and until when it need not be measured again."""
+
+    version: int | None
+    fresh_until_ms: float
+    found: Sequence[Measured]
+
+
 class WatchedSlos:
     """What is known of the policy's SLOs; safe to use from several threads."""
 
     def __init__(self, records: Records, policy: PolicyInForce) -> None:
         self._records, self._policy = records, policy
-        self._lock = threading.Lock()
-        self._newest: tuple[int | None, int, Sequence[Measured]] | None = None
+        self._measuring = threading.Lock()
+        self._newest: _Newest | None = None
+        self._read: tuple[Policy, Sequence[ServiceLevelObjective]] | None = None
 
     def slos(self) -> Sequence[ServiceLevelObjective]:
         """The SLOs of the policy in force; none where they cannot be followed."""
+        policy, read = self._policy.policy, self._read
+        if read is not None and read[0] is policy:
+            return read[1]
         try:
-            return list(levels_of(self._policy.policy).slos.values())
+            found = list(levels_of(policy).slos.values())
         except InvalidInput as error:
             # Applied by another version of Tidecast: the server must go on all the same.
             log.error("the SLOs of the applied policy cannot be followed: %s", error)
-            return []
+            found = []
+        self._read = (policy, found)
+        return found
 
     def refresh(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
         """Measures every SLO and keeps the figures."""
-        version = self._version()
+        with self._measuring:
+            return self._measured_all(engine, now_ms)
+
+    def _measured_all(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
+        version, began = self._version(), time.perf_counter()
         found = [each for slo in self.slos() for each in self.measured(engine, slo, now_ms)]
-        with self._lock:
-            self._newest = (version, now_ms, found)
+        took_ms = 1000 * (time.perf_counter() - began)
+        fresh_ms = min(max(FRESH_MS, PATIENCE * took_ms), LONGEST_FRESH_MS)
+        self._newest = _Newest(version, now_ms + fresh_ms, found)
         return found
 
     def newest(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
-        """Figures of at most a minute ago by this policy; measured now where there are none."""
-        with self._lock:
-            kept = self._newest
-        if kept and kept[0] == self._version() and now_ms - kept[1] < FRESH_MS:
-            return kept[2]
-        return self.refresh(engine, now_ms)
+        """Figures of a minute ago by this policy, or of five where they take long; measured now
+        where there are none."""
+        kept = self._newest
+        if kept is None or not self._is_fresh(kept, now_ms):
+            with self._measuring:
+                # Whoever measured meanwhile did it for this one too.
+                kept = self._newest
+                if kept is None or not self._is_fresh(kept, now_ms):
+                    return self._measured_all(engine, now_ms)
+        return kept.found
+
+    def _is_fresh(self, kept: _Newest, now_ms: int) -> bool:
+        return kept.version == self._version() and now_ms < kept.fresh_until_ms
 
     def points(self) -> Iterator[Point]:
         """The series of the newest figures that are there; nothing is measured for it."""
-        with self._lock:
-            kept = self._newest
-        if kept and kept[0] == self._version():
-            yield from slo_points([each.figures for each in kept[2] if each.figures is not None])
+        kept = self._newest
+        if kept and kept.version == self._version():
+            yield from slo_points([each.figures for each in kept.found if each.figures is not None])
 
     def measured(
         self,
@@ -119,25 +155,31 @@ class WatchedSlos:
     def proposals(
         self, engine: QueryEngine, slo: ServiceLevelObjective, now_ms: int
     ) -> list[Document]:
-        """What the last 13 whole months suggest for each objective. Raises what the engine does."""
-        boundaries = _months(slo, now_ms)
+        """What the last 13 whole months, or weeks, suggest for each objective.
+
+        Raises what the engine does.
+        """
+        boundaries, weeks = _months(slo.window.zone, now_ms), week_boundaries(now_ms)
         with self._records.reading() as unit:
-            span = (boundaries[0], boundaries[-1])
+            span = (boundaries[0], max(boundaries[-1], weeks[-1]))
             left_out = exclusions(self._policy.policy, unit, slo.service, span)
         found = []
         for objective in slo.objectives:
-            levels = monthly_levels(engine, slo, objective, left_out, boundaries)
-            proposed = proposal(levels)
-            found.append(
-                {
-                    "objective": objective.name,
-                    "target": objective.target_ratio,
-                    "proposed": proposed.target_ratio,
-                    "months": [{"start": iso(at), "level": level} for at, level in levels],
-                    "sentence": proposed.sentence,
-                }
+            by_month, by_week = (
+                past_periods(engine, slo, objective, left_out, each) for each in (boundaries, weeks)
             )
+            found.append(proposal_document(slo, objective, by_month, by_week))
         return found
+
+    def availability_proposal(self, service: str, now_ms: int) -> Document:
+        """The same for the availability of a service, from its outages.
+
+        Raises `InvalidInput` where that cannot be worked out.
+        """
+        policy = self._policy.policy
+        zone = policy.services[service].agreed.zone
+        with self._records.reading() as unit:
+            return availability_proposal(policy, unit, service, now_ms, _months(zone, now_ms))
 
     def _version(self) -> int | None:
         version = self._policy.version
@@ -158,9 +200,8 @@ def told(slo: ServiceLevelObjective, measured: Sequence[Measured]) -> Document:
     return document
 
 
-def _months(slo: ServiceLevelObjective, now_ms: int) -> list[int]:
-    """The starts of the last 13 whole months and of this one, in the SLO's time zone."""
-    zone = slo.window.zone
+def _months(zone: ZoneInfo, now_ms: int) -> list[int]:
+    """The starts of the last 13 whole months and of this one, in that time zone."""
     now = local_time(now_ms, zone)
     numbers = range(now.year * 12 + now.month - 1 - MONTHS, now.year * 12 + now.month)
     return [utc_ms(datetime(n // 12, n % 12 + 1, 1), zone) for n in numbers]  # noqa: DTZ001

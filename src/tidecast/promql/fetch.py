@@ -142,7 +142,7 @@ class _Borders:
     def places(self, batch: SampleBatch) -> tuple[Columns, Int64s]:
         """Which series have the same times, and [columns x times] the number of samples."""
         offsets, timestamps = batch.offsets, batch.timestamps
-        if batch.columns is None or len(self.at_ms) < MANY_TIMES or not len(batch):
+        if batch.columns is None or len(self.at_ms) < MANY_TIMES or len(batch) <= 1:
             columns = columns_for(offsets, timestamps, len(self.at_ms))
             return columns, places(offsets, timestamps, columns, self.at_ms)
         codes, example, of = np.unique(batch.columns, return_index=True, return_inverse=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from tidecast.promql.block import Block, Bools
 from tidecast.promql.errors import QueryError
+from tidecast.promql.lines import lines
 from tidecast.promql.rates import delta, increase, rate
 from tidecast.promql.segments import row_quantiles, segment_quantiles, segment_sums
 from tidecast.promql.windows import CHUNK, Windows, expand, window_extremes, window_sums
@@ -231,39 +232,16 @@ def _between_last_two(windows: Windows, *, per_second: bool) -> Block:
 
 def deriv(windows: Windows) -> Block:
     """The slope a second of the straight line through each window."""
-    slope, _ = _lines(windows, windows.times_at(windows.first))
+    slope, _ = lines(windows, windows.times_at(windows.first))
     return windows.block(slope, windows.counts >= 2)
 
 
 def predict_linear(windows: Windows, at_ms: Int64s, ahead_seconds: Float64s) -> Block:
     """What the straight line through each window says so many seconds after the step."""
     around = np.broadcast_to(at_ms.astype(np.float64), windows.first.shape)
-    slope, intercept = _lines(windows, around)
+    slope, intercept = lines(windows, around)
     predicted = slope * ahead_seconds + intercept
     return windows.block(predicted, windows.counts >= 2)
-
-
-def _lines(windows: Windows, around_ms: Float64s) -> tuple[Float64s, Float64s]:
-    """Slope a second, and value at `around_ms`, of each window's least-squares line."""
-    shape = windows.first.shape
-    around, oldest = around_ms.ravel(), windows.at(windows.first).ravel()
-    slope, intercept = np.zeros(len(around)), np.zeros(len(around))
-    for part, ids, places in expand(windows.first.ravel(), windows.last.ravel(), windows.tick):
-        number = part.stop - part.start
-        x = (windows.timestamps[places] - around[part][ids]) / 1000
-        y = windows.values[places]
-        n = np.bincount(ids, minlength=number)
-        sum_x, sum_y = segment_sums(x, ids, number), segment_sums(y, ids, number)
-        cov = segment_sums(x * y, ids, number) - sum_x * sum_y / n
-        var = segment_sums(x * x, ids, number) - sum_x * sum_x / n
-        slope[part] = cov / var
-        intercept[part] = sum_y / n - slope[part] * sum_x / n
-        # A constant series has no slope at all, not one of rounding errors.
-        constant = segment_sums((y != oldest[part][ids]) * 1.0, ids, number) == 0
-        flat = np.where(np.isfinite(oldest[part]), 0.0, np.nan)
-        slope[part] = np.where(constant, flat, slope[part])
-        intercept[part] = np.where(constant, oldest[part] + flat, intercept[part])
-    return slope.reshape(shape), intercept.reshape(shape)
 
 
 def double_exponential_smoothing(windows: Windows, smoothing: Float64s, trend: Float64s) -> Block:

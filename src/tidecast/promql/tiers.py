@@ -7,6 +7,7 @@ an annotation says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,11 +62,10 @@ def point_windows(
 ) -> Windows | None:
     """The points within the range before each step; None where there are samples to read."""
     fields = (Field.COUNT, *_FIELDS.get(function, (_value_field(function),)))
-    grid_ms = int(np.gcd.reduce(np.append(ends, length_ms)))
+    step_ms, grid_ms = _step_and_grid(ends)
+    grid_ms = math.gcd(grid_ms, length_ms)
     after_ms, exact = int(ends.min()) - length_ms, function in _EXACT
-    hint = SelectHint(
-        after_ms, int(ends.max()), _step(ends), length_ms, grid_ms, fields, exact=exact
-    )
+    hint = SelectHint(after_ms, int(ends.max()), step_ms, length_ms, grid_ms, fields, exact=exact)
     found = context.select_points(node.all_matchers, hint)
     if found is None:
         return None
@@ -105,8 +105,8 @@ def newest_points(
     Within a bucket that is what it was at the end of the bucket before.
     """
     fields = (Field.COUNT, Field.LAST, Field.STALE)
-    grid_ms = int(np.gcd.reduce(at_ms))
-    hint = SelectHint(after_ms, int(at_ms.max()), _step(at_ms), 0, grid_ms, fields)
+    step_ms, grid_ms = _step_and_grid(at_ms)
+    hint = SelectHint(after_ms, int(at_ms.max()), step_ms, 0, grid_ms, fields)
     found = context.select_points(node.all_matchers, hint)
     if found is None:
         return None
@@ -137,10 +137,18 @@ def _values(points: PointBatch, function: str) -> Float64s:
     return values / points.stats[Field.COUNT] if function in _MEANS else values
 
 
-def _step(times: Int64s) -> int:
-    """How far steps lie apart; 0 where there is only one."""
-    apart = np.diff(np.unique(times))
-    return int(apart.min()) if len(apart) else 0
+def _step_and_grid(times: Int64s) -> tuple[int, int]:
+    """How far ascending steps lie apart (0 where there is but one time), and their common factor.
+
+    >>> _step_and_grid(np.array([600, 900, 1200])), _step_and_grid(np.array([7, 7]))
+    ((300, 300), (0, 7))
+    """
+    apart = times[1:] - times[:-1]
+    step_ms = int(apart[0]) if len(apart) else 0
+    if (apart == step_ms).all():
+        return step_ms, math.gcd(int(times[0]), step_ms)
+    # Those of a subquery may lie apart in several ways.
+    return int(apart.min()), int(np.gcd.reduce(times))
 
 
 def _snapped(times: Int64s, layers: Sequence[Layer]) -> Int64s:

@@ -145,13 +145,13 @@ def _prefix_sums(values: Float64s, offsets: Int64s, first: Int64s, last: Int64s)
     return total
 
 
-def window_extremes(
-    values: Float64s, first: Int64s, last: Int64s, better: Callable[..., Float64s]
-) -> Float64s:
+def window_extremes(values: Float64s, first: Int64s, last: Int64s, better: np.ufunc) -> Float64s:
     """The least (`np.fmin`) or greatest (`np.fmax`) value of each window; NaN loses to any number.
 
     Two overlapping runs of a power of two cover any window: log2(longest window) passes.
     """
+    if first.shape[1] == 1 and len(values):
+        return _extremes_of_rows(values, first[:, 0], last[:, 0], better)[:, None]
     result = np.full(first.shape, np.nan)
     counts = last - first
     level = np.where(counts > 0, np.frexp(np.maximum(counts, 1).astype(np.float64))[1] - 1, -1)
@@ -162,6 +162,18 @@ def window_extremes(
             table = better(table[:-half], table[half:])
         here = level == power
         result[here] = better(table[first[here]], table[last[here] - (1 << power)])
+    return result
+
+
+def _extremes_of_rows(values: Float64s, first: Int64s, last: Int64s, better: np.ufunc) -> Float64s:
+    """The same of a single window of each series, one behind the other."""
+    result = np.full(len(first), np.nan)
+    filled = np.flatnonzero(last > first)
+    if len(filled):
+        # Every second stretch is what lies between two windows.
+        borders = np.stack((first[filled], last[filled]), axis=1).ravel()
+        inside = borders[:-1] if borders[-1] == len(values) else borders
+        result[filled] = better.reduceat(values, inside)[::2]
     return result
 
 

@@ -1,8 +1,8 @@
 """What came of published forecasts: scores by forecast and lead, added once and never changed.
 
 All forecasts are scored; the first of each day of a resource stands for that day in records,
-since those of one day say nearly the same. `prune` keeps the ledger small: after a while only those
-first ones stay, the first of a week with all its steps; scores of first ones stay for ever.
+since those of one day say nearly the same. The ledger is kept small by letting others go after a
+while, then all but the first of each week, and at last these; one score of each stays for ever.
 """
 
 from __future__ import annotations
@@ -184,50 +184,84 @@ class ForecastScores:
             for row in self._transaction.rows(grouped)
         ]
 
-    def prune(self, after: Place, until_ms: int, limit: int) -> Place | None:
+    def keep_daily(self, after: Place, until_ms: int, limit: int) -> Place | None:
         """Goes through the next forecasts published until then; None at the end of them.
 
         Those that are not the first of their day go, with their scores; those that are not the
-        first of their week lose their steps and reasons. The newest of a resource stays as it is.
+        first of their week lose their steps, reasons and basis. The newest of a resource stays.
         """
+        found = self._next(after, until_ms, limit)
+        self._remove([row["id"] for row in found if row["another_that_day"]])
         table = tables.forecasts
-        found = self._transaction.rows(
+        this: sa.BindParameter[int] = sa.bindparam("forecast")
+        bare = {"bands": write_bands(NO_STEPS), "reasons": (), "basis": None}
+        self._transaction.change_each(
+            sa.update(table).where(table.c.id == this).values(bare),
+            [
+                {"forecast": row["id"]}
+                for row in found
+                if row["another_that_week"] and not row["another_that_day"]
+            ],
+        )
+        return _last_place(found)
+
+    def keep_weekly(self, after: Place, until_ms: int, limit: int) -> Place | None:
+        """The same; those that are not the first of their week go, with their scores."""
+        found = self._next(after, until_ms, limit)
+        self._remove([row["id"] for row in found if row["another_that_week"]])
+        return _last_place(found)
+
+    def forget(self, published_ms: int, limit: int) -> int:
+        """Removes up to `limit` forecasts published before then whose horizon has passed by then
+        too; of each the score of its longest lead stays. Returns how many were removed."""
+        table = tables.forecasts
+        old = sa.select(table.c.id).where(
+            table.c.published_ms < published_ms, table.c.horizon_ms < published_ms, _not_newest()
+        )
+        found = self._transaction.rows(old.limit(checked_limit(limit)))
+        numbers = [{"forecast": row["id"]} for row in found]
+        scores, longer = tables.forecast_scores, tables.forecast_scores.alias("longer")
+        this: sa.BindParameter[int] = sa.bindparam("forecast")
+        outdone = sa.exists().where(
+            longer.c.forecast_id == this, longer.c.lead_days > scores.c.lead_days
+        )
+        self._transaction.change_each(
+            sa.delete(scores).where(scores.c.forecast_id == this, outdone), numbers
+        )
+        self._transaction.change_each(sa.delete(table).where(table.c.id == this), numbers)
+        return len(found)
+
+    def _next(self, after: Place, until_ms: int, limit: int) -> Sequence[sa.RowMapping]:
+        table = tables.forecasts
+        return self._transaction.rows(
             sa.select(
                 table.c.id,
                 table.c.published_ms,
-                _earlier_in(DAY_MS).label("goes"),
-                _earlier_in(WEEK_MS).label("thins"),
+                _earlier_in(DAY_MS).label("another_that_day"),
+                _earlier_in(WEEK_MS).label("another_that_week"),
             )
-            .where(_after(after), table.c.published_ms <= until_ms)
-            .where(table.c.id.not_in(sa.select(tables.newest_forecasts.c.forecast_id)))
+            .where(_after(after), table.c.published_ms <= until_ms, _not_newest())
             .order_by(table.c.published_ms, table.c.id)
             .limit(checked_limit(limit))
         )
-        goes = [{"forecast": row["id"]} for row in found if row["goes"]]
-        thins = [{"forecast": row["id"]} for row in found if row["thins"] and not row["goes"]]
+
+    def _remove(self, forecasts: Sequence[int]) -> None:
+        """Removes these forecasts and all their scores."""
+        table, scores = tables.forecasts, tables.forecast_scores
         this: sa.BindParameter[int] = sa.bindparam("forecast")
-        scores = tables.forecast_scores
-        nothing = write_bands(NO_STEPS)
+        numbers = [{"forecast": number} for number in forecasts]
         self._transaction.change_each(
-            sa.update(table).where(table.c.id == this).values(bands=nothing, reasons=()), thins
+            sa.delete(scores).where(scores.c.forecast_id == this), numbers
         )
-        self._transaction.change_each(sa.delete(scores).where(scores.c.forecast_id == this), goes)
-        self._transaction.change_each(sa.delete(table).where(table.c.id == this), goes)
-        return (found[-1]["published_ms"], found[-1]["id"]) if found else None
+        self._transaction.change_each(sa.delete(table).where(table.c.id == this), numbers)
 
-    def forget(self, published_ms: int) -> int:
-        """Removes forecasts published before then whose horizon has passed by then too.
 
-        Their scores stay. Returns how many were removed.
-        """
-        table = tables.forecasts
-        return self._transaction.change(
-            sa.delete(table).where(
-                table.c.published_ms < published_ms,
-                table.c.horizon_ms < published_ms,
-                table.c.id.not_in(sa.select(tables.newest_forecasts.c.forecast_id)),
-            )
-        )
+def _last_place(found: Sequence[sa.RowMapping]) -> Place | None:
+    return (found[-1]["published_ms"], found[-1]["id"]) if found else None
+
+
+def _not_newest() -> sa.ColumnElement[bool]:
+    return tables.forecasts.c.id.not_in(sa.select(tables.newest_forecasts.c.forecast_id))
 
 
 def _after(place: Place) -> sa.ColumnElement[bool]:

@@ -135,6 +135,20 @@ def part_of(
     )
 
 
+def joined_batches(batches: Sequence[SampleBatch]) -> SampleBatch | None:
+    """The batches, at least two of the same catalogue, one behind the other; None for others."""
+    labels = [batch.labels for batch in batches if isinstance(batch.labels, CataloguedLabels)]
+    if not len(batches) == len(labels) > 1 or len({id(each.catalogue) for each in labels}) > 1:
+        return None
+    counts = np.concatenate([np.diff(batch.offsets) for batch in batches])
+    return SampleBatch(
+        CataloguedLabels(labels[0].catalogue, np.concatenate([each.numbers for each in labels])),
+        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
+        np.concatenate([batch.timestamps for batch in batches]),
+        np.concatenate([batch.values for batch in batches]),
+    )
+
+
 def flagged_samples(batch: SampleBatch, flags: npt.NDArray[np.bool_]) -> Int64s:
     """How many samples of each series are flagged."""
     running = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(flags, dtype=np.int64)])

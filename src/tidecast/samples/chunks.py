@@ -137,17 +137,12 @@ class Chunks:
         owner[gone[owner]] = _NOBODY
         self._next[numbers] = 0
 
-    def gather(self, rank: Int64s, start_ms: int, end_ms: int) -> tuple[Int64s, Int64s, Float64s]:
-        """Samples in [start, end] of the series that have a rank, as (ranks, times, values).
-
-        `rank` is by series number, negative for who is not asked for and for its last element. The
-        samples come by rank, ascending in time.
-        """
-        chunks, ranks = self.ranked(rank, start_ms, end_ms)
-        return self.samples_of(chunks, ranks, start_ms, end_ms)
-
     def ranked(self, rank: Int64s, start_ms: int, end_ms: int) -> tuple[Int64s, Int64s]:
-        """The chunks that may have samples in [start, end], by rank, and their ranks."""
+        """The chunks that may have samples in [start, end] of the series that have a rank.
+
+        They come by rank, ascending in time, and their ranks beside them. `rank` is by series
+        number, negative for who is not asked for and for its last element.
+        """
         first, last = self._spans()
         ranks = rank[self._owner[: self._count]]
         chunks = np.flatnonzero((ranks >= 0) & (first <= end_ms) & (last >= start_ms))
@@ -156,16 +151,20 @@ class Chunks:
         return chunks[order], ranks[order]
 
     def samples_of(
-        self, chunks: Int64s, ranks: Int64s, start_ms: int, end_ms: int
+        self, chunks: Int64s, start_ms: int, end_ms: int
     ) -> tuple[Int64s, Int64s, Float64s]:
-        """The samples of these chunks in [start, end] as (ranks, times, values)."""
-        timestamps = self._timestamps[chunks]
-        inside = (timestamps >= start_ms) & (timestamps <= end_ms)
-        return (
-            np.repeat(ranks, np.count_nonzero(inside, axis=1)),
-            timestamps[inside],
-            self._values[chunks][inside],
-        )
+        """How many samples each of these chunks has in [start, end], and these: times, values."""
+        first, last = (bounds[chunks] for bounds in self._spans())
+        timestamps, values = self._timestamps[chunks], self._values[chunks]
+        counts = np.full(len(chunks), CHUNK_SLOTS, dtype=np.int64)
+        cut = np.flatnonzero((first < start_ms) | (last > end_ms))
+        if not len(cut):
+            return counts, timestamps.reshape(-1), values.reshape(-1)
+        looked_at = timestamps[cut]
+        inside = np.ones(timestamps.shape, dtype=np.bool_)
+        inside[cut] = (looked_at >= start_ms) & (looked_at <= end_ms)
+        counts[cut] = np.count_nonzero(inside[cut], axis=1)
+        return counts, timestamps[inside], values[inside]
 
     @property
     def count(self) -> int:

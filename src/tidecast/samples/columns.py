@@ -11,6 +11,8 @@ from tidecast.samples.batch import Int64s
 
 MANY_TIMES = 32
 """From so many times on it pays to look which series share their timestamps."""
+_OF_ONE = 2
+"""The offsets of a single series."""
 _LONG = 64
 """Series with so many samples are searched one by one; shorter ones all at once."""
 _COMPARED_AT_ONCE = 1 << 16
@@ -95,7 +97,7 @@ def _same(
 
 def columns_for(offsets: Int64s, timestamps: Int64s, times: int) -> Columns:
     """The columns to look so many times up in; where these are few, each series has its own."""
-    if times >= MANY_TIMES:
+    if times >= MANY_TIMES and len(offsets) > _OF_ONE:
         return shared_columns(offsets, timestamps)
     return own_columns(len(offsets) - 1)
 

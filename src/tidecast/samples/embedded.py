@@ -53,7 +53,7 @@ from tidecast.samples.protocol import (
 from tidecast.samples.recovery import replay_logs
 from tidecast.samples.sealing import BLOCK_WINDOWS
 from tidecast.samples.segment_work import SegmentWork
-from tidecast.samples.series_limit import SeriesLimit
+from tidecast.samples.series_limit import Numbered, SeriesLimit
 from tidecast.samples.validation import MIN_TIMESTAMP_MS, why_refused
 from tidecast_collector.labels import Labels
 
@@ -70,6 +70,14 @@ _log = logging.getLogger(__name__)
 def wall_clock_ms() -> int:
     """Milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A batch to be written, or (`only_known`) only if the head has all its series."""
+
+    batch: SampleBatch
+    only_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +193,17 @@ class EmbeddedSamples(EmbeddedReading):
         if not len(admitted.timestamps):
             return AppendReport(0, 0, rejected)
         self._make_room()
-        report = self._commits.submit(admitted)
-        return replace(report, rejected=(*rejected, *report.rejected))
+        report = self._commits.submit(_Write(admitted))
+        assert report is not None
+        return replace(report, rejected=(*rejected, *report.rejected)) if rejected else report
+
+    def append_known(self, batch: SampleBatch) -> AppendReport | None:
+        """The same where all series are known and nothing would be refused; otherwise None."""
+        admitted, rejected = admit(batch, self._refused, self._oldest_ms())
+        if rejected or admitted is not batch or not len(batch.timestamps):
+            return None
+        self._make_room()
+        return self._commits.submit(_Write(batch, only_known=True))
 
     def _is_refused(self, labels: Labels) -> bool:
         return labels not in self._head and why_refused(labels) is not None
@@ -195,19 +212,21 @@ class EmbeddedSamples(EmbeddedReading):
         window_ms = self._out_of_order_window_ms
         return MIN_TIMESTAMP_MS if window_ms is None else self._clock() - window_ms
 
-    def _commit(self, batches: Sequence[SampleBatch]) -> list[AppendReport]:
+    def _commit(self, writes: Sequence[_Write]) -> list[AppendReport | None]:
         """Logs the batches, then takes them into the head; returns what became of each."""
         self._require_open()
         with self._memory_lock:
-            numbered = [self._limit.numbered(batch) for batch in batches]
-        entries = [LogEntry(numbers, batch) for numbers, batch, _ in numbered]
+            numbered = [self._numbered(write) for write in writes]
+        entries = [LogEntry(each.numbers, each.batch) for each in numbered if each is not None]
         self._log.write([entry for entry in entries if len(entry.numbers)])
         with self._memory_lock:
-            duplicates = [self._take(entry) for entry in entries]
-        return [
-            AppendReport(len(batch.timestamps) - same, same, over, len(over))
-            for (_, batch, over), same in zip(numbered, duplicates, strict=True)
-        ]
+            duplicates = iter([self._take(entry) for entry in entries])
+        return [None if each is None else each.report(next(duplicates)) for each in numbered]
+
+    def _numbered(self, write: _Write) -> Numbered | None:
+        if write.only_known and int(self._head.find(write.batch.labels).min(initial=0)) < 0:
+            return None
+        return self._limit.numbered(write.batch)
 
     def _require_open(self) -> None:
         if self._closed:

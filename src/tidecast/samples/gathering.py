@@ -83,8 +83,8 @@ class Gathering:
         self._columns = self._told_apart()
         self._times = self._times_of_columns()
 
-    def batches(self, at_once: int = SAMPLES_AT_ONCE) -> Iterator[SampleBatch]:
-        """About so many samples at a time, whole series each; those without samples are left out.
+    def batches(self) -> Iterator[SampleBatch]:
+        """`SAMPLES_AT_ONCE`, about, in whole series; those without samples are left out.
 
         Series of equal `columns` have the same timestamps in all batches.
         """
@@ -92,7 +92,7 @@ class Gathering:
         low, series = 0, len(ends)
         while low < series:
             before = int(ends[low - 1]) if low else 0
-            high = max(low + 1, int(np.searchsorted(ends, before + at_once, side="right")))
+            high = max(low + 1, int(np.searchsorted(ends, before + SAMPLES_AT_ONCE, side="right")))
             batch = self._batch(low, high)
             if len(batch):
                 yield batch

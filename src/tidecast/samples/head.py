@@ -90,8 +90,10 @@ class HeadSamples:
         """Those of the series that have samples in [start, end], with them, in the given order."""
         rank = np.full(len(self) + 1, _NOBODY, dtype=np.int64)
         rank[numbers] = np.arange(len(numbers))
-        ranks, timestamps, values = self._chunks.gather(rank, start_ms, end_ms)
-        bounds = np.searchsorted(ranks, np.arange(len(numbers) + 1)).tolist()
+        chunks, ranks = self._chunks.ranked(rank, start_ms, end_ms)
+        counts, timestamps, values = self._chunks.samples_of(chunks, start_ms, end_ms)
+        behind = np.append(0, np.cumsum(counts))
+        bounds = behind[np.searchsorted(ranks, np.arange(len(numbers) + 1))].tolist()
         found = []
         for i, number in enumerate(numbers.tolist()):
             part = slice(bounds[i], bounds[i + 1])
@@ -118,13 +120,12 @@ class HeadSamples:
                 found = self.recent(numbers[done:upto], start_ms, end_ms)
                 yield SampleBatch.of((one.labels, *one.run) for one in found)
             elif end > at:
-                part = slice(at, end)
-                owners, times, values = self._chunks.samples_of(
-                    chunks[part], ranks[part], start_ms, end_ms
-                )
+                part = chunks[at:end]
+                counts, times, values = self._chunks.samples_of(part, start_ms, end_ms)
+                owners, counts = ranks[at:end][counts > 0], counts[counts > 0]
                 starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1])[: len(owners)])
-                labels = self.labels(numbers[owners[starts]])
-                yield SampleBatch(labels, np.append(starts, len(owners)), times, values)
+                offsets = np.append(0, np.cumsum(counts))[np.append(starts, len(owners))]
+                yield SampleBatch(self.labels(numbers[owners[starts]]), offsets, times, values)
             at, done = end, upto
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,9 +19,11 @@ from tidecast_collector.labels import make_labels
 
 MAX_PASSING_BYTES = 96 << 20
 """Where what was never stored takes more, it is forgotten; what was stored is kept."""
-GROWTH_BYTES = 128 << 20
-"""Where what was stored has grown by this, and by half of what was kept the last time, what was
-not stored since then is forgotten too."""
+GROWTH_BYTES, MAX_GROWTH_BYTES = 128 << 20, 2 << 30
+"""Where what was stored has grown by the first, and by half of what was kept the last time, what
+was not stored for `FORGET_SECONDS` is forgotten too; where by the second, what was not since."""
+FORGET_SECONDS = 900.0
+"""A million series that come every minute must not push each other out in their first one."""
 SERIES_BYTES, PAIR_BYTES = 400, 220
 """About what a series takes besides its spelling, in all tables by its number, and a label pair
 besides its texts."""
@@ -83,7 +86,10 @@ class _Memory:
     pairs: dict[bytes, Label] = field(default_factory=dict)
     pairs_bytes: int = 0
     """About how much memory the pairs take that belong to no series yet."""
-    limit_bytes: int = field(default_factory=lambda: GROWTH_BYTES)
+    kept_bytes: int = 0
+    """What was kept the last time that stored series were forgotten."""
+    since_s: float = 0.0
+    """When that was."""
 
     def know(self, content: bytes, pair: Label) -> None:
         """Remembers the pair that a label field means, where there is room."""
@@ -104,23 +110,27 @@ class _Memory:
             number = self.numbers[chunk] = self.catalogue.add(labels, size)
         return number
 
-    def is_full(self, passing_bytes: int) -> bool:
+    def is_full(self, passing_bytes: int, now_s: float) -> bool:
         """Whether what was stored, or what never was, takes more than it may."""
-        catalogue = self.catalogue
-        passing = catalogue.never_stored_bytes + self.pairs_bytes
-        return passing > passing_bytes or catalogue.stored_bytes > self.limit_bytes
+        passing = self.catalogue.never_stored_bytes + self.pairs_bytes
+        return passing > passing_bytes or self._has_grown(now_s)
 
-    def worth_keeping(self) -> _Memory:
+    def _has_grown(self, now_s: float) -> bool:
+        growth = self.catalogue.stored_bytes - self.kept_bytes
+        if growth <= max(GROWTH_BYTES, self.kept_bytes // 2):
+            return False
+        return now_s - self.since_s >= FORGET_SECONDS or growth > MAX_GROWTH_BYTES
+
+    def worth_keeping(self, now_s: float) -> _Memory:
         """A memory of the series that were stored: lately, where these take too much."""
-        lately = self.catalogue.stored_bytes > self.limit_bytes
+        lately = self._has_grown(now_s)
         catalogue, kept = self.catalogue.carried(lately=lately)
         # Each number has one spelling, and they stand in the order of the numbers.
         chunks = list(self.numbers)
         spelt = {chunks[before]: number for number, before in enumerate(kept)}
-        limit = self.limit_bytes
         if lately:
-            limit = catalogue.size_bytes + max(GROWTH_BYTES, catalogue.size_bytes // 2)
-        return _Memory(catalogue, spelt, limit_bytes=limit)
+            return _Memory(catalogue, spelt, kept_bytes=catalogue.size_bytes, since_s=now_s)
+        return _Memory(catalogue, spelt, kept_bytes=self.kept_bytes, since_s=self.since_s)
 
 
 class KnownLabels:
@@ -129,8 +139,9 @@ class KnownLabels:
     Those are kept of which somebody says that they were stored (`Catalogue.note_stored`).
     """
 
-    def __init__(self) -> None:
-        self._memory = _Memory()
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._memory = _Memory(since_s=monotonic())
         self._lock = threading.Lock()
 
     @property
@@ -162,8 +173,9 @@ class KnownLabels:
         return CataloguedLabels(memory.catalogue, np.array(found, dtype=np.int64))
 
     def _roomy(self, passing_bytes: int) -> _Memory:
-        if self._memory.is_full(passing_bytes):
+        now_s = self._monotonic()
+        if self._memory.is_full(passing_bytes, now_s):
             with self._lock:
-                if self._memory.is_full(passing_bytes):
-                    self._memory = self._memory.worth_keeping()
+                if self._memory.is_full(passing_bytes, now_s):
+                    self._memory = self._memory.worth_keeping(now_s)
         return self._memory

@@ -134,7 +134,9 @@ def locate(
     if any(series.labels not in place for series in recent):
         every = sorted({*every, *(series.labels for series in recent)})
         place = {labels: i for i, labels in enumerate(every)}
-    moved = None if every is met.labels else np.array([place[labels] for labels in met.labels])
+    moved = None
+    if every is not met.labels:
+        moved = np.fromiter(map(place.__getitem__, met.labels), np.int64, len(met.labels))
     used = np.zeros(len(every), dtype=np.bool_)
     parts = []
     for segment, (numbers, places) in zip(segments, met.parts, strict=True):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -72,12 +73,19 @@ def decode_record(payload: memoryview) -> LogRecord:
     """What `encode_record` was given; the arrays may not be written to."""
     defined, labels, numbers, counts, times, values = unpack_sections(payload)
     series = np.frombuffer(numbers, dtype="<u4").astype(np.int64)
-    offsets = np.arange(len(series) + 1)
+    offsets = one_each(len(series))
     if len(counts):
+        offsets = np.zeros(len(series) + 1, dtype=np.int64)
         np.cumsum(np.frombuffer(counts, dtype="<u4"), out=offsets[1:])
     samples = np.frombuffer(values, dtype="<f8")
     timestamps = _decode_times(times, len(samples))
     return LogRecord(_decode_names(defined, labels), series, offsets, timestamps, samples)
+
+
+@lru_cache(maxsize=32)
+def one_each(series: int) -> Int64s:
+    """The offsets of so many series with one sample each; not to be written to."""
+    return np.arange(series + 1)
 
 
 def _decode_names(defined: memoryview, labels: memoryview) -> dict[int, Labels]:

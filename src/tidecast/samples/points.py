@@ -9,10 +9,12 @@ is a point of width 0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tidecast.samples.batch import EMPTY_BATCH, Float64s, Int64s, SampleBatch, is_stale
 from tidecast_collector.labels import Labels
@@ -69,7 +71,7 @@ class PointBatch:
             np.concatenate([part.end_ms for _, part in parts]),
             np.concatenate([part.first_ms for _, part in parts]),
             np.concatenate([part.last_ms for _, part in parts]),
-            tuple(np.concatenate([part.stats[field] for _, part in parts]) for field in Field),
+            tuple(_joined([part.stats[field] for _, part in parts]) for field in Field),
         )
 
     def __len__(self) -> int:
@@ -91,6 +93,8 @@ class PointBatch:
 
     def only(self, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PointBatch:
         """The same series with the flagged points alone."""
+        if kept.all():
+            return self
         running = np.concatenate(([0], np.cumsum(kept)))
         return PointBatch(
             self.labels,
@@ -98,15 +102,40 @@ class PointBatch:
             self.end_ms[kept],
             self.first_ms[kept],
             self.last_ms[kept],
-            tuple(values[kept] for values in self.stats),
+            tuple(_picked(values, kept) for values in self.stats),
         )
+
+
+def _is_nothing(values: Float64s) -> bool:
+    """Whether it is a zero that stands for all, as for fields that nobody asked for."""
+    return values.strides == (0,)
+
+
+def _nothing(count: int) -> Float64s:
+    return np.broadcast_to(0.0, (count,))
+
+
+def _picked(values: Float64s, places: npt.NDArray[Any]) -> Float64s:
+    """The values at these places, or where these are true."""
+    if _is_nothing(values):
+        flags = places.dtype == np.bool_
+        return _nothing(int(np.count_nonzero(places)) if flags else len(places))
+    picked: Float64s = values[places]
+    return picked
+
+
+def _joined(parts: Sequence[Float64s]) -> Float64s:
+    """The values of the parts one behind the other."""
+    if all(map(_is_nothing, parts)):
+        return _nothing(sum(map(len, parts)))
+    return np.concatenate(parts)
 
 
 def single_points(batch: SampleBatch) -> PointBatch:
     """Each sample as a point of its own."""
     values, times = batch.values, batch.timestamps
     stale = is_stale(values)
-    nothing: Float64s = np.broadcast_to(0.0, values.shape)
+    nothing = _nothing(len(values))
     count, ended = (~stale).astype(np.float64), stale.astype(np.float64)
     stats = (count, values, values, values, values, values, nothing, nothing, ended)
     return PointBatch(batch.labels, batch.offsets, times, times, times, stats)
@@ -170,7 +199,7 @@ def _gather(
 
     with np.errstate(over="ignore", invalid="ignore"):
         for field in _ADDED:
-            if of[field].strides != (0,):  # which is how `single_points` says "all zero"
+            if not _is_nothing(of[field]):
                 put(field, np.add.reduceat(of[field], begin))
         # An ordinary NaN is less than any number and any number is greater: as in PromQL. Without
         # one the plain minimum is the same, and several times as quick.
@@ -192,14 +221,17 @@ def _gather(
 def one_series(parts: Sequence[PointBatch]) -> PointBatch:
     """The points of these batches as those of a single series, ascending."""
     every = PointBatch.of([((), part) for part in parts])
+    offsets = np.array([0, len(every.end_ms)], dtype=np.int64)
+    if (every.end_ms[1:] > every.end_ms[:-1]).all():
+        return replace(every, labels=[()], offsets=offsets)
     order = np.lexsort((every.first_ms, every.end_ms))
     return PointBatch(
         [()],
-        np.array([0, len(order)], dtype=np.int64),
+        offsets,
         every.end_ms[order],
         every.first_ms[order],
         every.last_ms[order],
-        tuple(values[order] for values in every.stats),
+        tuple(_picked(values, order) for values in every.stats),
     )
 
 

@@ -253,7 +253,7 @@ class Predictor:
             fixed = np.concatenate([part.fixed() for part in reading.parts])
             with self._lock:
                 memory.put(_Stretch(reading.octets, fixed, read))
-        timestamps, values = sample_values(message, read.ends, read.whole)
+        timestamps, values = sample_values(message, read.ends, read.whole, len(read.numbers))
         labels = CataloguedLabels(memory.catalogue, read.numbers)
         return SampleBatch(labels, read.offsets, timestamps, values)
 

@@ -151,6 +151,13 @@ class Samples(Selectable, Protocol):
         """
         ...
 
+    def append_known(self, batch: SampleBatch) -> AppendReport | None:
+        """The same where all series are known and nothing would be refused.
+
+        Otherwise, or where the store does not tell, None, and nothing was written.
+        """
+        return None
+
     def series(self, matchers: Sequence[Matchers], start_ms: int, end_ms: int) -> Sequence[Labels]:
         """Label sets that pass any of `matchers` and may have samples in [start, end], sorted."""
         ...

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tidecast.samples.batch import Int64s
+from tidecast.samples.batch import Int64s, distinct
 from tidecast.samples.durable import sync_directory
 from tidecast.samples.head import Head
 from tidecast.samples.log import MAGIC, LogReading, read_log
-from tidecast.samples.log_record import LogRecord
+from tidecast.samples.log_record import LogRecord, one_each
 from tidecast_collector.labels import Labels
 
 _LARGE = 1000
-"""Records of so many samples go into the head together as long as no series is in two of them:
-then nothing has to be sorted. Smaller ones are better sorted than put one by one."""
+"""Smaller records are better sorted together than put one by one."""
 _TOGETHER = 200_000
 _NAMELESS = -1
 
@@ -67,15 +67,20 @@ def replay_file(path: Path, reading: LogReading, head: Head) -> int:
 
 
 class _Replay:
-    """Records on their way into a head, small ones gathered."""
+    """Records on their way into a head, gathered so that many go into it together.
+
+    Hosts that are scraped together come in records of the same series again and again: as long as
+    no series is in records of different ones, their samples are put series by series without being
+    sorted.
+    """
 
     def __init__(self, head: Head) -> None:
         self._head = head
         self._own = np.full(1024, _NAMELESS, dtype=np.int64)
-        self._gathered: list[LogRecord] = []
+        self._small: list[LogRecord] = []
+        self._large: dict[bytes, list[LogRecord]] = {}
+        self._met = np.zeros(1024, dtype=np.bool_)
         self._samples = 0
-        self._apart = np.zeros(1024, dtype=np.bool_)
-        self._are_apart = False
         self.nameless = 0
         """How many samples had no known series."""
 
@@ -92,35 +97,49 @@ class _Replay:
 
     def take(self, record: LogRecord) -> None:
         """Takes the samples of the record, whose order among others is kept."""
-        large = len(record.timestamps) >= _LARGE
-        apart = large and self._is_apart(record)
-        if large != self._are_apart or large != apart:
-            self.finish()
-        self._are_apart = large
-        if large:
-            self._apart[record.numbers] = True
-        self._gathered.append(record)
+        if len(record.timestamps) < _LARGE:
+            if self._large:
+                self.finish()
+            self._small.append(record)
+        else:
+            if self._small:
+                self.finish()
+            self._take_large(record)
         self._samples += len(record.timestamps)
         if self._samples >= _TOGETHER:
             self.finish()
 
-    def _is_apart(self, record: LogRecord) -> bool:
-        """Whether no series of the record is in one that was gathered before."""
+    def _take_large(self, record: LogRecord) -> None:
+        key = record.numbers.tobytes()
+        alike = self._large.get(key)
+        if alike is not None:
+            alike.append(record)
+            return
+        if self._is_met(record):
+            self.finish()
+        self._met[record.numbers] = True
+        self._large[key] = [record]
+        if len(distinct(record.numbers)) < len(record.numbers):
+            # A series stands in it twice: what comes later must stay behind both.
+            self.finish()
+
+    def _is_met(self, record: LogRecord) -> bool:
+        """Whether a series of the record is in one that was gathered before."""
         most = int(record.numbers.max(initial=0))
-        if most >= len(self._apart):
-            self._apart = np.concatenate([self._apart, np.zeros(most + 1, dtype=np.bool_)])
-        return not self._apart[record.numbers].any()
+        if most >= len(self._met):
+            self._met = np.concatenate([self._met, np.zeros(most + 1, dtype=np.bool_)])
+        return bool(self._met[record.numbers].any())
 
     def finish(self) -> None:
         """Puts what was gathered into the head."""
-        if not self._gathered:
-            return
-        for record in self._gathered if self._are_apart else ():
-            self._apart[record.numbers] = False
-        owners = np.concatenate([self._owners(record) for record in self._gathered])
-        gathered = _joined(self._gathered) if len(self._gathered) > 1 else self._gathered[0]
-        self._gathered, self._samples = [], 0
-        self._add(owners, gathered)
+        if self._small:
+            owners = np.concatenate([self._owners(record) for record in self._small])
+            self._add(owners, _joined(self._small))
+        for alike in self._large.values():
+            self._met[alike[0].numbers] = False
+            record = _series_by_series(alike)
+            self._add(self._owners(record), record)
+        self._small, self._large, self._samples = [], {}, 0
 
     def _owners(self, record: LogRecord) -> Int64s:
         """The number in the head of each series of the record."""
@@ -139,6 +158,36 @@ class _Replay:
             owners, timestamps, values = owners[named], timestamps[kept], values[kept]
             offsets = np.concatenate([offsets[:1], np.cumsum(counts[named])])
         self._head.add_numbered(owners, offsets, timestamps, values)
+
+
+def _series_by_series(alike: Sequence[LogRecord]) -> LogRecord:
+    """Records of the same series as one, each series' samples one behind the other."""
+    first = alike[0]
+    series, samples = len(first.numbers), len(first.timestamps)
+    if len(alike) == 1:
+        return first
+    each = samples // series
+    if not all(_is_even(record, each) for record in alike):
+        return _joined(alike)
+
+    def turned(arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
+        table = np.concatenate(arrays).reshape(len(alike), series, each)
+        return table.transpose(1, 0, 2).ravel()
+
+    return LogRecord(
+        {},
+        first.numbers,
+        np.arange(0, samples * len(alike) + 1, each * len(alike)),
+        turned([record.timestamps for record in alike]),
+        turned([record.values for record in alike]),
+    )
+
+
+def _is_even(record: LogRecord, each: int) -> bool:
+    """Whether each series of the record has so many samples."""
+    if each == 1 and record.offsets is one_each(len(record.numbers)):
+        return True
+    return bool((np.diff(record.offsets) == each).all())
 
 
 def _joined(records: Sequence[LogRecord]) -> LogRecord:

@@ -70,7 +70,8 @@ def decode_quickly(message: bytes) -> SampleBatch | None:
     except InvalidInput:
         return None
     _PREDICTOR.learn(message, usual, labels)
-    return SampleBatch(labels, usual.offsets, *sample_values(message, usual.ends, usual.whole))
+    samples = sample_values(message, usual.ends, usual.whole, len(labels))
+    return SampleBatch(labels, usual.offsets, *samples)
 
 
 def decode_strictly(message: bytes) -> WriteRequest:

@@ -60,7 +60,7 @@ def decode_quickly_2(message: bytes) -> WriteRequest | None:
         return None
     if metadata is None:
         return None
-    samples = sample_values(message, usual.ends, usual.whole)
+    samples = sample_values(message, usual.ends, usual.whole, len(labels))
     return WriteRequest(SampleBatch(labels, usual.offsets, *samples), metadata)
 
 

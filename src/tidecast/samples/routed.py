@@ -100,6 +100,11 @@ class RoutedSamples(Samples):
             first.over_limit + second.over_limit,
         )
 
+    def append_known(self, batch: SampleBatch) -> AppendReport | None:
+        """The same where all series are known and are no own ones; otherwise None."""
+        own = self._is_own.of(batch.labels).any()
+        return None if own else self._raw.append_known(batch)
+
     def select(
         self,
         matchers: Matchers,

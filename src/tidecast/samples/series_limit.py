@@ -7,14 +7,29 @@ never displaced by new ones, only because its samples went into segments meanwhi
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
 from tidecast.samples.batch import Int64s, SampleBatch
 from tidecast.samples.catalogue import part_of
 from tidecast.samples.head import Head
-from tidecast.samples.protocol import RejectedSeries
+from tidecast.samples.protocol import AppendReport, RejectedSeries
 from tidecast_collector.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The part of a batch to write, the numbers of its series, and those that were too many."""
+
+    numbers: Int64s
+    batch: SampleBatch
+    over: tuple[RejectedSeries, ...] = ()
+
+    def report(self, duplicates: int) -> AppendReport:
+        """What became of the batch, so many of whose samples were there before."""
+        appended = len(self.batch.timestamps) - duplicates
+        return AppendReport(appended, duplicates, self.over, len(self.over))
 
 
 class SeriesLimit:
@@ -32,13 +47,11 @@ class SeriesLimit:
         self._head = head
         self._active = len(self._before)
 
-    def numbered(
-        self, batch: SampleBatch
-    ) -> tuple[Int64s, SampleBatch, tuple[RejectedSeries, ...]]:
-        """The numbers of the series to write, their batch, and those for which there is no room."""
+    def numbered(self, batch: SampleBatch) -> Numbered:
+        """The series of the batch for which there is room."""
         numbers = self._head.find(batch.labels)
         if numbers.min(initial=0) >= 0:
-            return numbers, batch, ()
+            return Numbered(numbers, batch)
         refused = []
         for i in np.flatnonzero(numbers < 0).tolist():
             if self._has_room_for(batch.labels[i]):
@@ -46,9 +59,9 @@ class SeriesLimit:
             else:
                 refused.append(RejectedSeries(batch.labels[i], self._reason))
         if not refused:
-            return numbers, batch, ()
+            return Numbered(numbers, batch)
         kept = numbers >= 0
-        return numbers[kept], part_of(batch, kept), tuple(refused)
+        return Numbered(numbers[kept], part_of(batch, kept), tuple(refused))
 
     @property
     def _reason(self) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tidecast_collector.errors import TidecastError
 
-_FEWEST_ROWS = 256
+_FEWEST_ROWS = 1 << 15
 
 Rows = npt.NDArray[Any]
 

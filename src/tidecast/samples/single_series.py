@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tidecast.samples.usual_write import (
     BOTH_BYTES,
@@ -16,7 +18,12 @@ from tidecast.samples.usual_write import (
 )
 
 _CONTINUES = 0x80
-_TIME_SIZE = 6
+_SAMPLE = re.compile(
+    rb"%c(?:%c%c.{8}|%c)%c[\x80-\xff]{5}[\x00-\x7f]"
+    % (SAMPLE_TAG, BOTH_BYTES, VALUE_TAG, TIME_BYTES, TIME_TAG),
+    re.DOTALL,
+)
+_TIME_ALONE = 2 + TIME_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +65,11 @@ def read_span(message: bytes, at: int) -> SeriesSpan | None:
 
 def read_samples(message: bytes, span: SeriesSpan) -> tuple[list[int], list[bool]] | None:
     """The ends of the series' samples, and which have a value; None where one is unusual."""
-    ends: list[int] = []
-    whole: list[bool] = []
-    at = span.labels_end
-    while at < span.end:
-        following = _sample_end(message, at, span.end)
-        if following is None:
-            return None
-        ends.append(following)
-        whole.append(message[at + 1] == BOTH_BYTES)
-        at = following
-    return ends, whole
+    lengths = list(map(len, _SAMPLE.findall(message, span.labels_end, span.end)))
+    if sum(lengths) != span.end - span.labels_end:
+        return None
+    ends = list(accumulate(lengths, initial=span.labels_end))
+    return ends[1:], [length > _TIME_ALONE for length in lengths]
 
 
 def _content(message: bytes, at: int, limit: int) -> tuple[int, int]:
@@ -82,19 +83,3 @@ def _content(message: bytes, at: int, limit: int) -> tuple[int, int]:
             start = at + i + 1
             return (start, start + length) if start + length <= limit else (0, 0)
     return 0, 0
-
-
-def _sample_end(message: bytes, at: int, limit: int) -> int | None:
-    """Where the usual sample at this place ends, None where there is none."""
-    if at + 2 > limit or message[at] != SAMPLE_TAG:
-        return None
-    size = message[at + 1]
-    end = at + 2 + size
-    if end > limit:
-        return None
-    if size == BOTH_BYTES:
-        usual = message[at + 2] == VALUE_TAG and message[at + 11] == TIME_TAG
-    else:
-        usual = size == TIME_BYTES and message[at + 2] == TIME_TAG
-    time = message[end - _TIME_SIZE : end]
-    return end if usual and min(time[:-1]) >= _CONTINUES > time[-1] else None

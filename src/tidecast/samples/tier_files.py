@@ -97,6 +97,14 @@ def read_points(
     )
 
 
+def _outside(points: PointBatch, start_ms: int, end_ms: int) -> PointBatch:
+    """The points of a series less those of the window."""
+    ends = points.end_ms
+    if not len(ends) or ends[-1] < start_ms or ends[0] >= end_ms:
+        return points
+    return points.only((ends < start_ms) | (ends >= end_ms))
+
+
 def overlaid(pieces: Sequence[Piece], fields: Collection[Field] = EVERY_FIELD) -> PointBatch:
     """The points of one series out of these pieces, given from the oldest write to the newest.
 
@@ -106,10 +114,7 @@ def overlaid(pieces: Sequence[Piece], fields: Collection[Field] = EVERY_FIELD) -
     parts: list[PointBatch] = []
     for piece in pieces:
         meta = piece.segment.meta
-        parts = [
-            part.only((part.end_ms < meta.start_ms) | (part.end_ms >= meta.end_ms))
-            for part in parts
-        ]
+        parts = [_outside(part, meta.start_ms, meta.end_ms) for part in parts]
         found = read_points(piece.segment, piece.number, fields)
         for low, high in piece.hidden_ms:
             found = found.only((found.first_ms > high) | (found.last_ms < low))

@@ -131,14 +131,19 @@ def read_lengths(octets: Octets, at: Int64s) -> tuple[Int64s, Int64s]:
 
 
 def sample_values(
-    message: bytes, ends: Int64s, whole: npt.NDArray[np.bool_]
+    message: bytes, ends: Int64s, whole: npt.NDArray[np.bool_], series: int
 ) -> tuple[Int64s, Float64s]:
-    """Timestamps and values of the usual samples that end at these places."""
+    """Timestamps and values of the usual samples, of so many series, that end at these places."""
     words = _words(message)
     bits = words[ends - 15]
     bits[~whole] = 0
-    timestamps = _timestamps(words[ends - 8].view(np.int64) >> 16)
-    return timestamps, bits.view(np.float64)
+    varints = words[ends - 8].view(np.int64) >> 16
+    if len(ends) % series == 0:
+        # Mostly all series are of the same times.
+        each = varints.reshape(series, -1)
+        if (each == each[0]).all():
+            return np.tile(_timestamps(each[0].copy()), series), bits.view(np.float64)
+    return _timestamps(varints), bits.view(np.float64)
 
 
 def _timestamps(varints: Int64s) -> Int64s:

@@ -12,12 +12,12 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tidecast.config import is_loopback
 from tidecast.policy.tokens import Scope as TokenScope
 from tidecast.policy.tokens import Token
 from tidecast.server.problems import problem_response
@@ -34,16 +34,6 @@ READING_POSTS = tuple(
     )
 )
 CHALLENGE = 'Basic realm="Tidecast: any name, a token as the password", charset="UTF-8"'
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address is this machine's loopback."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

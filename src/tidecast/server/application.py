@@ -10,7 +10,6 @@ import numpy as np
 
 from tidecast.clock import SystemClock
 from tidecast.config import ServerSettings
-from tidecast.http_client import read_token
 from tidecast.journeys.alert_rules import read_all_rules
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.availability_rows import AvailabilityRows
@@ -28,113 +27,43 @@ from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.resources import load_resources
 from tidecast.policy.tokens import TokenFile
 from tidecast.promql.alerting import AlertingPromQL
-from tidecast.promql.engine import Engine
-from tidecast.promql.push_down import PushDownEngine
-from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.settings import QueryLimits
 from tidecast.records import KnownResource, Records
 from tidecast.records.policies import AppliedPolicy
-from tidecast.samples.apart import Runner
 from tidecast.samples.batch import STALE_NAN, SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
-from tidecast.samples.kept import Tier
-from tidecast.samples.prometheus import EngineAddress, PrometheusSamples
-from tidecast.samples.protocol import SelectLimits
-from tidecast.samples.routed import RoutedSamples
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import receivers_by_name
 from tidecast.server.problems import Problem
 from tidecast.server.room import max_disk_bytes
 from tidecast.server.store_metrics import StoreHealth
-from tidecast.server.store_worker import store_runner
-from tidecast.server.worker import Worker
+from tidecast.server.stores import Stores
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.ports import VectorSample
-from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import Labels
 
 log = logging.getLogger(__name__)
-
-OWN_WINDOW_MS = 30 * 24 * HOUR_MS
-RAW_FLUSH_SAMPLES_A_SERIES = 48
-"""Each series costs something at each flush, however few samples it has: with a million of them the
-head is let grow to a gigabyte."""
-OWN_FLUSH_SAMPLES = 1_000_000
-"""Its log is else written out only when a month is over; this keeps reopening quick."""
-
-
-class CannotOpen(TidecastError):
-    """The data directory cannot be used."""
-
-
-def open_raw(settings: ServerSettings, apart: Runner) -> EmbeddedSamples | PrometheusSamples:
-    """Where all but our own series are: in a directory, or in an engine that is there already."""
-    directory = settings.data_dir / "samples"
-    if settings.samples_backend == "embedded":
-        tiers = (
-            Tier("5m", HOUR_MS // 12, settings.retention_5m_ms),
-            Tier("1h", HOUR_MS, settings.retention_1h_ms),
-        )
-        window_ms = settings.out_of_order_window_ms
-        return EmbeddedSamples(
-            directory / "raw",
-            tiers=tiers,
-            out_of_order_window_ms=window_ms,
-            flush_samples_a_series=RAW_FLUSH_SAMPLES_A_SERIES,
-            max_series=settings.max_series,
-            apart=apart,
-        )
-    token = read_token(settings.samples_token_file, None) if settings.samples_token_file else None
-    address = EngineAddress(settings.samples_read_url, settings.samples_write_url, token)
-    directory.mkdir(exist_ok=True)
-    return PrometheusSamples(address, directory / "engine-metadata.json")
-
-
-def open_engine(
-    settings: ServerSettings,
-    samples: RoutedSamples,
-    own: EmbeddedSamples,
-    raw: EmbeddedSamples | PrometheusSamples,
-) -> QueryEngine:
-    """What answers PromQL over these samples, within the limits of the settings."""
-    local = Engine(
-        samples,
-        lookback_ms=settings.query_lookback_ms,
-        limits=QueryLimits(
-            select=SelectLimits(samples=settings.query_max_samples),
-            memory_bytes=settings.query_max_memory_mib << 20,
-            timeout_seconds=settings.query_timeout_ms / 1000,
-        ),
-    )
-    return PushDownEngine(local, raw, own) if isinstance(raw, PrometheusSamples) else local
 
 
 class Application:
     """Opens the rooms and joins them; `Upkeep` is what keeps them going."""
 
-    def __init__(self, settings: ServerSettings, tokens: TokenFile | None = None) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        tokens: TokenFile | None = None,
+        stores: Stores | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = SystemClock()
         self.tokens = tokens
-        try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        except OSError as error:
-            raise CannotOpen(f"--data-dir {settings.data_dir}: {error.strerror}") from error
+        self._stores = stores or Stores(settings)
         self.max_disk_bytes = max_disk_bytes(settings)
-        self.worker = Worker()
-        apart = store_runner(self.worker.store)
-        self.raw = open_raw(settings, apart)
-        self.own = EmbeddedSamples(
-            settings.data_dir / "samples" / "own",
-            window_ms=OWN_WINDOW_MS,
-            flush_samples=OWN_FLUSH_SAMPLES,
-            apart=apart,
-        )
-        stores = {"own": self.own, "raw": self.raw}
-        self.embedded = {n: each for n, each in stores.items() if isinstance(each, EmbeddedSamples)}
-        self.samples = RoutedSamples(self.own, self.raw)
+        self.worker, self.samples = self._stores.worker, self._stores.samples
+        self.raw, self.own = self._stores.raw, self._stores.own
+        held = {"own": self.own, "raw": self.raw}
+        self.embedded = {n: each for n, each in held.items() if isinstance(each, EmbeddedSamples)}
         self.records = Records.open(settings.records_url)
-        self.engine = open_engine(settings, self.samples, self.own, self.raw)
+        self.engine = self._stores.engine
         promql = AlertingPromQL(self.engine)
         self._follower = Follower(
             promql,
@@ -199,10 +128,8 @@ class Application:
 
     def close(self) -> None:
         """Closes the rooms."""
-        self.own.close()
-        self.raw.close()
+        self._stores.close()
         self.records.close()
-        self.worker.close()
 
     def _record(self, samples: Sequence[VectorSample], at_ms: int) -> None:
         """Keeps what a recording rule gave."""

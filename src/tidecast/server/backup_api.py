@@ -25,7 +25,8 @@ from tidecast.journeys.backups import (
 from tidecast.samples.embedded import EmbeddedSamples
 from tidecast.server.application import Application
 from tidecast.server.body import read_json
-from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.error_status import status_of
+from tidecast.server.problems import Problem, problem_response
 from tidecast_collector.errors import TidecastError
 
 PATH = "/api/tidecast/v1/backups"

@@ -21,8 +21,9 @@ from tidecast.journeys.configuration_items import (
 from tidecast.journeys.explain_forecast import iso
 from tidecast.server.application import Application
 from tidecast.server.body import read_json
+from tidecast.server.error_status import status_of
 from tidecast.server.parameters import time_ms
-from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.problems import Problem, problem_response
 from tidecast.server.tidecast_api import PREFIX, Answer, json_endpoint
 from tidecast_collector.errors import TidecastError
 

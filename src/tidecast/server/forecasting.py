@@ -18,7 +18,7 @@ from tidecast.journeys.forecast_fleet import (
     forecast_fleet,
 )
 from tidecast.journeys.plans import Plans
-from tidecast.journeys.score_forecasts import prune_forecasts, score_forecasts
+from tidecast.journeys.score_forecasts import Keeping, prune_forecasts, score_forecasts
 from tidecast.journeys.track_records import read_tracks
 from tidecast.policy.events import NOTHING_PLANNED, load_plans
 from tidecast.server.application import Application
@@ -126,4 +126,8 @@ class Forecasting:
             self._app.track = read_tracks(self._app.records, now)
             self._app.changes += 1
             log.info("scored %d forecasts", added)
-        prune_forecasts(self._app.records, now, self._stop.is_set)
+        settings = self._app.settings
+        keeping = Keeping(
+            settings.forecasts_all_ms, settings.forecasts_daily_ms, settings.forecasts_weekly_ms
+        )
+        prune_forecasts(self._app.records, now, self._stop.is_set, keeping)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 import tidecast_collector
@@ -124,11 +124,12 @@ class OwnSeries(Collector):
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """One gauge family for each name."""
-        families: dict[str, GaugeMetricFamily] = {}
+        """One family for each name: a summary where quantiles are told, else a gauge."""
+        families: dict[str, Metric] = {}
         for labels, _, values in self._read():
             named = dict(labels)
             name = named.pop(NAME)
-            family = families.setdefault(name, GaugeMetricFamily(name, HELP[name]))
+            kind = "summary" if "quantile" in named else "gauge"
+            family = families.setdefault(name, Metric(name, HELP[name], kind))
             family.add_sample(name, named, float(values[-1]))
         return families.values()

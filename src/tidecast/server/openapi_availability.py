@@ -84,6 +84,7 @@ AVAILABILITY_SCHEMAS: dict[str, Schema] = {
         )),
         components=list_of(object_of(name=TEXT, **FIGURES)),
         tree={"oneOf": [{"type": "null"}, ref("Branch")]},
+        policy={"type": "object", "additionalProperties": list_of(TEXT)},
         single_points_of_failure=list_of(TEXT), cut_sets=list_of(list_of(TEXT)),
         too_complex={"type": ["string", "null"]}, words=list_of(ref("Classification")),
         conventions=list_of(TEXT),

@@ -39,10 +39,16 @@ SLO_SCHEMAS: dict[str, Schema] = {
         budget_policy=list_of(object_of(consumed=NUMBER, consequence=TEXT)),
         objectives=list_of(ref("SloFigures")), composite_level=NUMBER,
     ),
+    "PastPeriod": object_of(start=TIME, level=NUMBER, events=NUMBER, known=NUMBER),
     "SloProposal": object_of(
         name=TEXT, objectives=list_of(object_of(
-            objective=TEXT, target=NUMBER, proposed=NUMBER, sentence=TEXT,
-            months=list_of(object_of(start=TIME, level=NUMBER)),
+            objective=TEXT, target=NUMBER, target_met=COUNT, proposed=NUMBER, sentence=TEXT,
+            basis={"type": "string", "enum": ["months", "weeks", ""]}, provisional=FLAG,
+            months=list_of(ref("PastPeriod")), periods=list_of(ref("PastPeriod")),
+            candidates=list_of(object_of(
+                target=NUMBER, met=COUNT, allowed_events_in_30_days=NUMBER,
+                allowed_seconds_in_30_days=NUMBER,
+            )),
         )),
     ),
     "Agreement": object_of(
@@ -72,12 +78,15 @@ _statements = operation(
     object_of(statements=list_of(ref("Statement"))),
     [
         query("name"),
+        query("customer"),
+        query("service"),
         query("month"),
         query("known_on"),
-        query("format", values=["json", "html", "csv"]),
+        query("format", values=["json", "text", "html", "csv"]),
     ],
 )
 _statements["responses"]["200"]["content"] |= {
+    "text/plain": {"schema": TEXT},
     "text/html": {"schema": TEXT},
     "text/csv": {"schema": TEXT},
 }
@@ -90,7 +99,7 @@ SLO_PATHS: dict[str, Schema] = {
         )
     },
     "/slos/{name}/proposal": {
-        "get": operation("What 13 months suggest", ref("SloProposal"), [NAME])
+        "get": operation("What 13 months, or weeks, suggest", ref("SloProposal"), [NAME])
     },
     "/slas": {"get": operation("What is agreed", object_of(slas=list_of(ref("Agreement"))))},
     "/slas/statements": {"get": _statements},

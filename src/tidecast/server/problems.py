@@ -7,10 +7,7 @@ from http import HTTPStatus
 import orjson
 from starlette.responses import Response
 
-from tidecast.records.errors import RecordConflict, RecordsUnavailable
-from tidecast.samples.protocol import SamplesUnavailable
-from tidecast_alerts.incidents import NoSuchIncident
-from tidecast_collector.errors import InvalidInput, TidecastError
+from tidecast_collector.errors import TidecastError
 
 
 class Problem(TidecastError):
@@ -27,16 +24,3 @@ def problem_response(status: int, detail: str) -> Response:
     return Response(
         orjson.dumps({**body, "detail": detail}), status, media_type="application/problem+json"
     )
-
-
-def status_of(error: TidecastError) -> int:
-    """The HTTP status that says whose fault an error is."""
-    if isinstance(error, Problem):
-        return error.status
-    if isinstance(error, NoSuchIncident):
-        return 404
-    if isinstance(error, SamplesUnavailable | RecordsUnavailable):
-        return 503
-    if isinstance(error, RecordConflict):
-        return 409
-    return 400 if isinstance(error, InvalidInput) else 500

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -16,19 +15,15 @@ from starlette.routing import Route
 import tidecast_collector
 from tidecast.clock import SystemClock
 from tidecast.promql.durations import format_duration
-from tidecast.promql.errors import ParseError
 from tidecast.promql.parser import parse
 from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.tree import ValueType
 from tidecast.promql.tree_json import tree_json
 from tidecast.samples.protocol import Samples
 from tidecast.server.parameters import (
     InvalidParameter,
     Parameters,
-    duration_ms,
     parameters_of,
     required,
-    time_ms,
     whole_number,
 )
 from tidecast.server.prometheus_answers import (
@@ -39,19 +34,18 @@ from tidecast.server.prometheus_answers import (
     zipped_response,
 )
 from tidecast.server.queries import Queries
-from tidecast.server.query_request import TRUNCATED, QueryRequest
-from tidecast.server.selections import given_matchers, given_span, given_time
+from tidecast.server.query_api import QueryApi, api_route, located
+from tidecast.server.query_request import TRUNCATED
+from tidecast.server.selections import given_matchers, given_span
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
 from tidecast_collector.errors import TidecastError
 
-MAX_POINTS = 11_000
 LANGUAGE_VERSION = "3.5.0"
 """The Prometheus whose query language and API these are; clients choose their features by it."""
 _ESCAPED = re.compile(r"__|_([0-9a-fA-F]{1,6})_")
 
 Handler = Callable[[Parameters], Response]
-QueryHandler = Callable[[Parameters], QueryRequest]
 
 
 class PrometheusApi:
@@ -71,10 +65,6 @@ class PrometheusApi:
 
     def routes(self) -> list[Route]:
         """The routes under /api/v1 that answer queries."""
-        queries: list[tuple[str, QueryHandler]] = [
-            ("query", self.query),
-            ("query_range", self.query_range),
-        ]
         handlers: list[tuple[str, Handler]] = [
             ("series", self.series),
             ("labels", self.labels),
@@ -94,39 +84,10 @@ class PrometheusApi:
             ("status/config", self.config),
         ]
         return [
-            *(_route(path, self._query_endpoint(each), ["GET", "POST"]) for path, each in queries),
-            *(_route(path, _endpoint(each), ["GET", "POST"]) for path, each in handlers),
-            *(_route(path, _endpoint(each), ["GET"]) for path, each in reads),
+            *QueryApi(self._queries, self._clock).routes(),
+            *(api_route(path, _endpoint(each), ["GET", "POST"]) for path, each in handlers),
+            *(api_route(path, _endpoint(each), ["GET"]) for path, each in reads),
         ]
-
-    def query(self, parameters: Parameters) -> QueryRequest:
-        """An expression at one time."""
-        text = required(parameters, "query")
-        at = given_time(parameters, "time", self._clock.now_ms())
-        return _asked(parameters, QueryRequest(text, at, at))
-
-    def query_range(self, parameters: Parameters) -> QueryRequest:
-        """An expression at each step of a range."""
-        text = required(parameters, "query")
-        start = time_ms(required(parameters, "start"), "start")
-        end = time_ms(required(parameters, "end"), "end")
-        step = duration_ms(required(parameters, "step"), "step")
-        if end < start:
-            raise InvalidParameter(
-                'invalid parameter "end": end timestamp must not be before start time'
-            )
-        if (end - start) // step > MAX_POINTS:
-            raise InvalidParameter(
-                "exceeded maximum resolution of 11,000 points per timeseries. "
-                "Try decreasing the query resolution (?step=XX)"
-            )
-        kind = parse(text).type
-        if kind not in (ValueType.SCALAR, ValueType.VECTOR):
-            raise InvalidParameter(
-                f'invalid parameter "query": invalid expression type "{kind.value}" for range '
-                "query, must be Scalar or instant Vector"
-            )
-        return _asked(parameters, QueryRequest(text, start, end, step))
 
     def query_exemplars(self, parameters: Parameters) -> Response:
         """No exemplar: none is kept."""
@@ -237,17 +198,6 @@ class PrometheusApi:
         interval = format_duration(self._engine.subquery_step_ms)
         return success({"yaml": f"global:\n  evaluation_interval: {interval}\n"})
 
-    def _query_endpoint(self, handler: QueryHandler) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(http: Request) -> Response:
-            try:
-                request = handler(await parameters_of(http))
-                request = replace(request, gzip=takes_gzip(http))
-                return await self._queries.answer(http, request)
-            except TidecastError as error:
-                return failure(_located(error))
-
-        return answer
-
 
 def unescape_name(name: str) -> str:
     """A label name from a path, where `U__a_2e_b` stands for `a.b`.
@@ -266,29 +216,11 @@ def _rfc3339(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _asked(parameters: Parameters, request: QueryRequest) -> QueryRequest:
-    """The request with what may be asked for of any query."""
-    timeout, lookback = parameters.get("timeout"), parameters.get("lookback_delta")
-    return replace(
-        request,
-        timeout_seconds=duration_ms(timeout, "timeout") / 1000 if timeout else None,
-        lookback_ms=duration_ms(lookback, "lookback_delta") if lookback else None,
-        series_limit=whole_number(parameters, "limit"),
-        stats=bool(parameters.get("stats")),
-    )
-
-
 def _limited(found: Sequence[object], parameters: Parameters) -> Response:
     limit = whole_number(parameters, "limit")
     if limit and len(found) > limit:
         return success_list(found[:limit], [TRUNCATED])
     return success_list(found)
-
-
-def _route(
-    path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str]
-) -> Route:
-    return Route(f"/api/v1/{path}", endpoint, methods=methods)
 
 
 def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -301,13 +233,6 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         try:
             return await run_in_threadpool(run, await parameters_of(request))
         except TidecastError as error:
-            return failure(_located(error))
+            return failure(located(error))
 
     return answer
-
-
-def _located(error: TidecastError) -> TidecastError:
-    """A parse error names the parameter that it was found in."""
-    if isinstance(error, ParseError):
-        return InvalidParameter(f'invalid parameter "query": {error}')
-    return error

@@ -12,13 +12,20 @@ from tidecast.journeys.sla_documents import agreement_document, statement_docume
 from tidecast.journeys.sla_statements import month_before, statements
 from tidecast.policy.model import Policy
 from tidecast.server.application import Application
-from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.error_status import status_of
+from tidecast.server.problems import Problem, problem_response
 from tidecast.server.slo_api import moment
 from tidecast.server.tidecast_api import PREFIX, Answer, json_endpoint
 from tidecast_collector.errors import TidecastError
-from tidecast_reports.sla import sla_csv, sla_html
+from tidecast_reports.sla import sla_csv, sla_html, sla_text
 
-FORMATS = {"json": "application/json", "html": "text/html", "csv": "text/csv"}
+FORMATS = {
+    "json": "application/json",
+    "text": "text/plain",
+    "html": "text/html",
+    "csv": "text/csv",
+}
+WRITERS = {"text": sla_text, "html": sla_html, "csv": sla_csv}
 
 
 class SlaApi:
@@ -40,17 +47,17 @@ class SlaApi:
         return {"slas": [agreement_document(each) for each in found]}
 
     async def statements(self, request: Request) -> Response:
-        """Statements of one SLA (`name`) or of all, as JSON, HTML or CSV."""
+        """Statements of one SLA (`name`), of a customer or service, or of all, in a format."""
         kind = request.query_params.get("format", "json")
         try:
             if kind not in FORMATS:
-                raise Problem(400, f"format {kind[:100]!r} is not json, html or csv")
+                raise Problem(400, f"format {kind[:100]!r} is not json, text, html or csv")
             found = await run_in_threadpool(self._documents, request)
         except TidecastError as error:
             return problem_response(status_of(error), str(error))
         if kind == "json":
             return await json_endpoint(_answer(found))(request)
-        text = await run_in_threadpool(sla_html if kind == "html" else sla_csv, found)
+        text = await run_in_threadpool(WRITERS[kind], found)
         return Response(text, media_type=f"{FORMATS[kind]}; charset=utf-8")
 
     def _documents(self, request: Request) -> list[Document]:
@@ -60,7 +67,13 @@ class SlaApi:
         name = query.get("name")
         if name is not None and name not in policy.agreements:
             raise Problem(404, f"there is no SLA {name[:100]!r} in the policy of that day")
-        names = [name] if name is not None else list(policy.agreements)
+        names = [
+            each.name
+            for each in policy.agreements.values()
+            if name in (None, each.name)
+            and query.get("customer") in (None, each.customer)
+            and query.get("service") in (None, each.service)
+        ]
         if not names:
             return []
         first = policy.agreements[names[0]]

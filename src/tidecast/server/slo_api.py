@@ -56,9 +56,13 @@ class SloApi:
         return told(slo, measured)
 
     async def proposal(self, request: Request) -> object:
-        """What the last 13 months suggest."""
+        """What the last 13 months suggest, of an SLO or of a service's availability."""
+        name, now_ms = request.path_params["name"], self._app.clock.now_ms()
+        known = {slo.name for slo in self._app.slos.slos()}
+        if name not in known and name in self._app.policy.policy.services:
+            suggested = self._app.slos.availability_proposal
+            return {"name": name, "objectives": [await run_in_threadpool(suggested, name, now_ms)]}
         slo = self._found(request)
-        now_ms = self._app.clock.now_ms()
         found = await run_in_threadpool(self._app.slos.proposals, self._app.engine, slo, now_ms)
         return {"name": slo.name, "objectives": found}
 

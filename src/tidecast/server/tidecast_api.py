@@ -14,8 +14,9 @@ from tidecast.journeys.import_history import UsageImport, parse_usage_import
 from tidecast.server import documents
 from tidecast.server.application import Application
 from tidecast.server.body import read_json
+from tidecast.server.error_status import status_of
 from tidecast.server.openapi import openapi_document
-from tidecast.server.problems import Problem, problem_response, status_of
+from tidecast.server.problems import Problem, problem_response
 from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast_alerts.model import IncidentState

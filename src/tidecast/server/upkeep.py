@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from tidecast.clock import SystemClock
-from tidecast.journeys.fast_path import FullIn, watch_fast_path
+from tidecast.journeys.fast_path import FamiliarRises, FullIn, watch_fast_path
 from tidecast.journeys.host_clocks import own_times_apart
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
@@ -26,6 +26,9 @@ from tidecast.journeys.own_series import (
     progress_points,
     track_points,
 )
+from tidecast.journeys.route_notifications import routed
+from tidecast.journeys.sla_documents import statement_points
+from tidecast.journeys.sla_statements import running
 from tidecast.journeys.usage_records import HOUR_MS, USAGE_KEPT_MS, ResourceKey, to_batch
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.embedded import EmbeddedSamples
@@ -46,7 +49,7 @@ log = logging.getLogger(__name__)
 ENDED_MS = 8 * 24 * HOUR_MS
 """A resource without a usage record for so long says nothing of now: it has no such series."""
 OWN_SERIES_SECONDS = 240
-REQUIREMENTS_SECONDS = 3_600
+REQUIREMENTS_SECONDS = 240
 SLO_SECONDS = 240
 """A little less than PromQL looks back, so that these series never vanish from a query."""
 LATE_HOURS_AT_ONCE = 24 * 7
@@ -100,9 +103,11 @@ class Upkeep:
         self._silence = HostSilence(
             application.records, application.hosts.all(), self._clock.now_ms()
         )
+        self._familiar = FamiliarRises(application.own)
         self._webhooks = Webhooks(application.receivers)
         self._availabilities = AvailabilityViews(application)
         self._availability: list[Point] = []
+        self._agreements: list[Point] = []
         self._late_ms = 0
         self._busy = False
         application.usage_imported = self._usage_imported
@@ -178,7 +183,13 @@ class Upkeep:
         self._app.own.append(batch_at(self._app.slos.points(), now_ms))
 
     def _judge_requirements(self) -> None:
-        self._app.requirements.refresh(self._engine, self._clock.now_ms())
+        """Judges every requirement and the running period of every SLA."""
+        began, now_ms = time.perf_counter(), self._clock.now_ms()
+        self._app.requirements.refresh(self._engine, now_ms)
+        with self._app.records.reading() as unit:
+            made = running(self._app.policy.policy, unit, now_ms)
+            self._agreements = list(statement_points(made))
+        self._rest(began, REQUIREMENTS_SECONDS)
 
     def _observe_hosts(self) -> None:
         self._silence.observe(self._app.hosts.all(), self._clock.now_ms())
@@ -217,6 +228,8 @@ class Upkeep:
             *progress_points(self._app.progress.done, self._app.progress.total),
             *incident_points(counts),
             *self._availability,
+            *self._agreements,
+            *self._app.requirements.points(),
         ]
 
     def _judge_availability(self) -> None:
@@ -225,8 +238,11 @@ class Upkeep:
         rows = self._availabilities.refreshed()
         self._availability = [point for row in rows for point in row.points]
         self._app.own.append(batch_at(self._availability, self._clock.now_ms()))
-        # At most a fiftieth of one core.
-        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - OWN_SERIES_SECONDS))
+        self._rest(began, OWN_SERIES_SECONDS)
+
+    def _rest(self, began: float, seconds: float) -> None:
+        """Waits within a task that runs every so many seconds: it takes a fiftieth of one core."""
+        self._tasks.wait(max(0, 49 * (time.perf_counter() - began) - seconds))
 
     def _measure(self) -> None:
         """Usage records of the hours that have closed, and of those that late samples reached."""
@@ -278,14 +294,21 @@ class Upkeep:
             raise
 
     def _watch_fast_path(self) -> None:
+        now_ms = self._clock.now_ms()
         found: dict[ResourceKey, FullIn | None] = watch_fast_path(
-            self._engine, self._app.definitions, self._clock.now_ms()
+            self._engine,
+            self._app.definitions,
+            now_ms,
+            lambda keys: self._familiar.of(keys, now_ms),
         )
         self._app.full_in = found
         self._app.own.append(batch_at(fast_path_points(found), self._clock.now_ms()))
 
     def _notify(self) -> None:
-        deliver_due(self._app.records.alerting_unit, self._webhooks.send, self._clock)
+        def send(receiver: str, body: str) -> None:
+            self._webhooks.send(receiver, routed(self._app.policy.policy, body))
+
+        deliver_due(self._app.records.alerting_unit, send, self._clock)
 
     def _keep(self) -> None:
         """Builds tiers, and forgets what is too old or has no room."""

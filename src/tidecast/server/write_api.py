@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -21,14 +19,16 @@ from tidecast.samples.write_request import WriteRequest
 from tidecast.server.body import receive_body
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.problems import Problem
+from tidecast.server.write_queue import WriteQueue
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.labels import NAME, Labels, label_value
 
 MAX_BODY_BYTES = 32 << 20
 MAX_PENDING_BYTES = 512 << 20
 """Bodies in memory at once; Prometheus retries after a 429 only where it is told to."""
-WRITE_THREADS = 8
-"""So many writes are decoded, and wait for the disk together."""
+_HERE, _AWAY = (1, 64), (8, 1)
+"""Threads, and bodies that each of them takes together. One thread, so that what comes while it
+waits for the disk goes together; an engine that is somewhere else is waited for by many."""
 MEDIA_TYPE = "application/x-protobuf"
 _MOST_NAMED = 10
 _NAMED_CHARACTERS = 300
@@ -42,16 +42,30 @@ class _Form:
     encoding: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a body held, and what became of it."""
+
+    decoded: WriteRequest
+    report: IngestReport
+
+
 class WriteApi:
-    """POST /api/v1/write, remote-write 1.0 and 2.0."""
+    """POST /api/v1/write, remote-write 1.0 and 2.0; `away` says that samples go elsewhere."""
 
     def __init__(
-        self, ingest: Ingest, samples: Samples, metrics: ServerMetrics, clock: SystemClock
+        self,
+        ingest: Ingest,
+        samples: Samples,
+        metrics: ServerMetrics,
+        clock: SystemClock,
+        *,
+        away: bool = False,
     ) -> None:
         self._ingest, self._samples = ingest, samples
         self._metrics, self._clock = metrics, clock
         self._pending_bytes = 0
-        self._threads = ThreadPoolExecutor(WRITE_THREADS, "write")
+        self._queue = WriteQueue(self._keep, *(_AWAY if away else _HERE))
 
     def routes(self) -> list[Route]:
         """The one route, an application of its own: bodies come by the thousand."""
@@ -62,12 +76,18 @@ class WriteApi:
 
         204 when everything was kept; 400 tells what never will be, 429 and 503 what may be.
         """
-        response = await self._write(scope["headers"], receive)
-        if response.status_code >= 400:
-            self._metrics.count_refused_write(response.status_code)
-        await response(scope, receive, send)
+        answer = await self._write(scope["headers"], receive)
+        if isinstance(answer, PlainTextResponse):
+            self._metrics.count_refused_write(answer.status_code)
+            await answer(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 204, "headers": answer})
+        await send({"type": "http.response.body", "body": b""})
 
-    async def _write(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Response:
+    async def _write(
+        self, headers: Iterable[tuple[bytes, bytes]], receive: Receive
+    ) -> PlainTextResponse | list[tuple[bytes, bytes]]:
+        """The headers of the answer where all was kept, else what was wrong."""
         try:
             given = {name: value.decode("latin-1") for name, value in headers if name in _READ}
             form = _form(given.get(b"content-type", ""), given.get(b"content-encoding", "snappy"))
@@ -77,7 +97,7 @@ class WriteApi:
             self._pending_bytes += expected
             try:
                 body = await receive_body(receive, MAX_BODY_BYTES)
-                decoded, report = await self._in_thread(body, form)
+                kept = await self._queue.written((body, form))
             finally:
                 self._pending_bytes -= expected
         except Problem as error:
@@ -88,24 +108,32 @@ class WriteApi:
             return PlainTextResponse(str(error), 413)
         except InvalidInput as error:
             return PlainTextResponse(str(error), 400)
-        written = _written(report)
-        refusal = _refusal(decoded, report)
-        if refusal:
-            return PlainTextResponse(refusal, 400, written)
-        return Response(status_code=204, headers=written)
+        refusal = _refusal(kept)
+        written = _written(kept.report)
+        return PlainTextResponse(refusal, 400, dict(written)) if refusal else _encoded(written)
 
-    async def _in_thread(self, body: bytes, form: _Form) -> tuple[WriteRequest, IngestReport]:
-        # A pool of its own: a write never waits behind queries.
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._keep, body, form)
+    def _keep(self, bodies: Sequence[tuple[bytes, _Form]]) -> list[_Kept | Exception]:
+        """What became of each body. Those that can be read are written together."""
+        read = [_read(body, form) for body, form in bodies]
+        decoded = [each for each in read if isinstance(each, WriteRequest)]
+        reports = iter(self._ingest.write_all([d.batch for d in decoded], self._clock.now_ms()))
+        return [
+            self._noted(each, next(reports)) if isinstance(each, WriteRequest) else each
+            for each in read
+        ]
 
-    def _keep(self, body: bytes, form: _Form) -> tuple[WriteRequest, IngestReport]:
-        decoded = decode_body(body, encoding=form.encoding, proto=form.proto)
-        report = self._ingest.write(decoded.batch, self._clock.now_ms())
+    def _noted(self, decoded: WriteRequest, report: IngestReport) -> _Kept:
         if decoded.metadata:
             self._samples.put_metadata(decoded.metadata)
         self._metrics.count_write(decoded, report)
-        return decoded, report
+        return _Kept(decoded, report)
+
+
+def _read(body: bytes, form: _Form) -> WriteRequest | InvalidInput:
+    try:
+        return decode_body(body, encoding=form.encoding, proto=form.proto)
+    except InvalidInput as error:
+        return error
 
 
 _READ = (b"content-type", b"content-encoding", b"content-length")
@@ -135,18 +163,24 @@ def _expected_bytes(length: str) -> int:
     return min(int(length), MAX_BODY_BYTES) if length.isdecimal() else MAX_BODY_BYTES
 
 
-def _written(report: IngestReport) -> dict[str, str]:
+def _written(report: IngestReport) -> tuple[tuple[str, str], ...]:
     """What the specification wants to be told: how much of each kind is here now."""
     samples = report.appended.appended + report.appended.duplicates
-    return {
-        "X-Prometheus-Remote-Write-Samples-Written": str(samples),
-        "X-Prometheus-Remote-Write-Histograms-Written": "0",
-        "X-Prometheus-Remote-Write-Exemplars-Written": "0",
-    }
+    return (
+        ("x-prometheus-remote-write-samples-written", str(samples)),
+        ("x-prometheus-remote-write-histograms-written", "0"),
+        ("x-prometheus-remote-write-exemplars-written", "0"),
+    )
 
 
-def _refusal(decoded: WriteRequest, report: IngestReport) -> str:
+@lru_cache(maxsize=1024)
+def _encoded(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers]
+
+
+def _refusal(kept: _Kept) -> str:
     """What was not kept and never will be, and why; "" where nothing was refused."""
+    decoded, report = kept.decoded, kept.report
     reasons = []
     if decoded.histograms:
         reasons.append(
