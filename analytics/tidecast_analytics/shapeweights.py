@@ -21,8 +21,8 @@ Float64s = npt.NDArray[np.float64]
 LEAST_WIDTH, MOST_WIDTH = 0.25, 1.6
 """The law of the errors is never narrowed or widened by more."""
 
-# The least width is 1 where the trait is 0, and grows by so much with it, up to that of walks.
-_WANDERING, _OF_WALKS = 2.0, 1.25
+# The least width where the trait is 0; it grows by so much with it, up to that of walks.
+_AT_ZERO, _WANDERING, _OF_WALKS = 1.15, 3.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +63,5 @@ def widths(context: Float64s) -> Float64s:
 def bounded(width: Float64s, context: Float64s) -> Float64s:
     """The widths within bounds: what wanders is not narrowed but widened, as a walk has no curve
     that its errors would stay near to (`context` ends with how far it wanders: 0 for a walk)."""
-    least = np.clip(1 + _WANDERING * context[:, -1], LEAST_WIDTH, _OF_WALKS)
+    least = np.clip(_AT_ZERO + _WANDERING * context[:, -1], LEAST_WIDTH, _OF_WALKS)
     return np.asarray(np.clip(width, least, MOST_WIDTH))

@@ -45,8 +45,8 @@ _FIRST_COST = (2.0, 2.0, 1.0, 0.0, 0.0)
 # How strongly worths, costs (first their constant parts) and widths are drawn to where they begin.
 _RIDGE, _DRAWN_CONSTANT, _DRAWN_COST, _DRAWN_WIDTH = 0.004, 0.001, 0.01, 0.02
 _WIDTHS_EVERY = 8
-# A kind of plain growth counts as so many of the families: most resources just grow.
-_PLAIN_COUNTS = 2.0
+# A kind of plain growth counts as so many of the families: in all more than half.
+_PLAIN_COUNTS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
