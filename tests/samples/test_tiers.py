@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tidecast.samples.batch import STALE_NAN, SampleBatch
@@ -281,6 +281,16 @@ histories = st.lists(
 
 
 @settings(deadline=None, max_examples=40)
+@example(
+    [
+        ("append", UP, [1]),
+        ("delete", "up", [1]),
+        ("keep",),
+        ("append", UP, [1, 12001]),
+        ("maintain",),
+        ("reopen",),
+    ]
+)
 @given(histories)
 def test_after_any_history_tiers_tell_what_the_samples_do(new_directory, steps):
     directory, now_ms = new_directory(), 6 * STRETCH_MS

@@ -55,6 +55,9 @@ class Holdings:
             self._load_kept(tiers),
             tuple(files.open(forgotten) for files in self.tiers),
         )
+        # By these it is told which segments are in tiers, also where no file has them any more.
+        kept = self.view.kept
+        numbers.pass_by([kept.judged, *(stretch.seen for stretch in kept.stretches)])
         self._build_again()
 
     def _load_kept(self, tiers: Sequence[Tier]) -> Kept:
