@@ -30,8 +30,9 @@ _POWER = 10.0
 _MOST_ERROR = 1.15
 # What counts as usual at an origin is at least this share of what is usual at all of them.
 _LEAST_USUAL = 0.3
-# So much larger counts the error of a trend where no more than so many days are asked.
-_TREND_HANDICAP, _HANDICAP_DAYS = 1.1, 14
+# So much larger counts the error of a trend where no more than so many days are asked: more of it
+# may be chance where less than four weeks are known.
+_TREND_HANDICAP, _TREND_HANDICAP_YOUNG, _HANDICAP_DAYS, _YOUNG_DAYS = 1.1, 1.2, 14, 28
 # So few steps are quicker made for all series than for the ones that want them.
 _SHORT_STEPS = 336
 # The mixture of all members counts so much, that of those who do not bend the rest: a curve that
@@ -119,10 +120,12 @@ def choose(
         for member in pool.values()
         if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
     ]
+    young = values.shape[1] < _YOUNG_DAYS * per_day
+    handicap = _TREND_HANDICAP_YOUNG if young else _TREND_HANDICAP
     judged = _judged(
         _backtest(values, members, test, period, per_day),
         members,
-        _TREND_HANDICAP if period < horizon <= _HANDICAP_DAYS * per_day else 1.0,
+        handicap if period < horizon <= _HANDICAP_DAYS * per_day else 1.0,
     )
     weights = np.stack((judged.by_all, judged.by_straight))
     share: Float64s = np.zeros(values.shape[0])
