@@ -21,6 +21,7 @@ from tidecast_analytics.departures import departures
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
+    Phases,
     for_few_days,
     half_widths,
     steps_to_come,
@@ -102,7 +103,8 @@ def _outlooks(
     choice, planned = _with_events(choice, cases, horizon)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    widths = half_widths(choice.residuals, horizon, windows)
+    hours = Phases.of(test.origins, test.steps, values.shape[1], per_day) if per_day > 1 else None
+    widths = half_widths(choice.residuals, horizon, windows, hours)
     widths = for_few_days(widths, values.shape[1] / per_day)
     widths = within_swings(widths, values, per_day)
     widths = with_departures(widths, away, period)
