@@ -52,6 +52,8 @@ _NEWEST_ORIGINS, _LATELY_80, _LATELY_95, _MOST_LATELY = 3, 0.33, 0.1, 3.0
 _REST_80, _REST_95 = 0.935, 0.91
 _DEPARTURE_80, _DEPARTURE_95, _STAYING_95 = 0.9, 0.6, 1.3
 _STEPS_BELIEVED = 0.5
+# Noise that has grown for some days may be a burst: its growth counts by these powers.
+_NOISE_BELIEVED_80, _NOISE_BELIEVED_95 = 0.75, 0.5
 _SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16
 _YOUNG_DAYS = 28
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
@@ -235,6 +237,14 @@ def with_changing_trend(
         np.hypot(widths.of95, NORMAL_95 * deviation),
         widths.shape,
     )
+
+
+def with_growing_noise(widths: HalfWidths, growth: Float64s) -> HalfWidths:
+    """The half-widths where noise has lately grown so many times, [series], which few errors of
+    the back-test show; what comes in bursts shows in the 95 % band already."""
+    of80 = widths.of80 * (growth**_NOISE_BELIEVED_80)[:, None]
+    of95 = widths.of95 * (growth**_NOISE_BELIEVED_95)[:, None]
+    return HalfWidths(of80, np.maximum(of95, of80), widths.shape)
 
 
 def with_departures(widths: HalfWidths, away: Departures, period: int) -> HalfWidths:
