@@ -24,6 +24,7 @@ def start_log(settings: LogSettings) -> None:
     logging.basicConfig(level=settings.level.upper(), handlers=[handler])
     # When it starts and ends is said in our words; uvicorn calls all of its log "error".
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
 def log_settings() -> LogSettings | None:

@@ -38,6 +38,10 @@ def documented() -> Iterator[str]:
     for document in DOCUMENTS:
         for block in FENCED.findall(document.read_text()):
             yield from lines(block)
+    for unit in (ROOT / "deploy" / "systemd").glob("*.service"):
+        started = re.findall(r"^ExecStart=/opt/[\w-]+/bin/(.*?)(?: \$.*)?$", unit.read_text(), re.M)
+        assert len(started) == 1, unit
+        yield started[0]
     for told in (*helps(main), argument_parser().epilog or ""):
         yield from lines(told)
 
