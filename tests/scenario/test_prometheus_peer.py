@@ -107,8 +107,10 @@ def samples_of(result: list[dict[str, Any]], until: float) -> dict[str, list[lis
 def test_it_scrapes_us_writes_to_us_and_we_import_all_it_holds(
     prometheus: Prometheus, server: Server, tmp_path: Path
 ) -> None:
-    targets = eventually(prometheus.targets, "both targets were scraped")
-    assert [(t["health"], t["lastError"]) for t in targets] == [("up", "")] * 2
+    eventually(
+        lambda: [(t["health"], t["lastError"]) for t in prometheus.targets()] == [("up", "")] * 2,
+        "both targets were scraped",
+    )
     eventually(lambda: prometheus.get("query", query="count_over_time(up[1m]) >= 8")["result"])
     until = float(prometheus.get("query", query="time()")["result"][1])
 

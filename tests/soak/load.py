@@ -26,7 +26,7 @@ from tidecast_collector.labels import Labels, make_labels
 JOB = "soak"
 WRITERS = 3
 _SERIES_A_WRITER = 40
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 def now_ms() -> int:
