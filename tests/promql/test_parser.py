@@ -189,7 +189,7 @@ def test_fill_is_both_sides_and_only_a_call_is_a_modifier() -> None:
     [
         "(" * 5000 + "1" + ")" * 5000,
         "-" * 5000 + "foo",
-        "1+" * 5000 + "1",
+        "(1+" * 5000 + "1" + ")" * 5000,
         "1^" * 5000 + "1",
         "foo[" + "(" * 5000 + "5m" + ")" * 5000 + "]",
         "foo offset " + "-" * 5000 + "5m",
@@ -206,8 +206,14 @@ def test_queries_too_deep_or_too_long_are_refused(query: str) -> None:
 
 
 def test_a_query_just_deep_enough_is_accepted() -> None:
-    query = " or ".join(["foo"] * (MAX_DEPTH - 1))
-    assert len(selectors(query)) == MAX_DEPTH - 1
+    inner = MAX_DEPTH - 1
+    assert len(selectors("(" * inner + "foo" + ")" * inner)) == 1
+
+
+def test_operators_in_a_row_are_no_depth() -> None:
+    query = " or ".join(f"foo{{a='{number}'}}" for number in range(4_000))
+    assert len(selectors(query)) == 4_000
+    assert str(parse(query)).count(" or ") == 3_999
 
 
 def test_precedence() -> None:

@@ -25,11 +25,15 @@ from tidecast.promql.tree import (
     Unary,
     VectorSelector,
     children,
+    operands,
     walk,
 )
 
 MAX_DEPTH = 100
-"""How deep a query may nest; what walks the tree recursively stays within Python's stack."""
+"""How deep a query may nest; what walks the tree recursively stays within Python's stack.
+
+Operators in a row, `a + b + c`, nest no deeper than one (`chain`).
+"""
 
 PRECEDENCE = {
     "or": 1,
@@ -90,10 +94,14 @@ def selectors(query: str | Node) -> list[VectorSelector]:
 def _check_depth(query: str, tree: Node) -> None:
     level: list[Node] = [tree]
     for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in children(node)]
+        level = [child for node in level for child in _below(node)]
         if not level:
             return
     raise ParseError(query, level[0].span.start, f"query nests deeper than {MAX_DEPTH} levels")
+
+
+def _below(node: Node) -> tuple[Node, ...]:
+    return operands(node) if isinstance(node, Binary) else children(node)
 
 
 class _Parser(SelectorParser):
