@@ -129,7 +129,7 @@ def test_any_string_survives_printing(text: str) -> None:
         ("sum(foo) offset 1m", "offset modifier must be preceded by an instant vector selector"),
         ("foo @ Inf", "timestamp out of bounds for @ modifier"),
         ("foo{__name__='a'}", 'metric name must not be set twice: "foo" or "a"'),
-        ("foo{a=~'('}", "1:8: parse error: invalid regular expression '('"),
+        ("foo{a=~'('}", "1:5: parse error: invalid regular expression '(': missing ): ("),
         ("topk(foo)", "expected 2, got 1"),
         ('"\\xff"', "string is not valid UTF-8"),
         ("foo[5m] anchored smoothed", "anchored and smoothed modifiers cannot be used together"),

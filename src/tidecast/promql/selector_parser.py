@@ -69,7 +69,7 @@ class SelectorParser(DurationParser):
             try:
                 compile_regex(matcher.value)
             except InvalidRegex as error:
-                raise ParseError(self.query, value.start, str(error)) from error
+                raise ParseError(self.query, label.start, str(error)) from error
         return matcher
 
     def label_list(self) -> tuple[str, ...]:
