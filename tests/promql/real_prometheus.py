@@ -19,6 +19,7 @@ import numpy as np
 
 from tidecast.samples.batch import SampleBatch
 
+PROGRAM = "/usr/bin/prometheus"
 SLICE_MS = 300_000
 
 
@@ -98,7 +99,7 @@ def running(folder: Path) -> Iterator[Prometheus]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                "/usr/bin/prometheus",
+                PROGRAM,
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
