@@ -1,8 +1,8 @@
 """The fleet of `fleet.py` at its worst: series that come and go, odd values, late writes.
 
-What 2.42 and 3.x answer differently is not asked: `rate` behind gaps and resets (see
-`version_differences.py`), and what
-depends on infinite (deviations, calendars, buckets) or equal values (topk) is not asked.
+What 2.42 and 3.x answer differently is not asked (see `version_differences.py`): `rate` behind gaps
+and resets, comparisons that match several, what depends on infinite values (deviations, calendars,
+buckets); nor what depends on the order of equal values (topk).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ODD_COUNTS = (np.nan, 1e9)
 BOUNDS = ("0.1", "0.25", "0.5", "1", "+Inf", "2.5e0", "abc")
 WRITES = 7
 _UNLIKE = re.compile(
-    r"\b(rate|increase)\(|(top|bottom)k|histogram_quantile|std(dev|var)|day|hour|minute|month|year"
+    r"\b(rate|increase)\(|(top|bottom)k|histogram_quantile|(==|!=|[<>]=?) (on|ignoring)|std(dev|var)|day|hour|minute|month|year"
 )
 
 Series = tuple[Labels, Int64s, Float64s]
