@@ -25,7 +25,8 @@ ODD_COUNTS = (np.nan, 1e9)
 BOUNDS = ("0.1", "0.25", "0.5", "1", "+Inf", "2.5e0", "abc")
 WRITES = 7
 _UNLIKE = re.compile(
-    r"\b(rate|increase)\(|(top|bottom)k|histogram_quantile|(==|!=|[<>]=?) (on|ignoring)|std(dev|var)|day|hour|minute|month|year"
+    r"\b(rate|increase)\(|(top|bottom)k|histogram_quantile|(==|!=|[<>]=?) (on|ignoring)"
+    r"|std(dev|var)|day|hour|minute|month|year"
 )
 
 Series = tuple[Labels, Int64s, Float64s]
