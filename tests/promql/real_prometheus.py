@@ -18,6 +18,7 @@ from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port
 
 from tidecast.samples.batch import SampleBatch
 
+PROGRAM = "/usr/bin/prometheus"
 SLICE_MS = 300_000
 
 
@@ -96,7 +97,7 @@ def running(folder: Path) -> Iterator[Prometheus]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                "/usr/bin/prometheus",
+                PROGRAM,
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",

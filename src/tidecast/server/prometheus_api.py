@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from starlette.routing import Route
 import tidecast_collector
 from tidecast.clock import SystemClock
 from tidecast.promql.durations import format_duration
+from tidecast.promql.errors import QueryError
 from tidecast.promql.parser import parse
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.tree_json import tree_json
@@ -101,7 +103,11 @@ class PrometheusApi:
 
     def parse_query(self, parameters: Parameters) -> Response:
         """The expression's syntax tree."""
-        return success(tree_json(parse(required(parameters, "query"))))
+        tree = parse(required(parameters, "query"))
+        try:
+            return success(tree_json(tree))
+        except orjson.JSONEncodeError as error:
+            raise QueryError("the syntax tree is too deep to be written as JSON") from error
 
     def series(self, parameters: Parameters) -> Response:
         """The label sets that the selectors of match[] meet."""

@@ -25,12 +25,14 @@ from tidecast.server.backup_api import BackupApi
 from tidecast.server.change_api import ChangeApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.doors import health_routes, middleware
+from tidecast.server.federation import Federation
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.scraping_api import scraping_routes
 from tidecast.server.sla_api import SlaApi
 from tidecast.server.slo_api import SloApi
 from tidecast.server.stores import Stores
@@ -73,6 +75,8 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             Route("/metrics", _metrics(application)),
             *_write_api(application).routes(),
             *_prometheus_api(application).routes(),
+            *scraping_routes(),
+            *Federation(application.engine, application.clock).routes(),
             *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
