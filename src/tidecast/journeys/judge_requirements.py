@@ -52,7 +52,7 @@ OVER = (RequirementState.RETIRED, RequirementState.PROPOSED)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one thing that serves a requirement says of the period; no verdict if it measures none."""
+    """What one thing that serves a requirement says of the period; no verdict where none."""
 
     what: str
     place: Place

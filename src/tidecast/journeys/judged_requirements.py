@@ -161,14 +161,8 @@ def requirement_document(judgement: Judgement) -> Document:
 def sentence(judgement: Judgement) -> str:
     """What follows from the measurement, in one sentence."""
     said, verdict = judgement.requirement.state, judgement.verdict
-    if verdict is None:
-        if judgement.evidence:
-            return (
-                "what serves it measures nothing: let an SLO, SLA, mark or alert serve it as well"
-            )
-        return "nothing serves it: let an SLO, SLA, mark or alert name it by `serves`"
-    if verdict is Verdict.OPEN:
-        return "it cannot be told from what was measured"
+    if verdict is None or verdict is Verdict.OPEN:
+        return "it cannot be told from what was measured" if verdict else _why_not(judgement)
     if judgement.contradicted:
         return f"people say {said}, but it was {verdict} by what was measured"
     if said in SAID:
@@ -176,3 +170,8 @@ def sentence(judgement: Judgement) -> str:
     if judgement.state is said:
         return f"{verdict} by what was measured; it counts once the requirement is agreed"
     return f"{verdict} by what was measured"
+
+
+def _why_not(judgement: Judgement) -> str:
+    why = "what serves it measures nothing" if judgement.evidence else "nothing serves it"
+    return f"{why}: let an SLO, an SLA, a mark or an alert name it by `serves`"
