@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.alerts.site import MINUTE, ONLY_HOSTS, RULES, START, Site
+from tests.alerts.site import MINUTE, ONLY_HOSTS, OTHERS, RULES, START, Site
 
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.fakes import FakeClock, FakePromQL
@@ -215,36 +215,54 @@ def test_a_breach_on_a_silent_host_is_held_until_it_is_back() -> None:
     assert [incident.resource for incident in site.incidents()] == ["host", "filesystem"]
 
 
-def test_a_rule_that_is_gone_leaves_its_signal_unknown() -> None:
+def test_a_rule_that_is_gone_leaves_its_signal_unknown_until_its_expression_ends() -> None:
     site = Site()
     site.minute(92)
-    without = RULES.replace("alert: DiskFull", "alert: Renamed")
-    site.start(without)
-    site.minute(10)
+    site.start(OTHERS)
+    site.minute(93)
     assert site.records.kept.alerts() == []
-    assert site.incidents()[0].state is IncidentState.OPEN
     entry = site.records.kept.timeline(1)[-1]
     assert entry.kind == "unknown"
-    assert "is no longer in the rule files" in entry.text
-    site.start()
+    assert "is no longer among the rules; it clears once its expression" in entry.text
+    # Still too full, and then not seen: neither ends it.
+    site.minutes(94, None)
+    assert site.incidents()[0].state is IncidentState.OPEN
     site.minute(10)
     assert site.incidents()[0].state is IncidentState.RESOLVED
+    cleared = site.records.kept.timeline(1)[-2]
+    assert cleared.kind == "cleared"
+    assert "its rule is gone, and its expression holds no more: sample at" in cleared.text
 
 
 def test_other_rules_are_followed_without_a_restart() -> None:
     site = Site()
     site.minute(92)
-    without = RULES.replace("alert: DiskFull", "alert: Renamed")
-    site.engine.follow(load_rules(without, "rules.yml", site.promql).groups)
-    site.minute(10)
+    site.engine.follow(load_rules(OTHERS, "rules.yml", site.promql).groups)
+    site.minute(None)
     assert site.records.kept.alerts() == []
-    assert "is no longer in the rule files" in site.records.kept.timeline(1)[-1].text
+    assert "is no longer among the rules" in site.records.kept.timeline(1)[-1].text
     again = load_rules(RULES, "rules.yml", site.promql).groups
     with pytest.raises(InvalidRule, match="rename one of them"):
         site.engine.follow([*again, *again])
     site.engine.follow(again)
     site.minute(10)
     assert site.incidents()[0].state is IncidentState.RESOLVED
+
+
+def test_an_expression_that_fails_leaves_the_signal_of_a_rule_that_is_gone_as_it_is() -> None:
+    site = Site()
+    site.minute(92)
+    site.start(OTHERS)
+
+    class Failing(FakePromQL):
+        def instant(self, expression: str, at_ms: int) -> Sequence[VectorSample]:
+            if expression.startswith("used"):
+                raise TidecastError("too many samples")
+            return super().instant(expression, at_ms)
+
+    site.engine.promql = Failing(site.promql.samples)
+    site.minute(10)
+    assert site.incidents()[0].state is IncidentState.OPEN
 
 
 def test_a_failing_rule_stops_no_other_and_says_so() -> None:

@@ -115,6 +115,7 @@ class OwnSeries(Collector):
             named = dict(labels)
             name = named.pop(NAME)
             kind = "summary" if "quantile" in named else "gauge"
-            family = families.setdefault(name, Metric(name, HELP[name], kind))
+            # A series that nobody has described is better than no metrics at all.
+            family = families.setdefault(name, Metric(name, HELP.get(name, ""), kind))
             family.add_sample(name, named, float(values[-1]))
         return families.values()
