@@ -107,7 +107,8 @@ def test_what_does_not_move_has_its_values(ours: str, theirs: str) -> None:
 
 
 def test_what_moves_is_of_its_size(ours: str, theirs: str) -> None:
-    # Units: a factor of 10 or 1024 off would show. Only counters of some size say anything.
+    # Units: a factor of 10 or 1024 off would show. Only counters of some size say anything: what
+    # other tests send over loopback between the two looks soon doubles a small one.
     our_families, their_families = _families(ours), _families(theirs)
     compared = 0
     for name in (
@@ -118,7 +119,7 @@ def test_what_moves_is_of_its_size(ours: str, theirs: str) -> None:
         *("node_pressure_io_waiting_seconds", "node_vmstat_pgfault", "node_filesystem_files_free"),
     ):
         for labels, value in _series(their_families[name]).items():
-            if value > 20:
+            if value > (50e6 if "bytes" in name else 20):
                 mine = _series(our_families[name])[labels]
                 assert 0.5 < mine / value < 2, (name, labels, mine, value)
                 compared += 1
