@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 import cramjam
 import numpy as np
 from tests.samples.test_remote_write_2 import Symbols, series
+from tests.scenario.driver import free_port
 from tests.soak.ledger import Key, Ledger
 from tests.soak.small_server import RETENTION_MS
 
@@ -30,7 +30,7 @@ JOB = "soak"
 WRITERS = 3
 _SERIES_A_WRITER = 40
 _FORMS = ((1, "snappy"), (1, "zstd"), (2, "snappy"), (2, "zstd"))
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 def now_ms() -> int:
@@ -42,9 +42,7 @@ class Server:
     """The small server on a free port; `home` also gets what it prints."""
 
     def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._printed = data_dir.with_name(data_dir.name + ".printed")
         with self._printed.open("ab") as printed:
             self._process = subprocess.Popen(

@@ -187,8 +187,8 @@ def requirements(output_format: str, server: TidecastServer) -> None:
             click.echo()
             click.echo(printable(f"{each['name']}: {each['title']}: {each['sentence']}"))
             for one in each["evidence"]:
-                told = f"{one['what']}: {one['verdict']}: {one['words']}  [{one['place']}]"
-                click.echo(printable(f"  {told}"))
+                told = f"{one['what']}: {one['verdict'] or 'not judged'}: {one['words']}"
+                click.echo(printable(f"  {told}  [{one['place']}]"))
 
 
 @policy.command()

@@ -28,7 +28,7 @@ from tidecast.policy.model import Policy
 from tidecast.records import Records
 from tidecast.records.availability import LedgerMark
 from tidecast.records.database import Unit
-from tidecast_analytics.calendars import TooManyOccurrences
+from tidecast_analytics.recurrences import TooManyOccurrences
 from tidecast_analytics.structure import TooComplex, component_names
 from tidecast_collector.errors import InvalidInput
 

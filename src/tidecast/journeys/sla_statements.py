@@ -19,7 +19,8 @@ from tidecast.policy.model import Agreement, Period, Policy
 from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment, CountedAs, Outage, Surroundings
-from tidecast_analytics.calendars import TooManyOccurrences, local_time, time_zone, utc_ms
+from tidecast_analytics.calendars import local_time, time_zone, utc_ms
+from tidecast_analytics.recurrences import TooManyOccurrences
 from tidecast_analytics.spans import NEVER, Spans
 from tidecast_analytics.timelines import Timeline
 from tidecast_collector.errors import InvalidInput

@@ -54,7 +54,7 @@ class Element:
     """One thing of a policy: `value` has no place, so that it may be compared.
 
     `serves` names the requirement that it is there for ("": it does not say), `service` the
-    service that it belongs to.
+    service that it belongs to; an alert has its `expression`.
     """
 
     kind: str
@@ -63,6 +63,7 @@ class Element:
     value: Value
     serves: str = ""
     service: str = ""
+    expression: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -131,7 +132,8 @@ def _documents(policy: Policy) -> Iterator[Element]:
                 _of(body, "annotations", "serves") or _of(body, "labels", "serves")
             )
             service = _of(body, "spec", "service") or _of(body, "labels", "service")
-            yield Element(kind, name, place_of(body), value, serves, service)
+            asked = _of(body, "expr") if kind == "alert" else ""
+            yield Element(kind, name, place_of(body), value, serves, service, asked)
 
 
 def _parts(form: str, root: Field) -> Iterator[tuple[str, str, Field]]:

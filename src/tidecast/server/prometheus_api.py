@@ -119,13 +119,13 @@ class PrometheusApi:
         return _limited(found, parameters)
 
     def labels(self, parameters: Parameters) -> Response:
-        """Label names."""
+        """The label names of the series that match in this span, sorted."""
         start, end = given_span(parameters)
         names = self._samples.label_names(given_matchers(parameters), start, end)
         return _limited(names, parameters)
 
     def label_values(self, parameters: Parameters) -> Response:
-        """Values of one label."""
+        """The values of the label in the path, of the series that match in this span, sorted."""
         start, end = given_span(parameters)
         name = unescape_name(required(parameters, "name"))
         values = self._samples.label_values(name, given_matchers(parameters), start, end)

@@ -41,7 +41,7 @@ class QueryApi:
         self._queries, self._clock = queries, clock
 
     def routes(self) -> list[Route]:
-        """The two routes."""
+        """Both, each by GET and by POST with a form."""
         handlers = (self.query, self.query_range)
         return [
             Route(path, self._query_endpoint(each), methods=["GET", "POST"])
