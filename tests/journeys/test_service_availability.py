@@ -61,6 +61,41 @@ def test_a_service_is_as_its_parts_are(records: Records) -> None:
     assert mail.modelled_ratio is None
 
 
+def test_what_is_observed_of_a_service_counts_for_those_that_rest_on_it(records: Records) -> None:
+    policy = read_policy({"p.yaml": SHOP})
+    with records.unit() as unit:
+        unit.outages.observe(
+            [
+                *(seen(name, UP, 0) for name in ("web", "db-1", "db-2")),
+                # A probe of the database itself, from hour 4 on; at the end it knows nothing.
+                seen("database", UP, 4 * HOUR),
+                seen("database", DOWN, 6 * HOUR),
+                seen("database", UP, 9 * HOUR),
+                seen("database", UNKNOWN, 20 * HOUR),
+                # Both databases are down while the probe is well, and while it knows nothing.
+                *(seen(name, DOWN, 12 * HOUR) for name in ("db-1", "db-2")),
+                *(seen(name, UP, 13 * HOUR) for name in ("db-1", "db-2")),
+                *(seen(name, DOWN, 21 * HOUR) for name in ("db-1", "db-2")),
+                *(seen(name, UP, 23 * HOUR) for name in ("db-1", "db-2")),
+            ]
+        )
+        found = Availabilities(policy, unit, Question(0, DAY), ["shop", "database"])
+        shop, database = found.of("shop"), found.of("database")
+        unit.outages.classify(
+            Classification(
+                "database", ClassificationKind.RECLASSIFICATION, 6 * HOUR, 8 * HOUR,
+                "the probe was at fault", "ann", DAY, UP,
+            )
+        )  # fmt: skip
+        later = Availabilities(policy, unit, Question(0, DAY), ["shop"]).of("shop")
+    # Three hours by the probe and two by the parts, of which nothing is unknown.
+    for each in (shop, database):
+        assert each.assessment.chosen.down_ms == 5 * HOUR
+        assert each.assessment.chosen.unknown_ms == 0
+    assert later.assessment.chosen.down_ms == 3 * HOUR
+    assert [word.component for word in later.words] == ["database"]
+
+
 def test_words_change_how_time_counts_also_later_and_can_be_left_out(records: Records) -> None:
     policy = read_policy({"p.yaml": SHOP})
     with records.unit() as unit:
