@@ -28,10 +28,16 @@ _SELECTOR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class EventQueries:
-    """PromQL of good and of all events within a window; all is "" where good is a ratio of one."""
+    """PromQL of good and of all events within a window; all is "" where good is a ratio of one.
+
+    Where good is made of `total` and of a `part` of it, which is `bad` or good, those two tell it
+    as well: a part that is not there is 0.
+    """
 
     good: str
     total: str
+    part: str = ""
+    bad: bool = False
 
 
 def event_queries(objective: Objective, indicator: Indicator, seconds: int) -> EventQueries:
@@ -42,9 +48,9 @@ def event_queries(objective: Objective, indicator: Indicator, seconds: int) -> E
         # A counter that nobody has counted with yet is no series: 0 where there are events.
         if indicator.good:
             part = f"sum({_over(indicator.good, function, seconds)})"
-            return EventQueries(f"({part} or {total} * 0)", total)
+            return EventQueries(f"({part} or {total} * 0)", total, part)
         part = f"sum({_over(indicator.bad, function, seconds)})"
-        return EventQueries(f"{total} - ({part} or {total} * 0)", total)
+        return EventQueries(f"{total} - ({part} or {total} * 0)", total, part, bad=True)
     return EventQueries(f"1 - ({error_ratio(objective, indicator, seconds)})", "")
 
 
