@@ -32,7 +32,7 @@ from tidecast_analytics.intervals import (
 from tidecast_analytics.kinds import Kind
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
-from tidecast_analytics.passages import daily_passages, step_passages
+from tidecast_analytics.passages import Dated, daily_passages, step_passages
 from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.rows import Rows
@@ -87,9 +87,7 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
     return [answers[place] for place in range(len(histories))]
 
 
-def _outlooks(
-    cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, npt.NDArray[np.int64]]
-) -> list[Outlook]:
+def _outlooks(cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, Dated]) -> list[Outlook]:
     """The outlooks of cases of one step, one length and one kind; the crossings of those `dated`
     day by day are known, by their places."""
     grid = cases[0].grid
@@ -120,13 +118,26 @@ def _outlooks(
     return [
         _judged(
             case,
-            _banded(case, choice, widths.around(choice.mean[row], row), row, test.steps),
+            _with_bursts(
+                case,
+                _banded(case, choice, widths.around(choice.mean[row], row), row, test.steps),
+                dated.get(case.place),
+            ),
             passages=passages.get(row),
             growing=bool(growing[row]),
             rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
         )
         for row, case in enumerate(cases)
     ]
+
+
+def _with_bursts(case: Case, banded: Outlook, dated: Dated | None) -> Outlook:
+    """The outlook with a word on bursts that were not taken as they came."""
+    if dated is None or dated.bursts is None:
+        return banded
+    levels = case.scale.outer(np.array([each.level for each in dated.bursts.found]))
+    told = reasons.bursts(case.grid, dated.bursts, levels.tolist(), case.history.mark)
+    return replace(banded, reasons=(*banded.reasons, told))
 
 
 def _with_events(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, runningmax
+from tidecast_analytics.bursts import Bursts, as_dated
 from tidecast_analytics.cases import Case
 from tidecast_analytics.dailypeaks import sustained_peaks
 from tidecast_analytics.intervals import HalfWidths
@@ -25,7 +27,15 @@ _LEAST_DAYS_AHEAD = 7
 _CHUNK = 250
 
 
-def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Int64s]:
+class Dated(NamedTuple):
+    """The steps at which the paths of a case cross its mark, ascending, and the bursts that were
+    not taken as they came."""
+
+    steps: Int64s
+    bursts: Bursts | None = None
+
+
+def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Dated]:
     """The steps at which the paths of each case cross its mark, by the place of the case.
 
     Ascending, and the horizon (in steps) where a path does not cross; found day by day by the law
@@ -40,14 +50,16 @@ def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Int64s]:
     if not enough or cases[0].kind is not Kind.EVEN:
         return {}
     asked = [case for case in cases if case.mark is not None and case.enough and not case.effects]
-    found: dict[int, Int64s] = {}
+    found: dict[int, Dated] = {}
     for first in range(0, len(asked), _CHUNK):
         chunk = asked[first : first + _CHUNK]
         peaks = sustained_peaks(np.stack([case.inner for case in chunk]), per_day)
         marks = np.array([case.scale.inner(case.mark) for case in chunk if case.mark is not None])
+        peaks, told = as_dated(peaks, marks)
         ahead, chance = _chances(peaks, marks, days)
         steps = runningmax.passages(chance, ahead, horizon, per_day)
-        found |= {case.place: row for case, row in zip(chunk, steps, strict=True)}
+        for row, case in enumerate(chunk):
+            found[case.place] = Dated(steps[row], told.get(row))
     return found
 
 
@@ -66,7 +78,7 @@ def step_passages(
     values: Float64s,
     choice: Choice,
     widths: HalfWidths,
-    known: Mapping[int, Int64s],
+    known: Mapping[int, Dated],
 ) -> Mapping[int, Int64s]:
     """The steps at which the paths of each row cross its mark: as `known` by the place of the
     case, and for the others along the simulated steps of the forecast.
@@ -75,7 +87,7 @@ def step_passages(
     data are left out.
     """
     grid = cases[0].grid
-    found = {row: known[case.place] for row, case in enumerate(cases) if case.place in known}
+    found = {row: known[case.place].steps for row, case in enumerate(cases) if case.place in known}
     marks = {
         row: case.scale.inner(case.mark)
         for row, case in enumerate(cases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from tidecast_analytics.bursts import Bursts, Role
 from tidecast_analytics.events import MONTHS_DAYS
 from tidecast_analytics.outlook import Backtest, OutlookState
 from tidecast_analytics.paces import PaceChange
@@ -57,7 +58,7 @@ def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
             (6 * DAY_MS, "a daily season tested on what it did not see"),
             (42 * DAY_MS, "a weekly season tested on what it did not see"),
         ]
-    stages.append((MONTHS_DAYS * DAY_MS, "what the end of a month does, if anything"))
+    stages.append((MONTHS_DAYS * DAY_MS, "what the turn of a month does, if anything"))
     left = [f"in {_duration(needed - have)}: {what}" for needed, what in stages if have < needed]
     return (f"Not known yet: {'; '.join(left)}.",) if left else ()
 
@@ -70,6 +71,21 @@ def steps_up(
         f"The step of {amount(shift.size * unit, mark)} at "
         f"{_time(grid.start_ms + shift.position * grid.step_ms)} is not taken for growth."
         for shift in shifts
+    )
+
+
+def bursts(grid: Grid, bursts: Bursts, levels: Sequence[float], mark: float | None) -> str:
+    """What was made of bursts that reached these levels, the oldest first."""
+    if bursts.role is Role.GROWING:
+        return (
+            f"Its {len(levels)} bursts grow, from {amount(levels[0], mark)} to "
+            f"{amount(levels[-1], mark)}: the dates are asked of them."
+        )
+    days = grid.values.size // grid.steps_per_day
+    first_ms = grid.end_ms - (days - 1 - bursts.found[0].first) * DAY_MS
+    return (
+        f"A burst up to {amount(levels[0], mark)} about {_time(first_ms)[:10]} came only once: "
+        "the dates do not count on another one."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from tests.scenario.driver import PATIENCE_SECONDS, free_port
 
 from tidecast_collector.collect import Collector
 from tidecast_collector.exposition import TextWriter
@@ -43,8 +43,7 @@ MOVING = re.compile(r"node_(arp_entries|scrape_collector_\w+)")
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What node_exporter exposes on this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("node_exporter") / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -56,11 +55,11 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _get(f"http://127.0.0.1:{port}/metrics", server, log)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_SECONDS)
 
 
 def _get(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5) as response:

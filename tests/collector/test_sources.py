@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.collect import Collector
 from tidecast_collector.exposition import TextWriter
@@ -417,7 +418,7 @@ def test_a_hung_network_mount_is_reported_and_left_alone(
     def hang(path: str) -> os.statvfs_result:
         if path.endswith("/share"):
             asked.append(path)
-            answers.wait(10)
+            answers.wait(PATIENCE_SECONDS)
             return statvfs("/")
         return statvfs(path)
 
@@ -436,6 +437,7 @@ def test_a_hung_network_mount_is_reported_and_left_alone(
     answers.set()
     for thread in source._waiting.values():
         thread.join()
+    monkeypatch.setattr(filesystem, "STUCK_AFTER_SECONDS", PATIENCE_SECONDS)
     assert f"node_filesystem_device_error{tags} 0" in _text(source(root))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.scenario.driver import PATIENCE_SECONDS, free_port
 
 from tidecast.cli import demo as demo_module
 from tidecast.cli.client import TidecastServer
@@ -103,9 +104,7 @@ def stand_in(tmp_path, monkeypatch):
         (package / "__init__.py").touch()
         (package / "__main__.py").write_text(SERVER.replace("FAILS", str(fails)))
         monkeypatch.setenv("PYTHONPATH", str(package.parent))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return int(free.getsockname()[1])
+        return free_port()
 
     return install
 
@@ -113,9 +112,9 @@ def stand_in(tmp_path, monkeypatch):
 def test_its_own_server_is_ready_and_stopped_at_the_end(stand_in, tmp_path):
     port = stand_in(fails=False)
     with own_server(port, tmp_path / "data"):
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS).close()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
 
 
 def test_a_server_that_does_not_start_says_why(stand_in, tmp_path):
@@ -142,7 +141,7 @@ def test_a_demo_that_fails_leaves_neither_server_nor_directory(stand_in, tmp_pat
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 1
@@ -150,13 +149,13 @@ def test_a_demo_that_fails_leaves_neither_server_nor_directory(stand_in, tmp_pat
     assert "which is removed at the end" in done.stdout
     assert not list(tmp_path.glob("tidecast-demo-*"))
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
 
 
 def test_sigterm_is_an_interrupt_while_the_demo_runs():
     with pytest.raises(KeyboardInterrupt), demo_module.interrupted_by_sigterm():
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        time.sleep(PATIENCE_SECONDS)
 
 
 def test_a_server_of_its_own_and_another_exclude_each_other():

@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from tidecast.cli.up import _server_arguments
 from tidecast.config import Address, InvalidSettings, ServerSettings
 from tidecast.promql.engine import Engine
 from tidecast.promql.errors import (
@@ -306,11 +305,3 @@ def test_settings_of_an_engine_go_together() -> None:
     ):
         with pytest.raises(InvalidSettings, match="--samples-"):
             wrong.check_samples()
-    arguments = _server_arguments(foreign)
-    for each in (
-        "--samples-backend=prometheus",
-        "--samples-read-url=http://e:1",
-        "--samples-write-url=http://e:1/api/v1/write",
-        "--samples-token-file=t",
-    ):
-        assert each in arguments

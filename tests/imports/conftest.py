@@ -13,13 +13,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from hypothesis import settings
 
 from tidecast.cli.import_group import import_group
-
-# A busy machine is no fault of the code under test.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 FIELD = descriptor_pb2.FieldDescriptorProto
 TYPES = {

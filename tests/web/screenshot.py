@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
 UNPRIVILEGED = "nobody"
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 180
 
 
 class Browser:

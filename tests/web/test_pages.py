@@ -8,10 +8,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from conftest import Client
 from preview import preview_app
 from preview_fleet import NOW_MS, PreviewData, first_day, fleet
 
+from conftest import Client
 from tidecast_alerts.model import IncidentState
 
 PAGES = (

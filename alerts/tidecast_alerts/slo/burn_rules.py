@@ -54,7 +54,7 @@ class BurnAlert:
 
     @property
     def expression(self) -> str:
-        """Its PromQL."""
+        """PromQL that gives a sample while every window burns too fast, or lacks data."""
         if self.without_data:
             window = promql_duration(self.windows_seconds[0])
             return f"absent({ERROR_RATIO}{window}{self.selector})"

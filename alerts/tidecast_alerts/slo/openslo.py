@@ -175,7 +175,7 @@ def read_data_source(keys: Keys) -> str:
 
 
 def read_slo(keys: Keys) -> WrittenSLO | None:
-    """An SLO."""
+    """The SLO of a document of kind SLO; None where its faults leave nothing to go on with."""
     metadata = read_metadata(keys)
     known = {
         *("description", "service", "indicator", "indicatorRef", "budgetingMethod"),

@@ -24,6 +24,7 @@ from tidecast_analytics.sanity import (
     findings,
     twin_finding,
     twins,
+    unit_finding,
 )
 
 DAY_MS = 86_400_000
@@ -36,7 +37,9 @@ _BITS = 14
 @dataclass(frozen=True, slots=True)
 class Case:
     """One history to be forecast, in `unit`, with what past forecasts for it teach, and with the
-    `changes` that its `changes_ms` are of, and those to come."""
+    `changes` that its `changes_ms` are of, and those to come.
+
+    `unit_inferred` tells how its unit was inferred, where nobody said it."""
 
     history: History
     unit: str
@@ -45,6 +48,7 @@ class Case:
     widening: Widening = UNWIDENED
     changes: Sequence[Change] = ()
     clock_apart_ms: int = 0
+    unit_inferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysi
     histories = [case.history for case in cases]
     outlooks = forecast(histories, horizon_ms)
     found = [
-        (*_of_clock(case, now_ms), *findings(case.history, case.unit, now_ms)) for case in cases
+        (*_of_clock(case, now_ms), *_of_unit(case), *findings(case.history, case.unit, now_ms))
+        for case in cases
     ]
     for place, first in twins(histories).items():
         found[place] = (*found[place], twin_finding(histories[place], cases[first].name))
@@ -73,6 +78,10 @@ def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysi
 
 def _of_clock(case: Case, now_ms: int) -> tuple[Finding, ...]:
     return (clock_finding(case.clock_apart_ms, now_ms),) if case.clock_apart_ms else ()
+
+
+def _of_unit(case: Case) -> tuple[Finding, ...]:
+    return (unit_finding(case.history, case.unit_inferred),) if case.unit_inferred else ()
 
 
 def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: int) -> Analysis:

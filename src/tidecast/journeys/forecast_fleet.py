@@ -212,6 +212,7 @@ def _case(
         fleet.widening(key),
         changes,
         fleet.clocks_apart_ms.get(key.host, 0),
+        resource.unit_inferred,
     )
 
 

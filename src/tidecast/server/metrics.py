@@ -23,64 +23,49 @@ class ServerMetrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        counter, registry = Counter, self.registry
-        Gauge(
+        build = Gauge(
             "tidecast_build_info",
             "The version that runs here; always 1.",
             ["version"],
-            registry=registry,
-        ).labels(tidecast_collector.__version__).set(1)
-        self._samples = counter(
-            "tidecast_ingested_samples", "Samples kept by remote-write.", registry=registry
+            registry=self.registry,
         )
-        self._duplicates = counter(
-            "tidecast_ingest_duplicate_samples",
-            "Samples that were here already.",
-            registry=registry,
+        build.labels(tidecast_collector.__version__).set(1)
+        self._count_ingest()
+        self._count_queries_and_tasks()
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"tidecast_{name}", meaning, labels, registry=self.registry)
+
+    def _count_ingest(self) -> None:
+        self._samples = self._counter("ingested_samples", "Samples kept by remote-write.")
+        self._duplicates = self._counter(
+            "ingest_duplicate_samples", "Samples that were here already."
         )
-        self._rejected = counter(
-            "tidecast_ingest_rejected_series", "Series refused by validation.", registry=registry
-        )
-        self._over_limit = counter(
-            "tidecast_ingest_series_over_limit",
+        self._rejected = self._counter("ingest_rejected_series", "Series refused by validation.")
+        self._over_limit = self._counter(
+            "ingest_series_over_limit",
             "New series refused because as many as may be were active.",
-            registry=registry,
         )
-        self._refused_writes = counter(
-            "tidecast_ingest_refused_writes",
+        self._refused_writes = self._counter(
+            "ingest_refused_writes",
             "Writes of which nothing or not all was kept, by the status they were answered.",
-            ["status"],
-            registry=registry,
+            "status",
         )
-        self._own = counter(
-            "tidecast_ingest_own_series_dropped",
-            "Series of our own that came back.",
-            registry=registry,
-        )
-        skipped = counter(
-            "tidecast_ingest_skipped",
-            "Parts of a write that are not kept.",
-            ["kind"],
-            registry=registry,
-        )
+        self._own = self._counter("ingest_own_series_dropped", "Series of our own that came back.")
+        skipped = self._counter("ingest_skipped", "Parts of a write that are not kept.", "kind")
         self._exemplars, self._histograms = skipped.labels("exemplar"), skipped.labels("histogram")
-        self._queries = counter(
-            "tidecast_queries",
+
+    def _count_queries_and_tasks(self) -> None:
+        self._queries = self._counter(
+            "queries",
             "Queries of the HTTP API by where they were answered, or refused for want of a turn.",
-            ["where"],
-            registry=registry,
+            "where",
         )
-        self._task_failures = counter(
-            "tidecast_task_failures",
-            "Background tasks that ended with an error.",
-            ["task"],
-            registry=registry,
+        self._task_failures = self._counter(
+            "task_failures", "Background tasks that ended with an error.", "task"
         )
-        self._task_seconds = counter(
-            "tidecast_task_seconds",
-            "Time spent in background tasks.",
-            ["task"],
-            registry=registry,
+        self._task_seconds = self._counter(
+            "task_seconds", "Time spent in background tasks.", "task"
         )
 
     def count_write(self, decoded: WriteRequest, report: IngestReport) -> None:

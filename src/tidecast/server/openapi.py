@@ -139,7 +139,7 @@ SCHEMAS: dict[str, Schema] = {
     "Usage": {
         **_object(source=TEXT, series=_list({
             **_object(
-                instance=TEXT, resource=TEXT, item=TEXT, unit=TEXT,
+                instance=TEXT, resource=TEXT, item=TEXT, unit=TEXT, unit_inferred=TEXT,
                 timestamps_ms=_list({"type": "integer"}), mean=NUMBERS, p95=NUMBERS, max=NUMBERS,
                 limit=NUMBERS, mark=NUMBERS,
             ),
