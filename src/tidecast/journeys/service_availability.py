@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tidecast.policy.model import Policy, Service
 from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
-from tidecast_analytics.availability import Assessment, Surroundings, assess
+from tidecast_analytics.availability import Assessment, CountedAs, Surroundings, assess
 from tidecast_analytics.calendars import Calendar
 from tidecast_analytics.spans import NEVER, Spans, spans
 from tidecast_analytics.structure import (
@@ -23,6 +23,7 @@ from tidecast_analytics.structure import (
     component_names,
     joined,
     modelled,
+    series,
 )
 from tidecast_analytics.timelines import (
     ClassificationKind,
@@ -101,7 +102,11 @@ class Availabilities:
         }  # fmt: skip
         ratios = {each: part.chosen.ratio for each, part in parts.items()}
         known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
-        model = _model(block, known) if block and len(known) == len(ratios) else None
+        model = None
+        if block and len(known) == len(ratios):
+            # Where degraded counts as down, one part that is down is enough.
+            strict = service.rules.degraded is CountedAs.DOWN
+            model = _model(series(*map(Component, names)) if strict else block, known)
         return ServiceAvailability(service, line, whole, model, parts, self.words(name))
 
     def words(self, name: str) -> Sequence[Classification]:
