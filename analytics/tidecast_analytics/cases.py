@@ -18,7 +18,7 @@ from tidecast_analytics.kinds import Kind, kinds
 from tidecast_analytics.outlook import History, Seen
 from tidecast_analytics.paces import PaceChange, at_newest_pace, changes_of_pace
 from tidecast_analytics.robust import middle
-from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, rare, regular
 from tidecast_analytics.shifts import Shift, known_shifts, upward_shifts, without_shifts
 
 Float64s = npt.NDArray[np.float64]
@@ -27,6 +27,7 @@ MINIMUM_STEPS = {HOUR_MS: 48, DAY_MS: 14}
 """Less than two days of hours, or 14 days, or half of them unseen, is not enough data."""
 
 _MAX_GAP_DAYS = {HOUR_MS: 7.0, DAY_MS: 28.0}
+_MAX_GAP_OF_RARE = 6
 # As many histories are made ready together as fit into a processor's cache.
 _CHUNK = 128
 
@@ -83,8 +84,13 @@ class Case:
     @property
     def enough(self) -> bool:
         """Whether there is enough data for a typed answer."""
-        least = MINIMUM_STEPS[self.grid.step_ms]
+        least = self.least_steps
         return self.inner.size >= least and int(self.grid.observed.sum()) >= least // 2
+
+    @property
+    def least_steps(self) -> int:
+        """How many steps a typed answer needs: 48 hours, or 14 days or rarer values."""
+        return MINIMUM_STEPS[HOUR_MS if self.grid.step_ms == HOUR_MS else DAY_MS]
 
     @property
     def seen(self) -> Seen:
@@ -132,6 +138,10 @@ def prepared(histories: Sequence[History]) -> list[Case]:
 
 
 def _grid(history: History) -> Grid:
+    grid = rare(history.times_ms, history.values)
+    if grid is not None:
+        gap_days = _MAX_GAP_OF_RARE * grid.step_ms / DAY_MS
+        return newest_span(grid, gap_days, MINIMUM_STEPS[DAY_MS])
     grid = regular(history.times_ms, history.values)
     return newest_span(grid, _MAX_GAP_DAYS[grid.step_ms], MINIMUM_STEPS[grid.step_ms])
 
@@ -197,6 +207,8 @@ def _modelled(rows: Sequence[tuple[int, History, Grid]]) -> list[Case]:
 def _free_of_events(shares: Float64s, history: History, grid: Grid) -> Mapping[str, Effect]:
     """Takes the effects of events out of `shares` and returns them."""
     if not history.events and shares.size < MONTHS_DAYS * grid.steps_per_day:
+        return {}
+    if grid.step_ms > DAY_MS:
         return {}
     shares[:], effects = without_events(shares, grid.start_ms, grid.step_ms, history.events)
     return effects

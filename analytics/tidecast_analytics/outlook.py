@@ -20,7 +20,7 @@ class OutlookState(StrEnum):
 
     over_now: crossed at the end of history. in_horizon: P50 lies within the horizon.
     not_growing: P(crossed within the horizon) < 5 % and no upward trend. not_enough_data: less
-    than two days of hours or 14 days. beyond_horizon: everything else.
+    than two days of hours or 14 days (or rarer values). beyond_horizon: everything else.
     """
 
     OVER_NOW = "over_now"
