@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tidecast_analytics.changes import Change, believed, moments
+from tidecast_analytics.changes import Change, believed, expectations, moments
 from tidecast_analytics.crossing import crossed_now
 from tidecast_analytics.forecasting import MINIMUM_STEPS, forecast
 from tidecast_analytics.outlook import History, Outlook
@@ -120,6 +120,7 @@ def _cuts(
             times_ms=given_ms[seen],
             values=np.asarray(history.values)[seen],
             changes_ms=moments(believed(changes, origin_ms), origin_ms),
+            expected=expectations(believed(changes, origin_ms), origin_ms),
         )
         grid = regular(before.times_ms, before.values)
         if grid.values.size and grid.step_ms == whole.step_ms:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics.events import MONTHS_DAYS, Effect, without_events
+from tidecast_analytics.expectations import Ahead, ahead
 from tidecast_analytics.kinds import Kind, kinds
 from tidecast_analytics.outlook import History, Seen
 from tidecast_analytics.paces import PaceChange, at_newest_pace, changes_of_pace
@@ -45,6 +46,12 @@ class Scale:
         inner = (value / self.size - self.centre) / self.reach
         return min(max(inner, -1e9), 1e9)
 
+    def inner_each(self, values: Float64s) -> Float64s:
+        """Marks in the scale of the models, as `inner` gives each."""
+        with np.errstate(over="ignore"):
+            inner = (values / self.size - self.centre) / self.reach
+        return np.clip(inner, -1e9, 1e9)
+
     def outer(self, inner: Float64s) -> Float64s:
         """Values in the unit of the history, finite even where that unit is huge."""
         largest = 0.999 * sys.float_info.max / max(self.size, 1.0)
@@ -75,6 +82,19 @@ class Case:
         """The mark that is asked for, if it is a number."""
         mark = self.history.mark
         return None if mark is None or not np.isfinite(mark) else float(mark)
+
+    def ahead(self, steps: int) -> Ahead | None:
+        """What changes to come are expected to do over so many steps."""
+        return ahead(self.history.expected, self.grid.end_ms, self.grid.step_ms, steps)
+
+    def inner_marks(self, steps: int) -> Float64s:
+        """The mark at each step to come in the scale of the models, which know no change."""
+        mark = self.mark
+        assert mark is not None, "asked of cases with a mark"
+        changed = self.ahead(steps)
+        if changed is None:
+            return np.full(steps, self.scale.inner(mark))
+        return self.scale.inner_each(changed.marks(mark, self.history.limit))
 
     @property
     def steps_at_pace(self) -> int:

@@ -172,7 +172,7 @@ def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
                 _banded(case, choice, Bands.of_paths(paths, choice.mean[row]), row, tested),
                 passages=None
                 if mark is None or not case.enough
-                else crossing.passages(paths >= case.scale.inner(mark), case.run),
+                else crossing.passages(paths >= case.inner_marks(horizon), case.run),
                 growing=False,
                 rise_per_day=rise * of_day * case.scale.reach * case.scale.size,
             )
@@ -182,9 +182,8 @@ def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
 
 def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> Outlook:
     """The outlook without its answer: bands within physical bounds, and how it was made."""
-    floor, ceiling = _bounds(case)
     inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
-    mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
+    mean, lo80, hi80, lo95, hi95 = _bounded(case, case.scale.outer(inner))
     unit = min(case.scale.reach * case.scale.size, sys.float_info.max)
     weights = zip(choice.names, choice.weights[row].tolist(), strict=True)
     # Python's own numbers: what is too huge for them is infinite without a word.
@@ -227,12 +226,11 @@ def _by_days(outlook: Outlook, case: Case, horizon_ms: int) -> Outlook:
     times_ms = case.grid.end_ms + DAY_MS * np.arange(1, days + 1, dtype=np.int64)
     last = float(case.grid.values[-1])
     known_ms = np.concatenate(([case.grid.end_ms], outlook.times_ms))
-    mean = np.interp(times_ms, known_ms, np.concatenate(([last], outlook.mean)))
+    mean = 4 * np.interp(times_ms, known_ms, np.concatenate(([last], outlook.mean)) / 4)
 
-    def edge(band: Float64s) -> Float64s:
-        # Up to the first step it is as wide as there.
-        away = np.interp(times_ms, outlook.times_ms, band - outlook.mean)
-        return np.asarray(np.clip(mean + away, *_bounds(case)))
+    def between(band: Float64s) -> Float64s:
+        # Up to the first step as there; differences of huge values would overflow.
+        return np.asarray(4 * np.interp(times_ms, outlook.times_ms, band / 4))
 
     crossed = outlook.crossed_by_day
     if crossed is not None:
@@ -241,13 +239,25 @@ def _by_days(outlook: Outlook, case: Case, horizon_ms: int) -> Outlook:
         outlook,
         times_ms=times_ms,
         mean=mean,
-        lo80=edge(outlook.lo80),
-        hi80=edge(outlook.hi80),
-        lo95=edge(outlook.lo95),
-        hi95=edge(outlook.hi95),
+        lo80=np.minimum(between(outlook.lo80), mean),
+        hi80=np.maximum(between(outlook.hi80), mean),
+        lo95=np.minimum(between(outlook.lo95), mean),
+        hi95=np.maximum(between(outlook.hi95), mean),
         step_ms=DAY_MS,
         crossed_by_day=crossed,
     )
+
+
+def _bounded(case: Case, bands: Float64s) -> Float64s:
+    """The bands [bands, steps] with what changes to come are expected to do, within bounds."""
+    floor, ceiling = _bounds(case)
+    changed = case.ahead(bands.shape[1])
+    if changed is None:
+        return np.clip(bands, floor, ceiling)
+    # Beyond all that can be told, huge values are cut off.
+    with np.errstate(over="ignore"):
+        limits = np.maximum(changed.limits(ceiling), float(case.grid.values[-1]))
+        return np.clip(np.clip(changed.usage(bands), floor, limits), floor, sys.float_info.max)
 
 
 def _largest_first(item: tuple[str, float]) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics.events import Event
+from tidecast_analytics.expectations import Expected
 
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
@@ -36,7 +37,8 @@ class History:
 
     `mark` is the threshold whose crossing is asked for (None: only a forecast is wanted) and
     `limit` what there physically is: no forecast exceeds it. `events` are planned ones, past and
-    to come; at each of `changes_ms` something was changed that may have moved the level for good.
+    to come; at each of `changes_ms` something was changed that may have moved the level for good,
+    and `expected` is what changes to come are said to do.
     """
 
     times_ms: Int64s
@@ -45,6 +47,7 @@ class History:
     limit: float | None = None
     events: Sequence[Event] = ()
     changes_ms: Sequence[int] = ()
+    expected: Sequence[Expected] = ()
 
 
 @dataclass(frozen=True, slots=True)

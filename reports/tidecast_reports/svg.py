@@ -82,6 +82,7 @@ def fan_chart(
         _curves(outlook, frame),
         value_labels(outlook, frame),
         _mark(outlook, frame, now_ms),
+        _changes(outlook, frame),
         Markup("</svg>"),
     ]
     return Markup("").join(parts)
@@ -239,6 +240,23 @@ def _mark(outlook: ResourceOutlook, frame: Frame, now_ms: int) -> Markup:
             _text(date(outlook.p50_ms, now_ms), f"{x:.2f}%", y - 9, anchor, "when", _RED),
         ]
     return Markup("").join(parts)
+
+
+def _changes(outlook: ResourceOutlook, frame: Frame) -> Markup:
+    """A dotted line at each recorded change, with its title to be pointed at."""
+    return Markup("").join(
+        Markup(
+            '<line class="change" x1="{x}%" x2="{x}%" y1="{top}" y2="{foot}" stroke="#5a6673"'
+            ' stroke-width="1.4" stroke-dasharray="1 3"><title>{title}</title></line>'
+        ).format(
+            x=f"{frame.x_of(each.at_ms) / WIDTH * 100:.2f}",
+            top=_TOP_PX,
+            foot=frame.height - _FOOT_PX,
+            title=each.title,
+        )
+        for each in outlook.changes
+        if frame.first_ms <= each.at_ms <= frame.last_ms
+    )
 
 
 def curve(frame: Frame, times_ms: Int64s, values: Float64s, name: str, look: Markup) -> Markup:

@@ -56,7 +56,7 @@ def _changes(told: Document) -> Iterator[str]:
     for change in told["changes"]:
         who = f", by {change['by']}" if change["by"] else ""
         if change["to_come"]:
-            did = "is to come"
+            did = f"is to come: {change['expected']}" if change["expected"] else "is to come"
         elif change["size"] is None:
             did = "moved nothing that stands out"
         else:

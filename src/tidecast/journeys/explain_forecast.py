@@ -122,6 +122,7 @@ def change_document(change: ChangeSeen, forecast: PublishedForecast) -> Document
         "title": change.title,
         "by": change.by,
         "to_come": change.at_ms > forecast.published_ms,
+        "expected": change.expected,
         "size": change.size,
     }
 

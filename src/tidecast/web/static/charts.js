@@ -124,7 +124,7 @@
       bands,
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { markers: { width: 0, fill: (_, index) => [null, colour("--history"), tide, faded(tide, 0.45), null, faded(tide, 0.25)][index] } },
-      hooks: { draw: [(plot) => drawStrange(plot, data), (plot) => drawMark(plot, data, mark, unit)] },
+      hooks: { draw: [(plot) => drawStrange(plot, data), (plot) => drawChanges(plot, data), (plot) => drawMark(plot, data, mark, unit)] },
     }, columns, figure);
     hideUpperEdges(plot);
     drawing.setAttribute("hidden", "");
@@ -204,6 +204,36 @@
     ctx.strokeStyle = colour("--amber");
     for (const at of data.anomalies) upright(at, foot - 10 * devicePixelRatio, 2, []);
     for (const at of data.shifts) upright(at, bbox.top, 1, [3, 3]);
+    ctx.restore();
+  };
+
+  // Recorded changes are dotted lines with their titles at the top, as far as there is room.
+  const drawChanges = (plot, data) => {
+    const { ctx, bbox } = plot;
+    const ratio = devicePixelRatio;
+    const end = bbox.left + bbox.width;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("--soft");
+    ctx.font = `${11 * ratio}px ${colour("--sans")}`;
+    ctx.textBaseline = "alphabetic";
+    let free = bbox.left;
+    for (const { at, title } of data.changes) {
+      const x = plot.valToPos(at, "x", true);
+      if (x < bbox.left || x > end) continue;
+      ctx.lineWidth = 1.4 * ratio;
+      ctx.setLineDash([1 * ratio, 3 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      const text = title.length > 24 ? `${title.slice(0, 23)}…` : title;
+      const width = ctx.measureText(text).width;
+      const left = Math.min(Math.max(x - width / 2, bbox.left), end - width);
+      if (left < free) continue;
+      ctx.textAlign = "left";
+      label(ctx, text, left, bbox.top - 6 * ratio);
+      free = left + width + 8 * ratio;
+    }
     ctx.restore();
   };
 
