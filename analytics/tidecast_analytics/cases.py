@@ -123,6 +123,7 @@ class Case:
         return Seen(
             start_ms=grid.start_ms,
             end_ms=grid.end_ms,
+            step_ms=grid.step_ms,
             steps=grid.values.size,
             observed_ratio=float(grid.observed.mean()) if grid.values.size else 0.0,
             season_steps=tuple(

@@ -65,13 +65,14 @@ class Change:
 class ChangeSeen:
     """A change in the light of a history: `size` is by how much the level moved for good, in the
     unit of the history; None where nothing stands out, or nothing came since. `expected` tells
-    what it was said to do."""
+    what it was said to do, `limit` what to the limit alone."""
 
     at_ms: int
     title: str
     by: str
     size: float | None = None
     expected: str = ""
+    limit: str = ""
 
 
 def believed(changes: Iterable[Change], now_ms: int) -> list[Change]:
@@ -112,7 +113,7 @@ def _expected(change: Change) -> str:
     return ", ".join(f"{what} {amount}" for what, amount in parts if amount)
 
 
-def in_the_light_of(changes: Sequence[Change], seen: Seen | None, step_ms: int) -> list[ChangeSeen]:
+def in_the_light_of(changes: Sequence[Change], seen: Seen | None) -> list[ChangeSeen]:
     """What each of the changes did, by the shifts that were seen in a history."""
     sizes = dict(seen.shifts) if seen else {}
 
@@ -120,12 +121,28 @@ def in_the_light_of(changes: Sequence[Change], seen: Seen | None, step_ms: int) 
         if seen is None or not seen.start_ms <= change.at_ms <= seen.end_ms:
             return None
         # The first value that covers time after the change.
-        step = (change.at_ms - seen.start_ms) // step_ms + 1
-        return sizes.get(seen.start_ms + step * step_ms)
+        step = (change.at_ms - seen.start_ms) // seen.step_ms + 1
+        return sizes.get(seen.start_ms + step * seen.step_ms)
 
     return [
-        ChangeSeen(each.at_ms, each.title, each.by, size(each), _expected(each)) for each in changes
+        ChangeSeen(each.at_ms, each.title, each.by, size(each), _expected(each), each.limit)
+        for each in changes
     ]
+
+
+def later_marks(
+    changes: Sequence[ChangeSeen], end_ms: int, mark: float, limit: float | None
+) -> list[tuple[int, float]]:
+    """The mark from the time of each change on that is to come after `end_ms`, and is expected to
+    change what there is."""
+    of_limit = mark / limit if limit is not None and limit > 0 else 1.0
+    found = []
+    for each in sorted(changes, key=lambda each: each.at_ms):
+        if each.at_ms > end_ms and each.limit:
+            amount = parse_amount(each.limit)
+            mark = mark * (1 + amount.ratio) + amount.size * of_limit
+            found.append((each.at_ms, mark))
+    return found
 
 
 def sentences(changes: Sequence[ChangeSeen], end_ms: int) -> list[str]:

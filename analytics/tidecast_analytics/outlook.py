@@ -68,8 +68,8 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was made of the history: `steps` values up to `end_ms`, of which `observed_ratio` were
-    observed.
+    """What was made of the history: `steps` values up to `end_ms`, `step_ms` apart, of which
+    `observed_ratio` were observed.
 
     `season_steps` are the seasons that were looked for and of which two are known; `shifts` the
     times and sizes of lasting steps that do not count as growth; `pace_changed_ms` since when the
@@ -78,6 +78,7 @@ class Seen:
 
     start_ms: int
     end_ms: int
+    step_ms: int
     steps: int
     observed_ratio: float
     season_steps: tuple[int, ...]

@@ -12,7 +12,6 @@ from tidecast_analytics.paces import PaceChange
 from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid
 from tidecast_analytics.shifts import Shift
 
-_LONG_STEPS = 56
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,9 +50,10 @@ def how(grid: Grid, backtest: Backtest, naive_only: bool, mark: float | None) ->
 def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
     """What a longer history will allow, and in how long."""
     have = grid.values.size * grid.step_ms
-    if grid.step_ms >= DAY_MS:
-        long_ms = _LONG_STEPS * grid.step_ms
-        stages = [(least_steps * grid.step_ms, "a typed answer"), (long_ms, "a long trend")]
+    if grid.step_ms > DAY_MS:
+        stages = [(least_steps * grid.step_ms, "a typed answer")]
+    elif grid.step_ms == DAY_MS:
+        stages = [(least_steps * DAY_MS, "a typed answer"), (56 * DAY_MS, "a long trend")]
     else:
         stages = [
             (least_steps * HOUR_MS, "a typed answer"),

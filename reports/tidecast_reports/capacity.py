@@ -114,6 +114,12 @@ class ResourceOutlook:
     """When its level went up for good."""
     changes: Sequence[MarkedChange] = ()
     """What people changed on it, and plan to."""
+    later_marks: Sequence[tuple[int, float]] = ()
+    """The mark from such times on, in milliseconds UTC, where planned changes move it."""
+
+    def mark_at(self, at_ms: int) -> float | None:
+        """The mark that will hold then."""
+        return next((mark for since, mark in self.later_marks[::-1] if at_ms >= since), self.mark)
 
     @property
     def over_this_hour(self) -> bool:

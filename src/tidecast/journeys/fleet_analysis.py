@@ -93,7 +93,7 @@ def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: 
     )
     soon_ms = now_ms + case.lead_time_ms
     soon = probability_by(outlook, soon_ms, case.widening.factor) if case.lead_time_ms else None
-    changes = in_the_light_of(case.changes, outlook.seen, outlook.step_ms)
+    changes = in_the_light_of(case.changes, outlook.seen)
     known = sentences(changes, int(case.history.times_ms.max(initial=0)))
     kept = thinned(replace(outlook, reasons=(*outlook.reasons, *known, *cautions)))
     return Analysis(kept, found, soon, tuple(changes))

@@ -26,7 +26,7 @@ from tidecast.server.application import Application
 from tidecast.server.ledger_views import band_of, past_forecasts, track_record
 from tidecast.web.data import ChangeSaid, HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import Incident, IncidentState, IncidentView
-from tidecast_analytics.changes import pattern_of
+from tidecast_analytics.changes import later_marks, pattern_of
 from tidecast_analytics.expectations import parse_amount
 from tidecast_analytics.forecasting import MINIMUM_STEPS
 from tidecast_analytics.sanity import Finding, clock_finding
@@ -185,6 +185,7 @@ class Views:
             anomalies_ms=[event.peak_ms for event in strange.events],
             shifts_ms=[step.at_ms for step in strange.steps],
             changes=_changes(forecast),
+            later_marks=_later_marks(forecast),
         )
 
     def _findings(self, host: str, forecast: PublishedForecast | None) -> Sequence[Finding]:
@@ -317,6 +318,14 @@ def _changes(forecast: PublishedForecast | None) -> list[MarkedChange]:
     """What was changed on a resource, or is to be, as its newest forecast knows it."""
     told = forecast.basis.changes if forecast and forecast.basis else ()
     return [MarkedChange(each.at_ms, each.title, each.by, each.expected) for each in told]
+
+
+def _later_marks(forecast: PublishedForecast | None) -> list[tuple[int, float]]:
+    """Where the newest forecast counts on changes of what there is."""
+    if forecast is None or forecast.basis is None or forecast.mark is None:
+        return []
+    basis = forecast.basis
+    return later_marks(basis.changes, basis.last_ms, forecast.mark, forecast.limit)
 
 
 def _exactly(key: ResourceKey) -> list[Matcher]:

@@ -31,6 +31,7 @@ def fan_figure(outlook: ResourceOutlook, now_ms: int) -> Markup:
             "unit": outlook.unit,
             "limit": outlook.limit,
             "mark": outlook.mark,
+            "later_marks": [[at_ms // 1000, mark] for at_ms, mark in outlook.later_marks],
             "p10": _seconds(outlook.p10_ms),
             "p50": _seconds(outlook.p50_ms),
             "p90": _seconds(outlook.p90_ms),
