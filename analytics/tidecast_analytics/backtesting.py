@@ -198,10 +198,15 @@ def _dates(
 
 
 def _season_error(grid: Grid) -> float:
-    """The mean absolute difference between values one season apart: the unit of MASE."""
+    """The mean absolute difference between values one season apart: the unit of MASE.
+
+    Where values are so rare that there are none such, that between one and the next.
+    """
     season = grid.season_steps if grid.values.size > grid.season_steps else 1
     apart = np.abs(grid.values[season:] - grid.values[:-season])
     seen = apart[np.isfinite(apart)]
+    if not seen.size:
+        seen = np.abs(np.diff(grid.values[grid.observed]))
     return (float(seen.mean()) if seen.size else 0.0) or 1e-9
 
 

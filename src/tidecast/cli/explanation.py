@@ -46,7 +46,8 @@ def _findings(told: Document) -> Iterator[str]:
 def _data(told: Document) -> Iterator[str]:
     span = told["span"]
     if span:
-        yield f"{span['values']} values ({_every(span['step_seconds'])}) from {span['first']} to {span['last']}"
+        every = _every(span["step_seconds"])
+        yield f"{span['values']} values ({every}) from {span['first']} to {span['last']}"
     for step in told["steps"]:
         yield f"a lasting step of {step['size']:.4g} at {step['at']}"
 
