@@ -36,15 +36,21 @@ _NORMAL_90 = 1.2816
 # A rise this many times as fast as any before is another thing.
 _UNHEARD_OF = 2.0
 _NEXT_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _NEXT_HOUR_MS
+# From so many days on it is known how they differ; what is as much higher again is no news, up to
+# a quarter of the way to the limit.
+_LEAST_DAYS = 4
+_OF_THE_WAY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Familiar:
-    """What a resource did before, and came back from: its highest level, and its fastest rise
-    within an hour."""
+    """What a resource did before, and came back from: its highest level, its fastest rise within
+    an hour, and by how much its highest days differ from usual ones."""
 
     level: float
     rise_an_hour: float
+    differing: float = 0.0
 
 
 def familiar(hours_ms: Int64s, peaks: Float64s) -> Familiar | None:
@@ -53,7 +59,12 @@ def familiar(hours_ms: Int64s, peaks: Float64s) -> Familiar | None:
         return None
     next_hour = np.diff(hours_ms) <= _NEXT_HOUR_MS
     rises = np.diff(peaks)[next_hour]
-    return Familiar(float(peaks.max()), max(float(rises.max(initial=0.0)), 0.0))
+    level = float(peaks.max())
+    # Days counted back from the newest hour: none is cut in two.
+    day = (hours_ms[-1] - hours_ms) // _DAY_MS
+    of_days = [float(peaks[day == each].max()) for each in np.unique(day)]
+    differing = level - float(np.median(of_days)) if len(of_days) >= _LEAST_DAYS else 0.0
+    return Familiar(level, max(float(rises.max(initial=0.0)), 0.0), differing)
 
 
 def full_in(
@@ -66,7 +77,8 @@ def full_in(
     quarter, in its pairs and in its steps: a saw-tooth shows it in one of them only. A rise that
     began within the window counts where it dwarfs what was before; one that levels off counts if
     it would reach the limit at all, and one that gathers pace is full earlier than its line says.
-    A rise no higher than is `known` of it, at no unheard-of pace, comes back as it did before.
+    A rise no higher than is `known` of it (where its days differ, by so much higher), at no
+    unheard-of pace, comes back as it did before.
     P90 may lie beyond the 24 hours, but not beyond a week.
     """
     seen = np.isfinite(values)
@@ -83,7 +95,7 @@ def full_in(
     if usage.size < _LEAST_SAMPLES or -seconds[0] < LEAST_SECONDS:
         return None
     pace = _newest_pace(seconds, usage)
-    if pace is None or _as_before(float(usage[-1]) * size, pace.slope * size, known):
+    if pace is None or _as_before(float(usage[-1]) * size, pace.seen * size, limit, known):
         return None
     room = limit / (size or 1.0) - float(usage[-1])
     likely = pace.seconds_to(room)
@@ -95,18 +107,24 @@ def full_in(
     return (min(early, likely / spared), likely, max(room / slowest, likely * spared))
 
 
-def _as_before(usage: float, rise_a_second: float, known: Familiar | None) -> bool:
+def _as_before(usage: float, rise_a_second: float, limit: float, known: Familiar | None) -> bool:
     if known is None:
         return False
-    return usage <= known.level and rise_a_second * 3600 < _UNHEARD_OF * known.rise_an_hour
+    higher = min(known.differing, _OF_THE_WAY * max(limit - known.level, 0.0))
+    heard_of = rise_a_second * 3600 < _UNHEARD_OF * known.rise_an_hour
+    return heard_of and usage <= known.level + higher
 
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """A rise a second, its standard error, and the rate a second at which it grows (or fades)."""
+    """A rise a second, its standard error, and the rate a second at which it grows (or fades).
+
+    `seen` is the rise a second of the newest quarter, whatever it grows or fades to.
+    """
 
     slope: float
     error: float
+    seen: float
     bend: float = 0.0
 
     def seconds_to(self, room: float) -> float:
@@ -168,10 +186,10 @@ def _pace(levels: Float64s, width: float) -> _Pace | None:
     error = math.hypot(error / width, 0.25 * slope, 0.5 * (newest - whole))
     bend = _lasting_bend(levels) / width
     if bend == 0:
-        return _Pace(slope, error)
+        return _Pace(slope, error, newest)
     # The middle of the newest quarter lies an eighth of the window back.
     now = newest * math.exp(bend * width * quarter / 2)
-    return _Pace(now, max(error, 0.25 * now), bend)
+    return _Pace(now, max(error, 0.25 * now), newest, bend)
 
 
 def _lasting_bend(levels: Float64s) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics import crossing, jumps, runningmax
+from tidecast_analytics.bursts import Bursts, as_dated
 from tidecast_analytics.cases import Case
 from tidecast_analytics.dailypeaks import sustained_peaks
 from tidecast_analytics.intervals import HalfWidths
@@ -25,7 +27,15 @@ _LEAST_DAYS_AHEAD = 7
 _CHUNK = 250
 
 
-def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Int64s]:
+class Dated(NamedTuple):
+    """The steps at which the paths of a case cross its mark, ascending, and the bursts that were
+    not taken as they came."""
+
+    steps: Int64s
+    bursts: Bursts | None = None
+
+
+def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Dated]:
     """The steps at which the paths of each case cross its mark, by the place of the case.
 
     Ascending, and the horizon (in steps) where a path does not cross; found day by day by the law
@@ -40,25 +50,45 @@ def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Int64s]:
     if not enough or cases[0].kind is not Kind.EVEN:
         return {}
     asked = [case for case in cases if case.mark is not None and case.enough and not case.effects]
-    found: dict[int, Int64s] = {}
+    found: dict[int, Dated] = {}
     for first in range(0, len(asked), _CHUNK):
         chunk = asked[first : first + _CHUNK]
         peaks = sustained_peaks(np.stack([case.inner for case in chunk]), per_day)
-        marks = np.array([case.scale.inner(case.mark) for case in chunk if case.mark is not None])
-        ahead, chance = _chances(peaks, marks, days)
+        # The mark of each day: at its last hour, all its changes are made.
+        marks = np.stack(
+            [case.inner_marks(days * per_day)[per_day - 1 :: per_day] for case in chunk]
+        )
+        peaks, told = as_dated(peaks, marks.min(axis=1))
+        ahead, chance = _chances(peaks, marks)
         steps = runningmax.passages(chance, ahead, horizon, per_day)
-        found |= {case.place: row for case, row in zip(chunk, steps, strict=True)}
+        for row, case in enumerate(chunk):
+            found[case.place] = Dated(steps[row], told.get(row))
     return found
 
 
-def _chances(peaks: Float64s, marks: Float64s, days: int) -> tuple[Int64s, Float64s]:
-    """Days ahead, and P(crossed by then), [series, days ahead]."""
+def _chances(peaks: Float64s, marks: Float64s) -> tuple[Int64s, Float64s]:
+    """Days ahead, and P(crossed by then), [series, days ahead], of the `marks` [series, days]."""
+    days = marks.shape[1]
     evidence = runningmax.evidence(peaks, days)
-    chance = runningmax.probabilities(evidence, marks)
+    at = evidence.ahead - 1
+    chance = runningmax.probabilities(evidence, marks[:, 0])
     for row in np.flatnonzero(jumps.stairs(peaks)):
-        highest = np.maximum.accumulate(jumps.paths(peaks[row], days), axis=1)
-        chance[row] = (highest >= marks[row]).mean(axis=0)[evidence.ahead - 1]
-    return evidence.ahead, chance
+        paths = jumps.paths(peaks[row], days)
+        chance[row] = np.maximum.accumulate(paths >= marks[row], axis=1).mean(axis=0)[at]
+        marks[row] = marks[row, 0]
+    for mark in _later(marks):
+        # Who has not crossed by then crosses just if the highest level reaches the new mark.
+        later = runningmax.probabilities(evidence, mark)
+        chance = np.where(marks[:, at] == mark[:, None], later, chance)
+    return evidence.ahead, np.maximum.accumulate(chance, axis=1)
+
+
+def _later(marks: Float64s) -> Iterator[Float64s]:
+    """The second mark of each row, the third, ..., for rows that have fewer the last one."""
+    which = np.cumsum(np.diff(marks, axis=1, prepend=marks[:, :1]) != 0, axis=1)
+    for one in range(1, int(which.max(initial=0)) + 1):
+        place = np.minimum(which[:, -1], one)
+        yield marks[np.arange(len(marks)), (which >= place[:, None]).argmax(axis=1)]
 
 
 def step_passages(
@@ -66,7 +96,7 @@ def step_passages(
     values: Float64s,
     choice: Choice,
     widths: HalfWidths,
-    known: Mapping[int, Int64s],
+    known: Mapping[int, Dated],
 ) -> Mapping[int, Int64s]:
     """The steps at which the paths of each row cross its mark: as `known` by the place of the
     case, and for the others along the simulated steps of the forecast.
@@ -75,9 +105,9 @@ def step_passages(
     data are left out.
     """
     grid = cases[0].grid
-    found = {row: known[case.place] for row, case in enumerate(cases) if case.place in known}
+    found = {row: known[case.place].steps for row, case in enumerate(cases) if case.place in known}
     marks = {
-        row: case.scale.inner(case.mark)
+        row: case.inner_marks(choice.mean.shape[1])
         for row, case in enumerate(cases)
         if case.mark is not None and case.enough and row not in found
     }

@@ -58,7 +58,8 @@ def findings(history: History, unit: str, now_ms: int) -> tuple[Finding, ...]:
     """Everything that is wrong with a history in `unit`, the gravest first.
 
     Any values are coped with. Kinds: no_data, unit_mismatch, over_limit, clock_skew,
-    counter_reset, gap, flat_line, duplicate_time; `twin_finding` and `clock_finding` tell more.
+    counter_reset, gap, flat_line, duplicate_time; `twin_finding`, `clock_finding` and
+    `unit_finding` tell more.
     """
     times_ms = np.asarray(history.times_ms, dtype=np.int64)
     values = np.asarray(history.values, dtype=np.float64)
@@ -95,11 +96,12 @@ def _units(
 ) -> list[Finding]:  # fmt: skip
     """Percent where a ratio is meant, or usage and limit in units far apart."""
     typical = 2 * float(np.median(np.abs(values) / 2))  # huge ones do not overflow
-    if unit == "ratio" and (values > 1.5).mean() > _PERCENT_SHARE and values.max() <= 110:
+    if unit == "ratio" and (values > 1.5).mean() > _PERCENT_SHARE:
+        looks = "look like percent" if values.max() <= 110 else "are none"
         return [_finding(
             "unit_mismatch", Severity.ERROR, times_ms,
-            f"The unit is a ratio, but the values look like percent (typically {typical:.3g}).",
-            "Divide the usage by 100 where it is defined or imported.",
+            f"The unit is a ratio, but the values {looks} (typically {typical:.3g}).",
+            "Mend the unit where the usage is defined, or import it again with --unit.",
         )]  # fmt: skip
     for name, other in (("limit", history.limit), ("mark", history.mark)):
         if other is None or not np.isfinite(other) or other <= 0:
@@ -252,6 +254,15 @@ def clock_finding(apart_ms: int, now_ms: int) -> Finding:
         "by the stamps of its samples and when they come.",
         "Set the clock of the host (NTP), or of this server where that is said of every host.",
     )
+
+
+def unit_finding(history: History, inferred: str) -> Finding:
+    """What is said of a history whose unit nobody stated; `inferred` tells how it was found."""
+    times_ms = np.sort(np.asarray(history.times_ms, dtype=np.int64))
+    return _finding(
+        "unit_inferred", Severity.NOTE, times_ms, inferred,
+        "Where that is wrong, import it with --unit.",
+    )  # fmt: skip
 
 
 def twin_finding(history: History, other: str) -> Finding:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tidecast_analytics.fastpath import full_in
+from tidecast_analytics.fastpath import familiar, full_in
 
 MINUTES = np.arange(-360, 1) * 60_000
 
@@ -114,6 +114,34 @@ def test_what_levels_off_below_its_limit_is_not_full():
     assert full_in(MINUTES, usage, 100.0) is None
     _, likely, _ = full_in(MINUTES, usage, 70.0)
     assert likely == pytest.approx(10_800 * np.log2(15 / 10), rel=0.2)
+
+
+def nights(*sizes):
+    """What is familiar of backups of these sizes, one a night, each written within two hours."""
+    days = [np.concatenate(([40, 40 + size / 2, 40 + size], np.full(21, 40.0))) for size in sizes]
+    peaks = np.concatenate(days)
+    return familiar(np.arange(peaks.size) * 3_600_000, peaks)
+
+
+def rising(a_minute, up_to):
+    """An hour of a rise up to this level, from 40."""
+    return np.maximum(40.0, up_to + a_minute * MINUTES / 60_000)
+
+
+def test_backups_of_threefold_differing_size_are_no_news():
+    known = nights(15, 24, 40, 30, 21, 36, 18)
+    # Peaks up to 80, days from 55 on with a median of 64: 16 more, but no more than a quarter of
+    # the 20 that are left: up to 85. The fastest hour before rose by 20.
+    assert known.level == 80 and known.differing == 16 and known.rise_an_hour == 20
+    assert full_in(MINUTES, rising(0.4, up_to=70), 100.0) is not None
+    assert full_in(MINUTES, rising(0.4, up_to=70), 100.0, known) is None
+    assert full_in(MINUTES, rising(0.4, up_to=84), 100.0, known) is None
+    assert full_in(MINUTES, rising(0.4, up_to=88), 100.0, known) is not None
+    assert full_in(MINUTES, rising(0.75, up_to=79), 100.0, known) is not None
+
+
+def test_where_nights_are_alike_a_higher_level_is_news():
+    assert full_in(MINUTES, rising(0.4, up_to=84), 100.0, nights(*[40] * 7)) is not None
 
 
 def test_fifteen_minutes_are_needed():

@@ -39,15 +39,17 @@ def write(path: Path, text: str) -> Path:
 def test_values_within_an_hour_become_its_mean_p95_and_maximum(server, tidecast, tmp_path):
     rows = ["series,timestamp,value"]
     # 00:05 ... 01:00, twelve values 1..12: one hour, stamped 01:00.
-    rows += [f"web-1:cpu,2026-01-01T{m // 60:02}:{m % 60:02}:00Z,{m // 5}" for m in range(5, 61, 5)]
+    rows += [
+        f"web-1:load,2026-01-01T{m // 60:02}:{m % 60:02}:00Z,{m // 5}" for m in range(5, 61, 5)
+    ]
     result = tidecast("csv", write(tmp_path / "a.csv", "\n".join(rows)))
     assert result.exit_code == 0, result.output
     # mean (1+...+12)/12 = 6.5; p95 at rank 0.95*11 = 10.45, so 11 + 0.45*(12-11) = 11.45
     stamp = parse_timestamp_ms("2026-01-01T01:00:00Z")
-    [(mean, p95, high, limit, mark)] = [server.usage["csv:a.csv", "web-1", "cpu", ""][stamp]]
+    [(mean, p95, high, limit, mark)] = [server.usage["csv:a.csv", "web-1", "load", ""][stamp]]
     assert (mean, round(p95, 9), high, limit, mark) == (6.5, 11.45, 12.0, None, None)
-    assert len(server.usage["csv:a.csv", "web-1", "cpu", ""]) == 1
-    assert server.units["cpu", ""] == "ratio"
+    assert len(server.usage["csv:a.csv", "web-1", "load", ""]) == 1
+    assert server.units["load", ""] == "count"
 
 
 def test_daily_values_stay_one_record_a_day_at_their_own_stamp(server, tidecast, tmp_path):
@@ -62,12 +64,12 @@ def test_daily_values_stay_one_record_a_day_at_their_own_stamp(server, tidecast,
 def test_the_limit_column_is_the_mark_carried_forward(server, tidecast, tmp_path):
     text = (
         "series,timestamp,value,limit\n"
-        "db-1:filesystem:/srv,2026-01-01T01:00,1,\n"
-        "db-1:filesystem:/srv,2026-01-01T02:00,2,90\n"
-        "db-1:filesystem:/srv,2026-01-01T03:00,3,\n"
+        "db-1:sessions:web,2026-01-01T01:00,1,\n"
+        "db-1:sessions:web,2026-01-01T02:00,2,90\n"
+        "db-1:sessions:web,2026-01-01T03:00,3,\n"
     )
     assert tidecast("csv", write(tmp_path / "m.csv", text)).exit_code == 0
-    records = server.usage["csv:m.csv", "db-1", "filesystem", "/srv"]
+    records = server.usage["csv:m.csv", "db-1", "sessions", "web"]
     assert [values[3:] for _, values in sorted(records.items())] == [
         (None, None),
         (None, 90.0),
@@ -302,3 +304,67 @@ def test_a_mark_is_a_finite_number(tidecast, tmp_path):
     result = tidecast("csv", write(tmp_path / "x.csv", "value\n1\n"), "--mark", "nan")
     assert result.exit_code == 2
     assert "--mark nan is not a finite number" in result.output
+
+
+NOON = "2026-01-01T12:00:00Z"
+
+
+def imported(tidecast, tmp_path, text: str, *options: str):
+    """What importing a file of this text printed."""
+    result = tidecast("csv", write(tmp_path / "u.csv", text), *options)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_filesystem_in_percent_becomes_a_ratio_of_the_whole(server, tidecast, tmp_path):
+    text = (
+        "series,timestamp,value,limit\n"
+        f"db-1:filesystem:/srv,{NOON},61.5,90\n"
+        f"db-1:filesystem:/boot,{NOON},0.9,90\n"
+    )
+    told = imported(tidecast, tmp_path, text)
+    for item, ratio in (("/srv", 0.615), ("/boot", 0.009)):
+        [(mean, _, _, limit, mark)] = server.usage["csv:u.csv", "db-1", "filesystem", item].values()
+        assert (round(mean, 9), limit, round(mark, 9)) == (ratio, 1.0, 0.9)
+        assert server.units["filesystem", item] == "ratio"
+    assert "values of at most 0.9, and limits of at most 90, are no bytes" in told.output
+
+
+@pytest.mark.parametrize(
+    ("series", "value", "limit", "unit", "kept", "mark"),
+    [
+        ("h:memory", "0.61", "0.9", "ratio", 0.61, 0.9),
+        ("h:memory", "61", "0.9", "ratio", 0.61, 0.9),
+        ("h:cpu", "61", "80", "ratio", 0.61, 0.8),
+        ("h:cpu", "0.61", "0.8", "ratio", 0.61, 0.8),
+        ("h:memory", "6100000000", "9000000000", "bytes", 6.1e9, 9e9),
+        ("h:memory", "610", "900", "count", 610, 900),
+        ("h:inodes:/", "61", "90", "ratio", 0.61, 0.9),
+        ("h:inodes:/", "61", "", "count", 61, None),
+        ("h:load", "3", "8", "count", 3, 8),
+        ("h:network:eth0", "50", "", "bytes_per_second", 50, None),
+        ("sales", "61", "90", "count", 61, 90),
+        ("cpu_percent", "61", "90", "ratio", 0.61, 0.9),
+        ("h:used_gb", "61", "90", "bytes", 61e9, 90e9),
+        ("h:swap", "0", "", "bytes", 0, None),
+    ],
+)
+def test_the_unit_is_what_values_and_names_tell(
+    server, tidecast, tmp_path, series, value, limit, unit, kept, mark
+):
+    imported(tidecast, tmp_path, f"series,timestamp,value,limit\n{series},{NOON},{value},{limit}\n")
+    [(key, records)] = server.usage.items()
+    [(mean, _, _, _, marked)] = records.values()
+    assert (mean, marked) == (pytest.approx(kept), mark if mark is None else pytest.approx(mark))
+    assert server.units[key[2:]] == unit
+
+
+def test_a_header_or_an_option_says_the_unit(server, tidecast, tmp_path):
+    text = f"series,timestamp,used (%)\nshop,{NOON},61\n"
+    imported(tidecast, tmp_path, text, "--value-column", "used (%)")
+    text = f"series,timestamp,value\nh:memory,{NOON},61\nh:filesystem:/,{NOON},4\n"
+    told = imported(tidecast, tmp_path, text, "--unit", "GB")
+    units = {resource: unit for (resource, _), unit in server.units.items()}
+    assert units == {"custom": "ratio", "memory": "bytes", "filesystem": "bytes"}
+    [record] = server.usage["csv:u.csv", "h", "memory", ""].values()
+    assert record[0] == 61e9 and "Taken for" not in told.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 
 import pytest
@@ -31,7 +32,8 @@ def schema_of(connection: sa.Connection) -> list[tuple]:
     """The schema as the database itself tells it, sequences and partial indexes included."""
     if connection.dialect.name == "sqlite":
         told = [
-            (kind, name, sql and " ".join(sql.split()))
+            # Columns that were added later stand behind other blanks.
+            (kind, name, sql and re.sub(r"\s*([,()])\s*", r"\1", " ".join(sql.split())))
             for kind, name, sql in connection.exec_driver_sql(
                 "SELECT type, name, sql FROM sqlite_master"
             )

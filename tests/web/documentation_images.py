@@ -1,4 +1,4 @@
-"""Takes the documentation's images of the demo's pages: `python tests/web/documentation_images.py`.
+"""Takes the documentation's images of the demo's pages: `make screenshots`.
 
 It waits for the demo's own incident, so it takes about two minutes.
 """
@@ -35,7 +35,14 @@ def main() -> None:
             incidents = wait_for(f"{server}/api/tidecast/v1/incidents", "INC-")
             number = incidents["incidents"][0]["id"]
             IMAGES.mkdir(exist_ok=True)
-            pages = {"first": "/", "host": "/hosts/web-3", "incident": f"/incidents/{number}"}
+            wait_for(f"{server}/api/tidecast/v1/slos", "budget")
+            pages = {
+                "first": "/",
+                "host": "/hosts/web-3",
+                "incident": f"/incidents/{number}",
+                "service": "/services/shop",
+                "slos": "/slos",
+            }
             with Browser() as browser:
                 for name, path in pages.items():
                     for width in WIDTHS:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import click
 
 from tidecast.cli.explanation import explanation_text
+from tidecast.cli.file_units import file_units
 from tidecast.cli.planned_csv import Planned
 from tidecast.journeys.examine_usage import examine, strange_document
 from tidecast.journeys.explain_forecast import Document, dissect, explanation
@@ -27,7 +28,10 @@ def explain_histories(
 ) -> None:  # fmt: skip
     """Prints the explanation of each series, as text or as one JSON list."""
     now_ms = int(time.time() * 1000)
-    cases = [Case(each.history, "", name, changes=each.changes) for name, each in planned.items()]
+    cases = [
+        Case(each.history, unit, name, changes=each.changes, unit_inferred=inferred)
+        for (name, each), (unit, inferred) in zip(planned.items(), file_units(planned), strict=True)
+    ]
     analyses = analyse(cases, horizon_ms, now_ms)
     told = [
         _explained(name, case, analysis, now_ms, horizon_ms)
@@ -45,7 +49,7 @@ def _explained(
     outlook, mark = analysis.outlook, case.history.mark
     source = "" if mark is None else MARK_SOURCE
     forecast = PublishedForecast(
-        host="", resource="", item=name, unit="", statistic="mean", source="",
+        host="", resource="", item=name, unit=case.unit, statistic="mean", source="",
         published_ms=now_ms, horizon_ms=now_ms + horizon_ms,
         state=str(outlook.state or NO_MARK),
         p10_ms=outlook.p10_ms, p50_ms=outlook.p50_ms, p90_ms=outlook.p90_ms,

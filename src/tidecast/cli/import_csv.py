@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
+from tidecast.cli.output import printable
 from tidecast.cli.send_history import SentUsage, send_usage
 from tidecast.journeys.imports.csv_rows import (
     CsvLayout,
@@ -20,13 +22,19 @@ from tidecast.journeys.imports.csv_rows import (
     read_values,
 )
 from tidecast.journeys.imports.csv_usage import csv_usage
+from tidecast.journeys.imports.usage import UsageSeries
 from tidecast_collector.errors import TidecastError
+
+MOST_TOLD = 20
 
 
 @click.command(name="csv")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", help="What the records' source is called.  [default: csv:FILE]")
-@click.option("--unit", help="The values' unit.  [default: that of the resource]")
+@click.option(
+    "--unit",
+    help="The values' unit, as percent, GB or orders.  [default: as header, names and values tell]",
+)
 @click.option("--mark", type=float, help="The mark of every series, instead of the limit column.")
 @click.option("--series", help="The series, where the file has no such column.")
 @click.option(
@@ -59,11 +67,13 @@ def import_csv(
     A series reads instance[:resource[:item]], e.g. web-3:filesystem:/var; a plain name is a
     resource of its own, 'custom'. Timestamps are ISO 8601 (UTC where none is said) or epoch
     seconds. The limit is the mark. Values finer than hourly become hourly records; daily ones stay
-    daily. Every row is checked before anything is sent.
+    daily. Every row is checked before anything is sent. Percent become ratios, and what unit was
+    inferred is told.
 
     \b
     Examples:
       tidecast import csv storage.csv
+      tidecast import csv disks.csv --unit percent
       tidecast import csv cpu.csv --series db-1:cpu --value-column avg_cpu --mark 0.8
       tidecast import csv trace.csv --series fleet:cpu --start 2026-01-01 --step 5m
     """
@@ -74,7 +84,7 @@ def import_csv(
         rows = _read(file, shape)
     except OSError as error:
         raise TidecastError(f"cannot read {file}: {error.strerror}") from error
-    series = list(csv_usage(rows, unit, mark))
+    series = list(csv_usage(rows, unit, mark, shape.value_column))
     name = source or f"csv:{file.name}"
     result = send_usage(server, name, series)
     records = sum(len(each.usage.hours_ms) for each in series)
@@ -82,6 +92,16 @@ def import_csv(
         f"imported {len(rows.values):,} values of {len(series):,} series as {records:,} records"
         f" from {name}{_remarks(rows, result)}"
     )
+    for line in _inferred(series):
+        click.echo(line, err=True)
+
+
+def _inferred(series: Sequence[UsageSeries]) -> Iterator[str]:
+    """What units were inferred, once for each kind of resource."""
+    told = {(each.resource, each.unit): each for each in series[::-1] if each.unit_inferred}
+    for each in list(told.values())[::-1][:MOST_TOLD]:
+        name = ":".join(filter(None, (each.instance, each.resource, each.item)))
+        yield printable(f"{name}: {each.unit_inferred} See --unit.")
 
 
 def _layout(

@@ -14,6 +14,7 @@ import numpy as np
 
 from tidecast_analytics.calibration import UNWIDENED, Widening, widened
 from tidecast_analytics.changes import Change, ChangeSeen, in_the_light_of, sentences
+from tidecast_analytics.expectations import Amount
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Float64s, History, Outlook
@@ -24,6 +25,7 @@ from tidecast_analytics.sanity import (
     findings,
     twin_finding,
     twins,
+    unit_finding,
 )
 
 DAY_MS = 86_400_000
@@ -36,7 +38,9 @@ _BITS = 14
 @dataclass(frozen=True, slots=True)
 class Case:
     """One history to be forecast, in `unit`, with what past forecasts for it teach, and with the
-    `changes` that its `changes_ms` are of, and those to come."""
+    `changes` that its `changes_ms` are of, and those to come.
+
+    `unit_inferred` tells how its unit was inferred, where nobody said it."""
 
     history: History
     unit: str
@@ -45,6 +49,7 @@ class Case:
     widening: Widening = UNWIDENED
     changes: Sequence[Change] = ()
     clock_apart_ms: int = 0
+    unit_inferred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ def analyse(cases: Sequence[Case], horizon_ms: int, now_ms: int) -> list[Analysi
     histories = [case.history for case in cases]
     outlooks = forecast(histories, horizon_ms)
     found = [
-        (*_of_clock(case, now_ms), *findings(case.history, case.unit, now_ms)) for case in cases
+        (*_of_clock(case, now_ms), *_of_unit(case), *findings(case.history, case.unit, now_ms))
+        for case in cases
     ]
     for place, first in twins(histories).items():
         found[place] = (*found[place], twin_finding(histories[place], cases[first].name))
@@ -75,6 +81,10 @@ def _of_clock(case: Case, now_ms: int) -> tuple[Finding, ...]:
     return (clock_finding(case.clock_apart_ms, now_ms),) if case.clock_apart_ms else ()
 
 
+def _of_unit(case: Case) -> tuple[Finding, ...]:
+    return (unit_finding(case.history, case.unit_inferred),) if case.unit_inferred else ()
+
+
 def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: int) -> Analysis:
     floor, ceiling = _bounds(case.history)
     outlook = widened(outlook, case.widening, floor, ceiling)
@@ -83,7 +93,7 @@ def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: 
     )
     soon_ms = now_ms + case.lead_time_ms
     soon = probability_by(outlook, soon_ms, case.widening.factor) if case.lead_time_ms else None
-    changes = in_the_light_of(case.changes, outlook.seen, outlook.step_ms)
+    changes = in_the_light_of(case.changes, outlook.seen)
     known = sentences(changes, int(case.history.times_ms.max(initial=0)))
     kept = thinned(replace(outlook, reasons=(*outlook.reasons, *known, *cautions)))
     return Analysis(kept, found, soon, tuple(changes))
@@ -94,7 +104,12 @@ def _bounds(history: History) -> tuple[float, float]:
     seen = history.values[np.isfinite(history.values)]
     floor = 0.0 if seen.size and seen.min() >= 0 else -math.inf
     limit = history.limit
-    if limit is None or not math.isfinite(limit):
+    # A limit that is to grow or shrink bounds the forecast step by step already.
+    if (
+        limit is None
+        or not math.isfinite(limit)
+        or any(e.limit != Amount() for e in history.expected)
+    ):
         return floor, math.inf
     return floor, max(limit, float(seen.max(initial=limit)))
 

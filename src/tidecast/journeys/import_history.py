@@ -24,11 +24,13 @@ class InvalidUsage(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class UsageImport:
-    """Records of several resources from one source, with the unit each is in."""
+    """Records of several resources from one source, with the unit each is in, and with how that
+    was inferred where nobody said it."""
 
     source: str
     records: Sequence[UsageRecords]
     units: Mapping[ResourceKey, str]
+    inferred: Mapping[ResourceKey, str]
 
 
 def parse_usage_import(document: Mapping[str, object]) -> UsageImport:
@@ -41,10 +43,15 @@ def parse_usage_import(document: Mapping[str, object]) -> UsageImport:
     if not kind:
         raise InvalidUsage("source must begin with a kind, such as csv:")
     parsed = [_records(each, f"series[{i}]", kind) for i, each in enumerate(series)]
-    return UsageImport(source, [records for records, _ in parsed], {r.key: u for r, u in parsed})
+    return UsageImport(
+        source,
+        [records for records, _, _ in parsed],
+        {records.key: unit for records, unit, _ in parsed},
+        {records.key: inferred for records, _, inferred in parsed if inferred},
+    )
 
 
-def _records(value: object, where: str, source: str) -> tuple[UsageRecords, str]:
+def _records(value: object, where: str, source: str) -> tuple[UsageRecords, str, str]:
     if not isinstance(value, dict):
         raise InvalidUsage(f"{where} must be an object")
     key = ResourceKey(
@@ -57,8 +64,10 @@ def _records(value: object, where: str, source: str) -> tuple[UsageRecords, str]
         _column(value.get(name), len(hours), f"{where}.{name}")
         for name in ("mean", "p95", "max", "limit", "mark")
     )
-    return UsageRecords(key, hours, mean, p95, high, limit, mark, source), _text(
-        value, "unit", where
+    return (
+        UsageRecords(key, hours, mean, p95, high, limit, mark, source),
+        _text(value, "unit", where),
+        _text(value, "unit_inferred", where, ""),
     )
 
 

@@ -17,6 +17,7 @@ class KnownResource:
     """A resource by its key (host, resource, item), with the span in which it was seen.
 
     A retired one is gone for good: it leaves the forecasts and its incidents close.
+    `unit_inferred` tells how its unit was inferred, where nobody said it.
     """
 
     host: str
@@ -30,6 +31,7 @@ class KnownResource:
     retired_ms: int | None = None
     retired_reason: str = ""
     retired_by: str = ""
+    unit_inferred: str = ""
 
     @property
     def retired(self) -> bool:
@@ -64,7 +66,7 @@ class ResourceRegistry:
             set_={
                 **{
                     name: sa.case((newer, new[name]), else_=old[name])
-                    for name in ("unit", "statistic", "source", "last_seen_ms")
+                    for name in ("unit", "statistic", "source", "last_seen_ms", "unit_inferred")
                 },
                 "first_seen_ms": sa.case(
                     (new.first_seen_ms < first, new.first_seen_ms), else_=first

@@ -14,7 +14,7 @@ from tidecast_alerts.model import AlertState, IncidentState, SignalState
 from tidecast_analytics.scoring import Alarm
 from tidecast_analytics.timelines import ClassificationKind, ComponentState
 
-NEWEST_REVISION = "0004"
+NEWEST_REVISION = "0005"
 """The newest migration: a database that is at it needs no Alembic at start."""
 
 MAX_NAME_BYTES = 1_000
@@ -40,6 +40,11 @@ def _digest(name: str, *, key: bool = False) -> sa.Column[bytes]:
 def _text(name: str, max_bytes: int | None = None, *, key: bool = False) -> sa.Column[str]:
     kind = Text() if max_bytes is None else Text(max_bytes)
     return sa.Column(name, kind, primary_key=key, nullable=False)
+
+
+def _later_text(name: str) -> sa.Column[str]:
+    """A text that a later migration added: empty in rows from before it."""
+    return sa.Column(name, Text(), nullable=False, server_default="")
 
 
 def _ms(name: str, *, optional: bool = False) -> sa.Column[int]:
@@ -254,6 +259,7 @@ resources = sa.Table(
     _ms("retired_ms", optional=True),
     _text("retired_reason"),
     _text("retired_by"),
+    _later_text("unit_inferred"),
 )
 
 settings = sa.Table(
@@ -318,6 +324,8 @@ changes = sa.Table(
     _text("item"),
     _ms("withdrawn_ms", optional=True),
     _text("withdrawn_by"),
+    _later_text("expected"),
+    _later_text("expected_limit"),
     sa.Index(None, "at_ms"),
     # Their numbers are quoted by people: none is ever given twice.
     sqlite_autoincrement=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -144,8 +145,14 @@ class Application:
         """Keeps what alerts there are, as series."""
         self._record([*samples, *(VectorSample(each, float(STALE_NAN)) for each in ended)], at_ms)
 
-    def register(self, records: Sequence[UsageRecords], units: Mapping[ResourceKey, str]) -> None:
-        """Makes the resources of these records known, with their units where policy has none."""
+    def register(
+        self,
+        records: Sequence[UsageRecords],
+        units: Mapping[ResourceKey, str],
+        inferred: Mapping[ResourceKey, str] = MappingProxyType({}),
+    ) -> None:
+        """Makes the resources of these records known, with their units where policy has none, and
+        how those were inferred."""
         known = [
             KnownResource(
                 *each.key,
@@ -155,6 +162,7 @@ class Application:
                 # Where its hours begin: what was retired within an hour is not back by that hour.
                 first_seen_ms=int(each.hours_ms[0]) - HOUR_MS,
                 last_seen_ms=int(each.hours_ms[-1]) - HOUR_MS,
+                unit_inferred=inferred.get(each.key, ""),
             )
             for each in records
             if len(each.hours_ms)
@@ -166,7 +174,7 @@ class Application:
         """Keeps imported usage records and has them forecast; returns how many samples."""
         records = with_default_marks(usage.records, self.definitions)
         written = keep_usage(self.own, records)
-        self.register(records, usage.units)
+        self.register(records, usage.units, usage.inferred)
         self.usage_imported()
         self.changes += 1
         return written

@@ -36,7 +36,10 @@ class HourlyUsage:
 
 @dataclass(frozen=True, slots=True)
 class UsageSeries:
-    """The usage records of one resource in its base unit; NaN where an hour lacks a value."""
+    """The usage records of one resource in its base unit; NaN where an hour lacks a value.
+
+    `unit_inferred` tells how the unit was inferred, where nobody said it.
+    """
 
     instance: str
     resource: str
@@ -45,6 +48,7 @@ class UsageSeries:
     usage: HourlyUsage
     limit: Float64s | None = None
     mark: Float64s | None = None
+    unit_inferred: str = ""
 
 
 def hour_ends(timestamps_ms: Int64s) -> Int64s:
@@ -129,6 +133,7 @@ def _entry(series: UsageSeries, part: slice) -> dict[str, object]:
         "resource": series.resource,
         "item": series.item,
         "unit": series.unit,
+        "unit_inferred": series.unit_inferred,
         "timestamps_ms": usage.hours_ms[part],
         "mean": usage.mean[part],
         "p95": usage.p95[part],
