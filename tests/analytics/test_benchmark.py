@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.forecast import datasets, families, scores
+from benchmarks.forecast import datasets, elsewhere, families, scores
 
 
 def row(*values):
@@ -80,3 +80,25 @@ def test_windows_anywhere_come_from_before_the_test_parts(shared_data, monkeypat
         training = whole[w.series][: -(whole[w.series].size // 5)]
         places = np.lib.stride_tricks.sliding_window_view(training, 72)
         assert (places == w.hidden).all(axis=1).any()
+
+
+def test_windows_of_a_folder_hold_the_hours_of_its_files(tmp_path):
+    # A value every half hour for nine days: 216 hours, each the mean of its two.
+    lines = [f"{1_767_225_600 + 1800 * each},{each // 2},{each % 2}" for each in range(1, 433)]
+    (tmp_path / "load.csv").write_text("\n".join(("time,rising,even", *lines)))
+    series = list(elsewhere.of_folder(tmp_path))
+    assert [(group, name) for group, name, _ in series] == [
+        ("load", "load:rising"),
+        ("load", "load:even"),
+    ]
+    assert series[1][2] == pytest.approx(np.full(216, 0.5))
+    windows = elsewhere.rolling(series, 24, 7, each=8)["load"]
+    # Of 216 hours 168 are known and 24 hidden: a second window would begin 77 hours before.
+    assert [window.known.size for window in windows] == [168, 168]
+    assert [window.hidden.size for window in windows] == [24, 24]
+
+
+def test_a_file_that_is_not_understood_is_named_with_its_line(tmp_path):
+    (tmp_path / "load.csv").write_text("time,a\n2026-01-01T00:00,1\n2026-01-01T01:00,x\n")
+    with pytest.raises(SystemExit, match=r"load\.csv, line 3: 'x' is no number"):
+        list(elsewhere.of_folder(tmp_path))
