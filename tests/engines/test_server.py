@@ -286,6 +286,8 @@ def test_an_engine_that_is_away_is_told_and_our_own_goes_on(tmp_path: Path) -> N
             server.write((series("a"), [(int(time.time() * 1000), 1.0)]))
         status, body = server.request("GET", "/api/v1/query?query=a")
         assert (status, json.loads(body)["errorType"]) == (503, "unavailable")
+        for path in ("/", "/hosts", "/api/tidecast/v1/capacity"):
+            assert server.request("GET", path)[0] == 200
         # What is our own is there all the same.
         assert server.query("vector(1)")
         assert server.get("/metrics")

@@ -66,7 +66,8 @@ def opened(
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views = Views(application, forecasts.explained, forecasts.expect_explanation)
+    changes = ChangeApi(application, upkeep)
+    views = Views(application, forecasts.explained, forecasts.expect_explanation, changes.keep)
     slos, policies = SloApi(application), PolicyApi(application)
     availability = AvailabilityViews(application)
     return Starlette(
@@ -89,7 +90,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),
             *AnomalyApi(application).routes(),
-            *ChangeApi(application, upkeep).routes(),
+            *changes.routes(),
             *slo_page_routes(views, slos.all),
             *page_routes(views),
             *ServicePages(views, availability).routes(),
