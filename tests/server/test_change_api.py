@@ -118,7 +118,7 @@ def test_what_a_planned_change_is_expected_to_do_moves_the_forecast(shared: Serv
         found = shared.json(f"{PREFIX}/resource?{key}")
         return [found] if found["state"] == "in_horizon" else []
 
-    (found,) = eventually(told, 60, "the forecast counts on the change")
+    (found,) = eventually(told, "the forecast counts on the change")
     assert abs(ms_of(found["p50"]) - at_ms) < 26 * HOUR_MS
     assert any("the forecast counts on it: usage +100%" in each for each in found["reasons"])
     (seen,) = shared.json(f"{PREFIX}/forecasts/explain?{key}")["changes"]
