@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.promql.real_prometheus import running
 from tests.scenario.driver import Server, series
 from tests.server.asking import api, raw
 
@@ -54,6 +56,28 @@ def test_names_that_only_newer_scrapers_read() -> None:
     assert exposition([(labels, 5, 1.0)], any_names=False) == (
         '# TYPE http_hits untyped\nhttp_hits{_code="2",instance="a"} 1 5\n'
     )
+
+
+@pytest.mark.servers
+def test_a_real_prometheus_reads_through_us(server: Server, tmp_path: Path) -> None:
+    read = (
+        f"remote_read: [{{url: 'http://127.0.0.1:{server.port}/api/v1/read', read_recent: true}}]"
+    )
+    with running(tmp_path, read) as prometheus:
+        for query in ("fed_value[1h]", "fed_gone", '{__name__=~"fed_.*"}[20m]'):
+            at = f"{NOW // 1000 + 1}.007"
+            theirs = prometheus.query("query", query=query, time=at)["data"]["result"]
+            ours = api(server, "query", query=query, time=at)[1]["data"]["result"]
+            assert sorted(map(str, theirs)) == sorted(map(str, ours))
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [(b"", "snappy"), (b"\xff" * 9, "snappy"), (b"\x02\x04\x0a\x00", "one to 1000 matchers")],
+)
+def test_what_is_no_read_request_is_refused(server: Server, body: bytes, why: str) -> None:
+    status, answer = server.request("POST", "/api/v1/read", body)
+    assert (status, why in answer.decode()) == (400, True)
 
 
 def test_nothing_is_scraped_here(server: Server) -> None:

@@ -32,6 +32,7 @@ from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.read_api import ReadApi
 from tidecast.server.scraping_api import scraping_routes
 from tidecast.server.sla_api import SlaApi
 from tidecast.server.slo_api import SloApi
@@ -76,6 +77,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *_write_api(application).routes(),
             *_prometheus_api(application).routes(),
             *scraping_routes(),
+            *ReadApi(application.engine).routes(),
             *Federation(application.engine, application.clock).routes(),
             *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
