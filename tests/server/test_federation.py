@@ -85,3 +85,11 @@ def test_nothing_is_scraped_here(server: Server) -> None:
     for path in ("targets/metadata", "scrape_pools", "alertmanagers", "status/walreplay"):
         status, answer = api(server, path)
         assert (status, answer["status"]) == (200, "success")
+
+
+def test_the_links_of_alerts_lead_to_a_page(server: Server) -> None:
+    query = "g0.expr=fed_value%7Bzone%3D%22z%22%7D+%3E+0&g0.tab=1"
+    status, _, page = raw(server, "GET", f"/graph?{query}", {"Accept": "text/html"})
+    assert status == 200
+    assert b"fed_value{zone=&#34;z&#34;}" in page
+    assert b"2.5" in page
