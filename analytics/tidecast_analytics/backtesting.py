@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tidecast_analytics.changes import Change, believed, moments
+from tidecast_analytics.changes import Change, believed, expectations, moments
 from tidecast_analytics.crossing import crossed_now
 from tidecast_analytics.forecasting import MINIMUM_STEPS, forecast
 from tidecast_analytics.outlook import History, Outlook
@@ -120,6 +120,7 @@ def _cuts(
             times_ms=given_ms[seen],
             values=np.asarray(history.values)[seen],
             changes_ms=moments(believed(changes, origin_ms), origin_ms),
+            expected=expectations(believed(changes, origin_ms), origin_ms),
         )
         grid = regular(before.times_ms, before.values)
         if grid.values.size and grid.step_ms == whole.step_ms:
@@ -197,10 +198,15 @@ def _dates(
 
 
 def _season_error(grid: Grid) -> float:
-    """The mean absolute difference between values one season apart: the unit of MASE."""
+    """The mean absolute difference between values one season apart: the unit of MASE.
+
+    Where values are so rare that there are none such, that between one and the next.
+    """
     season = grid.season_steps if grid.values.size > grid.season_steps else 1
     apart = np.abs(grid.values[season:] - grid.values[:-season])
     seen = apart[np.isfinite(apart)]
+    if not seen.size:
+        seen = np.abs(np.diff(grid.values[grid.observed]))
     return (float(seen.mean()) if seen.size else 0.0) or 1e-9
 
 

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics.events import MONTHS_DAYS, Effect, without_events
+from tidecast_analytics.expectations import Ahead, ahead
 from tidecast_analytics.kinds import Kind, kinds
 from tidecast_analytics.outlook import History, Seen
 from tidecast_analytics.paces import PaceChange, at_newest_pace, changes_of_pace
 from tidecast_analytics.robust import middle
-from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, regular
+from tidecast_analytics.series import DAY_MS, HOUR_MS, Grid, filled, newest_span, rare, regular
 from tidecast_analytics.shifts import Shift, known_shifts, upward_shifts, without_shifts
 
 Float64s = npt.NDArray[np.float64]
@@ -27,6 +28,7 @@ MINIMUM_STEPS = {HOUR_MS: 48, DAY_MS: 14}
 """Less than two days of hours, or 14 days, or half of them unseen, is not enough data."""
 
 _MAX_GAP_DAYS = {HOUR_MS: 7.0, DAY_MS: 28.0}
+_MAX_GAP_OF_RARE = 6
 # As many histories are made ready together as fit into a processor's cache.
 _CHUNK = 128
 
@@ -43,6 +45,12 @@ class Scale:
         """A mark in the scale of the models; far outside it where it is out of all reach."""
         inner = (value / self.size - self.centre) / self.reach
         return min(max(inner, -1e9), 1e9)
+
+    def inner_each(self, values: Float64s) -> Float64s:
+        """Marks in the scale of the models, as `inner` gives each."""
+        with np.errstate(over="ignore"):
+            inner = (values / self.size - self.centre) / self.reach
+        return np.clip(inner, -1e9, 1e9)
 
     def outer(self, inner: Float64s) -> Float64s:
         """Values in the unit of the history, finite even where that unit is huge."""
@@ -75,6 +83,19 @@ class Case:
         mark = self.history.mark
         return None if mark is None or not np.isfinite(mark) else float(mark)
 
+    def ahead(self, steps: int) -> Ahead | None:
+        """What changes to come are expected to do over so many steps."""
+        return ahead(self.history.expected, self.grid.end_ms, self.grid.step_ms, steps)
+
+    def inner_marks(self, steps: int) -> Float64s:
+        """The mark at each step to come in the scale of the models, which know no change."""
+        mark = self.mark
+        assert mark is not None, "asked of cases with a mark"
+        changed = self.ahead(steps)
+        if changed is None:
+            return np.full(steps, self.scale.inner(mark))
+        return self.scale.inner_each(changed.marks(mark, self.history.limit))
+
     @property
     def steps_at_pace(self) -> int:
         """For how many steps the newest pace was seen."""
@@ -83,8 +104,13 @@ class Case:
     @property
     def enough(self) -> bool:
         """Whether there is enough data for a typed answer."""
-        least = MINIMUM_STEPS[self.grid.step_ms]
+        least = self.least_steps
         return self.inner.size >= least and int(self.grid.observed.sum()) >= least // 2
+
+    @property
+    def least_steps(self) -> int:
+        """How many steps a typed answer needs: 48 hours, or 14 days or rarer values."""
+        return MINIMUM_STEPS[HOUR_MS if self.grid.step_ms == HOUR_MS else DAY_MS]
 
     @property
     def seen(self) -> Seen:
@@ -97,6 +123,7 @@ class Case:
         return Seen(
             start_ms=grid.start_ms,
             end_ms=grid.end_ms,
+            step_ms=grid.step_ms,
             steps=grid.values.size,
             observed_ratio=float(grid.observed.mean()) if grid.values.size else 0.0,
             season_steps=tuple(
@@ -132,6 +159,10 @@ def prepared(histories: Sequence[History]) -> list[Case]:
 
 
 def _grid(history: History) -> Grid:
+    grid = rare(history.times_ms, history.values)
+    if grid is not None:
+        gap_days = _MAX_GAP_OF_RARE * grid.step_ms / DAY_MS
+        return newest_span(grid, gap_days, MINIMUM_STEPS[DAY_MS])
     grid = regular(history.times_ms, history.values)
     return newest_span(grid, _MAX_GAP_DAYS[grid.step_ms], MINIMUM_STEPS[grid.step_ms])
 
@@ -197,6 +228,8 @@ def _modelled(rows: Sequence[tuple[int, History, Grid]]) -> list[Case]:
 def _free_of_events(shares: Float64s, history: History, grid: Grid) -> Mapping[str, Effect]:
     """Takes the effects of events out of `shares` and returns them."""
     if not history.events and shares.size < MONTHS_DAYS * grid.steps_per_day:
+        return {}
+    if grid.step_ms > DAY_MS:
         return {}
     shares[:], effects = without_events(shares, grid.start_ms, grid.step_ms, history.events)
     return effects

@@ -58,14 +58,19 @@ def crossed_now(values: Float64s, mark: float, run: int) -> bool:
 
 
 def first_passages(
-    mean: Float64s, half80: Float64s, shape: Float64s, blocks: Float64s, mark: float, run: int
+    mean: Float64s,
+    half80: Float64s,
+    shape: Float64s,
+    blocks: Float64s,
+    mark: float | Float64s,
+    run: int,
 ) -> Int64s:
     """The step (0 first) at which each path crosses the mark, or the horizon where it does not.
 
     Crossed is the first of `run` consecutive values at or above the mark. `mean` and `half80`
     (half the width of the 80 % band) are [horizon]; `shape` is the law of the errors in units of
     `half80`, at SHAPE_AT; `blocks` [past blocks, block length] is what the past left
-    unexplained. Returns [paths], ascending.
+    unexplained; `mark` is one, or that of each step. Returns [paths], ascending.
     """
     horizon, length = mean.size, blocks.shape[1]
     chance = draws(-(-horizon // length))
@@ -81,7 +86,7 @@ def first_passages(
     by_step = np.repeat(errors.astype(np.float32), length, axis=1)[:, :horizon]
     paths += level.astype(np.float32) * by_step
     # What the path must reach at each step, as one row: the mark less the mean.
-    over = paths >= (mark - mean).astype(np.float32)
+    over = paths >= np.asarray(mark - mean, dtype=np.float32)
     return passages(over, run)
 
 

@@ -19,8 +19,9 @@ Float64s = npt.NDArray[np.float64]
 # the training parts of the real series, and the made ones of `benchmarks/forecast/made_hours.py`.
 _NEVER, _BY_GROUPS, _BY_RETURN, _BY_DAYS_TWICE, _BY_MORE_OF_THEM = -3.0, 1.8, 3.9, 2.1, 2.7
 _MOST_EVIDENCE = 1.5
-# So much of how days differ is noise at least; a share below the least is none, and none is whole.
-_NOISE, _LEAST_SHARE, _MOST_SHARE = 1e-3, 0.1, 0.98
+# So much of how days differ is noise at least; a share below the least is none, and one
+# above the most is all: what is nothing once a week is forecast to be nothing.
+_NOISE, _LEAST_SHARE, _MOST_SHARE = 1e-3, 0.1, 0.9
 _DAYS = 7
 
 
@@ -40,7 +41,8 @@ def week_share(values: Floats, per_day: int) -> Float64s:
         weight = _BY_DAYS_TWICE + _BY_MORE_OF_THEM * twice / (week - per_day)
         logit += weight * _days_twice(values, per_day)
     share = 1 / (1 + np.exp(-logit))
-    return np.where(share < _LEAST_SHARE, 0.0, np.minimum(share, _MOST_SHARE))
+    share = np.where(share > _MOST_SHARE, 1.0, share)
+    return np.where(share < _LEAST_SHARE, 0.0, share)
 
 
 def _as_groups(days: Floats) -> tuple[Float64s, Float64s]:

@@ -21,15 +21,18 @@ from tidecast_analytics.departures import departures
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
+    Phases,
     for_few_days,
     half_widths,
     steps_to_come,
     with_changing_trend,
     with_departures,
     with_disagreement,
+    with_growing_noise,
     within_swings,
 )
 from tidecast_analytics.kinds import Kind
+from tidecast_analytics.loudness import louder
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.passages import Dated, daily_passages, step_passages
@@ -83,7 +86,7 @@ def forecast(histories: Sequence[History], horizon_ms: int) -> list[Outlook]:
             else:
                 outlooks = _outlooks(chunk, horizon_ms, dated)
             for case, outlook in zip(chunk, outlooks, strict=True):
-                answers[case.place] = outlook
+                answers[case.place] = _by_days(outlook, case, horizon_ms)
     return [answers[place] for place in range(len(histories))]
 
 
@@ -93,14 +96,16 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, Dated]
     grid = cases[0].grid
     values = np.stack([case.inner for case in cases])
     horizon = -(-horizon_ms // grid.step_ms)
-    period, per_day = grid.season_steps, grid.steps_per_day
+    period, per_day, of_day = grid.season_steps, grid.steps_per_day, DAY_MS / grid.step_ms
     pool = DAILY if per_day == 1 else RESTING if cases[0].kind is Kind.RESTING else HOURLY
     choice = choose(values, horizon, pool, period=period, per_day=per_day)
     away = departures(values, choice.mean, period, 7 * per_day)
     choice, planned = _with_events(choice, cases, horizon)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    widths = half_widths(choice.residuals, horizon, windows)
+    hours = Phases.of(test.origins, test.steps, values.shape[1], per_day) if per_day > 1 else None
+    widths = half_widths(choice.residuals, horizon, windows, hours)
+    widths = with_growing_noise(widths, louder(values, per_day)) if per_day > 1 else widths
     widths = for_few_days(widths, values.shape[1] / per_day)
     widths = within_swings(widths, values, per_day)
     widths = with_departures(widths, away, period)
@@ -125,7 +130,7 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, Dated]
             ),
             passages=passages.get(row),
             growing=bool(growing[row]),
-            rise_per_day=float(per_step[row]) * per_day * case.scale.reach * case.scale.size,
+            rise_per_day=float(per_step[row]) * of_day * case.scale.reach * case.scale.size,
         )
         for row, case in enumerate(cases)
     ]
@@ -158,9 +163,9 @@ def _with_events(
 def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
     """The outlooks of daily cases of one length that move in rare jumps."""
     values = np.stack([case.inner for case in cases])
-    horizon = -(-horizon_ms // DAY_MS)
+    horizon = -(-horizon_ms // cases[0].grid.step_ms)
     choice = choose(values, horizon, JUMPY, period=7, per_day=1)
-    tested = plan(values.shape[1], horizon, 7, 1).steps
+    tested, of_day = plan(values.shape[1], horizon, 7, 1).steps, DAY_MS / cases[0].grid.step_ms
     outlooks = []
     for row, case in enumerate(cases):
         paths = jumps.paths(values[row], horizon)
@@ -172,9 +177,9 @@ def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
                 _banded(case, choice, Bands.of_paths(paths, choice.mean[row]), row, tested),
                 passages=None
                 if mark is None or not case.enough
-                else crossing.passages(paths >= case.scale.inner(mark), case.run),
+                else crossing.passages(paths >= case.inner_marks(horizon), case.run),
                 growing=False,
-                rise_per_day=rise * case.scale.reach * case.scale.size,
+                rise_per_day=rise * of_day * case.scale.reach * case.scale.size,
             )
         )
     return outlooks
@@ -182,9 +187,8 @@ def _jumpy_outlooks(cases: Sequence[Case], horizon_ms: int) -> list[Outlook]:
 
 def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> Outlook:
     """The outlook without its answer: bands within physical bounds, and how it was made."""
-    floor, ceiling = _bounds(case)
     inner = np.stack((choice.mean[row], bands.lo80, bands.hi80, bands.lo95, bands.hi95))
-    mean, lo80, hi80, lo95, hi95 = np.clip(case.scale.outer(inner), floor, ceiling)
+    mean, lo80, hi80, lo95, hi95 = _bounded(case, case.scale.outer(inner))
     unit = min(case.scale.reach * case.scale.size, sys.float_info.max)
     weights = zip(choice.names, choice.weights[row].tolist(), strict=True)
     # Python's own numbers: what is too huge for them is infinite without a word.
@@ -212,11 +216,53 @@ def _banded(case: Case, choice: Choice, bands: Bands, row: int, tested: int) -> 
             *reasons.how(case.grid, backtest, bool(choice.naive_only[row]), case.history.mark),
             *reasons.steps_up(case.grid, case.shifts, case.scale.size, case.history.mark),
             *reasons.new_pace(case.grid, case.pace),
-            *reasons.more_later(case.grid, MINIMUM_STEPS[step_ms]),
+            *reasons.more_later(case.grid, case.least_steps),
         ),
         backtest=backtest,
         seen=case.seen,
     )
+
+
+def _by_days(outlook: Outlook, case: Case, horizon_ms: int) -> Outlook:
+    """The outlook day by day, where its steps are longer: between them in straight lines."""
+    if outlook.step_ms <= DAY_MS:
+        return outlook
+    days = -(-horizon_ms // DAY_MS)
+    times_ms = case.grid.end_ms + DAY_MS * np.arange(1, days + 1, dtype=np.int64)
+    last = float(case.grid.values[-1])
+    known_ms = np.concatenate(([case.grid.end_ms], outlook.times_ms))
+    mean = 4 * np.interp(times_ms, known_ms, np.concatenate(([last], outlook.mean)) / 4)
+
+    def between(band: Float64s) -> Float64s:
+        # Up to the first step as there; differences of huge values would overflow.
+        return np.asarray(4 * np.interp(times_ms, outlook.times_ms, band / 4))
+
+    crossed = outlook.crossed_by_day
+    if crossed is not None:
+        crossed = np.interp(times_ms, known_ms, np.concatenate(([0.0], crossed)))
+    return replace(
+        outlook,
+        times_ms=times_ms,
+        mean=mean,
+        lo80=np.minimum(between(outlook.lo80), mean),
+        hi80=np.maximum(between(outlook.hi80), mean),
+        lo95=np.minimum(between(outlook.lo95), mean),
+        hi95=np.maximum(between(outlook.hi95), mean),
+        step_ms=DAY_MS,
+        crossed_by_day=crossed,
+    )
+
+
+def _bounded(case: Case, bands: Float64s) -> Float64s:
+    """The bands [bands, steps] with what changes to come are expected to do, within bounds."""
+    floor, ceiling = _bounds(case)
+    changed = case.ahead(bands.shape[1])
+    if changed is None:
+        return np.clip(bands, floor, ceiling)
+    # Beyond all that can be told, huge values are cut off.
+    with np.errstate(over="ignore"):
+        limits = np.maximum(changed.limits(ceiling), float(case.grid.values[-1]))
+        return np.clip(np.clip(changed.usage(bands), floor, limits), floor, sys.float_info.max)
 
 
 def _largest_first(item: tuple[str, float]) -> float:
@@ -250,7 +296,7 @@ def _judged(
     if crossing.crossed_now(seen, mark, case.run):
         return _over_now(case, grown, mark)
     if passages is None:
-        why = reasons.not_enough(case.grid, MINIMUM_STEPS[case.grid.step_ms])
+        why = reasons.not_enough(case.grid, case.least_steps)
         return replace(grown, state=OutlookState.NOT_ENOUGH_DATA, reasons=(why, *grown.reasons))
     horizon = grown.mean.size
     share = crossing.probability(passages, horizon)
@@ -306,7 +352,7 @@ def _withheld(case: Case) -> Outlook:
         hi95=none,
         step_ms=case.grid.step_ms,
         method="none",
-        reasons=reasons.more_later(case.grid, MINIMUM_STEPS[case.grid.step_ms]),
+        reasons=reasons.more_later(case.grid, case.least_steps),
         seen=case.seen,
     )
     return _judged(case, bare, passages=None, growing=False, rise_per_day=0.0)

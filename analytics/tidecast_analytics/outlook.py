@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics.events import Event
+from tidecast_analytics.expectations import Expected
 
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
@@ -20,7 +21,7 @@ class OutlookState(StrEnum):
 
     over_now: crossed at the end of history. in_horizon: P50 lies within the horizon.
     not_growing: P(crossed within the horizon) < 5 % and no upward trend. not_enough_data: less
-    than two days of hours or 14 days. beyond_horizon: everything else.
+    than two days of hours or 14 days (or rarer values). beyond_horizon: everything else.
     """
 
     OVER_NOW = "over_now"
@@ -36,7 +37,8 @@ class History:
 
     `mark` is the threshold whose crossing is asked for (None: only a forecast is wanted) and
     `limit` what there physically is: no forecast exceeds it. `events` are planned ones, past and
-    to come; at each of `changes_ms` something was changed that may have moved the level for good.
+    to come; at each of `changes_ms` something was changed that may have moved the level for good,
+    and `expected` is what changes to come are said to do.
     """
 
     times_ms: Int64s
@@ -45,6 +47,7 @@ class History:
     limit: float | None = None
     events: Sequence[Event] = ()
     changes_ms: Sequence[int] = ()
+    expected: Sequence[Expected] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was made of the history: `steps` values up to `end_ms`, of which `observed_ratio` were
-    observed.
+    """What was made of the history: `steps` values up to `end_ms`, `step_ms` apart, of which
+    `observed_ratio` were observed.
 
     `season_steps` are the seasons that were looked for and of which two are known; `shifts` the
     times and sizes of lasting steps that do not count as growth; `pace_changed_ms` since when the
@@ -75,6 +78,7 @@ class Seen:
 
     start_ms: int
     end_ms: int
+    step_ms: int
     steps: int
     observed_ratio: float
     season_steps: tuple[int, ...]

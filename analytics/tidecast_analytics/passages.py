@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,23 +54,41 @@ def daily_passages(cases: Sequence[Case], horizon: int) -> Mapping[int, Dated]:
     for first in range(0, len(asked), _CHUNK):
         chunk = asked[first : first + _CHUNK]
         peaks = sustained_peaks(np.stack([case.inner for case in chunk]), per_day)
-        marks = np.array([case.scale.inner(case.mark) for case in chunk if case.mark is not None])
-        peaks, told = as_dated(peaks, marks)
-        ahead, chance = _chances(peaks, marks, days)
+        # The mark of each day: at its last hour, all its changes are made.
+        marks = np.stack(
+            [case.inner_marks(days * per_day)[per_day - 1 :: per_day] for case in chunk]
+        )
+        peaks, told = as_dated(peaks, marks.min(axis=1))
+        ahead, chance = _chances(peaks, marks)
         steps = runningmax.passages(chance, ahead, horizon, per_day)
         for row, case in enumerate(chunk):
             found[case.place] = Dated(steps[row], told.get(row))
     return found
 
 
-def _chances(peaks: Float64s, marks: Float64s, days: int) -> tuple[Int64s, Float64s]:
-    """Days ahead, and P(crossed by then), [series, days ahead]."""
+def _chances(peaks: Float64s, marks: Float64s) -> tuple[Int64s, Float64s]:
+    """Days ahead, and P(crossed by then), [series, days ahead], of the `marks` [series, days]."""
+    days = marks.shape[1]
     evidence = runningmax.evidence(peaks, days)
-    chance = runningmax.probabilities(evidence, marks)
+    at = evidence.ahead - 1
+    chance = runningmax.probabilities(evidence, marks[:, 0])
     for row in np.flatnonzero(jumps.stairs(peaks)):
-        highest = np.maximum.accumulate(jumps.paths(peaks[row], days), axis=1)
-        chance[row] = (highest >= marks[row]).mean(axis=0)[evidence.ahead - 1]
-    return evidence.ahead, chance
+        paths = jumps.paths(peaks[row], days)
+        chance[row] = np.maximum.accumulate(paths >= marks[row], axis=1).mean(axis=0)[at]
+        marks[row] = marks[row, 0]
+    for mark in _later(marks):
+        # Who has not crossed by then crosses just if the highest level reaches the new mark.
+        later = runningmax.probabilities(evidence, mark)
+        chance = np.where(marks[:, at] == mark[:, None], later, chance)
+    return evidence.ahead, np.maximum.accumulate(chance, axis=1)
+
+
+def _later(marks: Float64s) -> Iterator[Float64s]:
+    """The second mark of each row, the third, ..., for rows that have fewer the last one."""
+    which = np.cumsum(np.diff(marks, axis=1, prepend=marks[:, :1]) != 0, axis=1)
+    for one in range(1, int(which.max(initial=0)) + 1):
+        place = np.minimum(which[:, -1], one)
+        yield marks[np.arange(len(marks)), (which >= place[:, None]).argmax(axis=1)]
 
 
 def step_passages(
@@ -89,7 +107,7 @@ def step_passages(
     grid = cases[0].grid
     found = {row: known[case.place].steps for row, case in enumerate(cases) if case.place in known}
     marks = {
-        row: case.scale.inner(case.mark)
+        row: case.inner_marks(choice.mean.shape[1])
         for row, case in enumerate(cases)
         if case.mark is not None and case.enough and row not in found
     }

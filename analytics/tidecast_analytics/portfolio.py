@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidecast_analytics.firstweek import week_share
+from tidecast_analytics.fixedhours import with_fixed_hours
 from tidecast_analytics.members import SAME_WEEK, Member
 from tidecast_analytics.robust import middle
 from tidecast_analytics.rows import Floats, Rows
@@ -136,6 +137,8 @@ def choose(
     known = Rows(values, period, per_day)
     bent, unbent = _mixtures(known, members, weights, horizon)
     mean = _BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent
+    if per_day > 1:
+        mean = with_fixed_hours(mean, values, per_day)
     return Choice(
         names=[m.name for m in members],
         mean=mean,
@@ -182,7 +185,7 @@ def _judged(errors: Floats, members: Sequence[Member], trend_handicap: float) ->
 def _week_or_not(known: Rows, mean: Float64s, share: Float64s) -> Float64s:
     """The deviation of what is last week with the probability `share`, and else what `mean`, which
     holds so much of last week, holds besides; [series, horizon]."""
-    used: Bools = np.asarray(share > 0)
+    used: Bools = np.asarray((share > 0) & (share < 1))
     deviation = np.zeros_like(mean)
     if used.any():
         week = SAME_WEEK.forecast(known.some(used), mean.shape[1])[:, 0]

@@ -17,11 +17,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def span(grid: Grid) -> str:
     """What was seen: how much, from when to when, and how much of it is missing."""
-    kind = "hourly" if grid.step_ms == HOUR_MS else "daily"
+    kind = _kind(grid)
     missing = 1 - grid.observed.mean()
     holes = f", {missing:.0%} of them missing" if missing >= 0.005 else ""
     return (
-        f"Seen are {grid.values.size} {kind} values from {_time(grid.start_ms)} "
+        f"Seen are {grid.values.size} {kind} from {_time(grid.start_ms)} "
         f"to {_time(grid.end_ms)}{holes}."
     )
 
@@ -50,7 +50,9 @@ def how(grid: Grid, backtest: Backtest, naive_only: bool, mark: float | None) ->
 def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
     """What a longer history will allow, and in how long."""
     have = grid.values.size * grid.step_ms
-    if grid.step_ms == DAY_MS:
+    if grid.step_ms > DAY_MS:
+        stages = [(least_steps * grid.step_ms, "a typed answer")]
+    elif grid.step_ms == DAY_MS:
         stages = [(least_steps * DAY_MS, "a typed answer"), (56 * DAY_MS, "a long trend")]
     else:
         stages = [
@@ -58,7 +60,8 @@ def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
             (6 * DAY_MS, "a daily season tested on what it did not see"),
             (42 * DAY_MS, "a weekly season tested on what it did not see"),
         ]
-    stages.append((MONTHS_DAYS * DAY_MS, "what the turn of a month does, if anything"))
+    if grid.step_ms <= DAY_MS:
+        stages.append((MONTHS_DAYS * DAY_MS, "what the turn of a month does, if anything"))
     left = [f"in {_duration(needed - have)}: {what}" for needed, what in stages if have < needed]
     return (f"Not known yet: {'; '.join(left)}.",) if left else ()
 
@@ -82,7 +85,7 @@ def bursts(grid: Grid, bursts: Bursts, levels: Sequence[float], mark: float | No
             f"{amount(levels[-1], mark)}: the dates are asked of them."
         )
     days = grid.values.size // grid.steps_per_day
-    first_ms = grid.end_ms - (days - 1 - bursts.found[0].first) * DAY_MS
+    first_ms = grid.end_ms - (days - 1 - bursts.found[0].first) * max(DAY_MS, grid.step_ms)
     return (
         f"A burst up to {amount(levels[0], mark)} about {_time(first_ms)[:10]} came only once: "
         "the dates do not count on another one."
@@ -99,9 +102,9 @@ def new_pace(grid: Grid, change: PaceChange | None) -> tuple[str, ...]:
 
 def not_enough(grid: Grid, least_steps: int) -> str:
     """Why there is no typed answer yet."""
-    kind = "hourly" if grid.step_ms == HOUR_MS else "daily"
+    kind = _kind(grid)
     return (
-        f"Not enough data: {int(grid.observed.sum())} {kind} values over {grid.values.size} "
+        f"Not enough data: {int(grid.observed.sum())} {kind} over {grid.values.size} "
         f"steps; needed are {least_steps} steps with at least half of them seen."
     )
 
@@ -144,6 +147,12 @@ def amount(value: float, mark: float | None) -> str:
     ('1 % of the mark', '12.5')
     """
     return f"{value / mark * 100:.3g} % of the mark" if mark else f"{value:.4g}"
+
+
+def _kind(grid: Grid) -> str:
+    if grid.step_ms <= DAY_MS:
+        return "hourly values" if grid.step_ms == HOUR_MS else "daily values"
+    return f"values (one in {grid.step_ms / DAY_MS:.3g} days)"
 
 
 def _time(time_ms: int) -> str:

@@ -1,8 +1,9 @@
 """Regular grids from samples as they come: any order, any spacing, with duplicates and holes.
 
-A grid is hourly or daily. Samples finer than an hour are averaged into hours covering
-(h-1h, h] and stamped at h, as usage records are; samples that already come once an hour, or
-once a day, stay as they are. What was not observed stays NaN: only models see interpolations.
+A grid is hourly or daily, or has a step of its own where values are rarer than that (`rare`).
+Samples finer than an hour are averaged into hours covering (h-1h, h] and stamped at h, as usage
+records are; samples that already come once an hour, or once a day, stay as they are. What was not
+observed stays NaN: only models see interpolations.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ DAY_MS = 24 * HOUR_MS
 
 # A sampling interval from here on is daily; anything quicker is put on an hourly grid.
 _DAILY_FROM_MS = 18 * HOUR_MS
+# ... and one from here on is no longer put on a grid of days.
+_RARE_FROM_MS = 5 * DAY_MS
 # Timestamps this close to the full hour (or midnight) are taken to mean it.
 _SNAP_MS = 5 * 60_000
 # Linear across short holes; longer ones are bridged along the seasonal profile.
@@ -52,13 +55,13 @@ class Grid:
 
     @property
     def season_steps(self) -> int:
-        """The shortest season of the grid: 24 hours in a day, or 7 days in a week."""
+        """The shortest season of the grid: 24 hours in a day, or 7 days (or rarer values)."""
         return 24 if self.step_ms == HOUR_MS else 7
 
     @property
     def steps_per_day(self) -> int:
-        """24 on an hourly grid, 1 on a daily one."""
-        return DAY_MS // self.step_ms
+        """24 on an hourly grid, 1 on a daily one and on one of rarer values."""
+        return max(DAY_MS // self.step_ms, 1)
 
 
 def regular(times_ms: Int64s, values: Float64s) -> Grid:
@@ -83,6 +86,29 @@ def regular(times_ms: Int64s, values: Float64s) -> Grid:
     if step_ms == HOUR_MS and interval_ms is not None and interval_ms < 0.9 * HOUR_MS:
         return _hourly_means(times_ms, values)
     return _as_is(times_ms, values, step_ms)
+
+
+def rare(times_ms: Int64s, values: Float64s) -> Grid | None:
+    """The grid of a history whose values are five days or more apart, as those of weeks and months
+    are, with their mean distance as its step; None for any other.
+
+    A day between two of them is not made up: it would lean on the later one.
+    """
+    times_ms, values = _sorted_unique(
+        np.asarray(times_ms, dtype=np.int64), np.asarray(values, dtype=np.float64)
+    )
+    interval_ms = _interval(times_ms)
+    if interval_ms is None or interval_ms < _RARE_FROM_MS:
+        return None
+    # Months differ in length: each value is one step, or some where others are missing, further.
+    steps = np.maximum(np.rint(np.diff(times_ms) / interval_ms), 1.0).astype(np.int64)
+    at = np.concatenate(([0], steps.cumsum()))
+    step_ms = int(times_ms[-1] - times_ms[0]) // int(at[-1])
+    kept = at > at[-1] - MAX_STEPS[DAY_MS]
+    at, values = at[kept] - at[kept][0], values[kept]
+    grid = np.full(int(at[-1]) + 1, np.nan)
+    grid[at] = values
+    return Grid(int(times_ms[-1]) - (grid.size - 1) * step_ms, step_ms, grid)
 
 
 def _already(times_ms: Int64s, values: Float64s) -> Grid | None:

@@ -59,6 +59,16 @@ class PastForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkedChange:
+    """A recorded change; `expected` tells what one to come is said to do, "" where nobody said."""
+
+    at_ms: int
+    title: str
+    by: str = ""
+    expected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceOutlook:
     """One resource and when it reaches its mark: a row of *What runs out first*.
 
@@ -97,11 +107,19 @@ class ResourceOutlook:
     track: TrackRecord | None = None
     """How its past forecasts fared; None before the first was scored."""
     findings: Sequence[Finding] = ()
+    """What is wrong with its history, the gravest first."""
     anomalies_ms: Sequence[int] = ()
     """When it was strangest, of the last four weeks."""
     shifts_ms: Sequence[int] = ()
     """When its level went up for good."""
-    """What is wrong with its history, the gravest first."""
+    changes: Sequence[MarkedChange] = ()
+    """What people changed on it, and plan to."""
+    later_marks: Sequence[tuple[int, float]] = ()
+    """The mark from such times on, in milliseconds UTC, where planned changes move it."""
+
+    def mark_at(self, at_ms: int) -> float | None:
+        """The mark that will hold then."""
+        return next((mark for since, mark in self.later_marks[::-1] if at_ms >= since), self.mark)
 
     @property
     def over_this_hour(self) -> bool:

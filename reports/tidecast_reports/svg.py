@@ -82,6 +82,7 @@ def fan_chart(
         _curves(outlook, frame),
         value_labels(outlook, frame),
         _mark(outlook, frame, now_ms),
+        _changes(outlook, frame),
         Markup("</svg>"),
     ]
     return Markup("").join(parts)
@@ -103,6 +104,7 @@ def _top(outlook: ResourceOutlook, first_ms: int) -> float:
     shown = outlook.history[outlook.history_ms >= first_ms]
     highest = float(np.nanmax(shown)) if np.isfinite(shown).any() else 0.0
     highest = max(highest, outlook.mark or 0.0)
+    highest = max([highest, *(mark for _, mark in outlook.later_marks if mark <= highest * 1.6)])
     if outlook.limit is not None and outlook.limit <= highest * 1.6:
         highest = max(highest, outlook.limit)
     if outlook.band is not None and outlook.band.times_ms.size:
@@ -211,18 +213,25 @@ def _mark(outlook: ResourceOutlook, frame: Frame, now_ms: int) -> Markup:
     if outlook.mark is None:
         return Markup("")
     y = frame.y_of(outlook.mark)
+    edges = [
+        (0.0, outlook.mark),
+        *((_percent(frame, at), mark) for at, mark in outlook.later_marks),
+    ]
+    ends = [*(start for start, _ in edges[1:]), 100.0]
     parts = [
-        Markup(
-            '<line class="mark" x1="0" x2="100%" y1="{y}" y2="{y}" stroke="#b3261e"'
-            ' stroke-width="1.2" stroke-dasharray="5 4"/>'
-        ).format(y=px(y)),
+        *(
+            Markup(
+                '<line class="mark" x1="{start}%" x2="{end}%" y1="{y}" y2="{y}" stroke="#b3261e"'
+                ' stroke-width="1.2" stroke-dasharray="5 4"/>'
+            ).format(start=f"{start:.6g}", end=f"{end:.6g}", y=px(frame.y_of(mark)))
+            for (start, mark), end in zip(edges, ends, strict=True)
+        ),
         _text(f"mark {mark_text(outlook)}", "8", y - 5, "start", "mark-label", _RED),
     ]
     if outlook.p10_ms is not None and outlook.p50_ms is not None:
         last_ms = frame.last_ms if outlook.p90_ms is None else outlook.p90_ms
-        start, end = (
-            min(max(frame.x_of(at_ms) / WIDTH * 100, 0), 100) for at_ms in (outlook.p10_ms, last_ms)
-        )
+        start, end = (_percent(frame, at_ms) for at_ms in (outlook.p10_ms, last_ms))
+        y = frame.y_of(outlook.mark_at(outlook.p50_ms) or outlook.mark)
         parts.append(
             Markup(
                 '<line class="span" x1="{start}%" x2="{end}%" y1="{y}" y2="{y}" stroke="#b3261e"'
@@ -239,6 +248,28 @@ def _mark(outlook: ResourceOutlook, frame: Frame, now_ms: int) -> Markup:
             _text(date(outlook.p50_ms, now_ms), f"{x:.2f}%", y - 9, anchor, "when", _RED),
         ]
     return Markup("").join(parts)
+
+
+def _percent(frame: Frame, at_ms: int) -> float:
+    """The place of a time in percent of the width, within it."""
+    return min(max(frame.x_of(at_ms) / WIDTH * 100, 0.0), 100.0)
+
+
+def _changes(outlook: ResourceOutlook, frame: Frame) -> Markup:
+    """A dotted line at each recorded change, with its title to be pointed at."""
+    return Markup("").join(
+        Markup(
+            '<line class="change" x1="{x}%" x2="{x}%" y1="{top}" y2="{foot}" stroke="#5a6673"'
+            ' stroke-width="1.4" stroke-dasharray="1 3"><title>{title}</title></line>'
+        ).format(
+            x=f"{frame.x_of(each.at_ms) / WIDTH * 100:.2f}",
+            top=_TOP_PX,
+            foot=frame.height - _FOOT_PX,
+            title=each.title,
+        )
+        for each in outlook.changes
+        if frame.first_ms <= each.at_ms <= frame.last_ms
+    )
 
 
 def curve(frame: Frame, times_ms: Int64s, values: Float64s, name: str, look: Markup) -> Markup:

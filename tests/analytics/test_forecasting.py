@@ -321,3 +321,45 @@ class TestExplains:
         assert sum(backtest.weights.values()) == pytest.approx(1)
         assert backtest.mae < backtest.naive_mae
         assert backtest.origins == 8
+
+
+class TestRareValues:
+    """Months and weeks: each value is a step, and none is made up between two of them."""
+
+    MONTHS = np.arange("2023-01", "2026-01", dtype="datetime64[M]").astype("datetime64[ms]")
+
+    def told(self, values, days=365):
+        times = self.MONTHS.astype(np.int64)[: len(values)]
+        return forecast([History(times, np.asarray(values, float), 90.0)], days * DAY_MS)[0]
+
+    def test_three_years_of_months_that_grow_are_dated(self):
+        # 40 + 1.2 a month: 82 in December 2025, and 90 after 6.7 more months.
+        noise = np.random.default_rng(1).normal(0, 0.5, 36)
+        found = self.told(40 + 1.2 * np.arange(36) + noise)
+        assert found.state is OutlookState.IN_HORIZON and found.growing
+        crossed = np.datetime64(found.p50_ms, "ms")
+        assert np.datetime64("2026-05-15") < crossed < np.datetime64("2026-08-15")
+
+    def test_the_answer_comes_day_by_day(self):
+        found = self.told(40 + 1.2 * np.arange(36), days=90)
+        assert found.step_ms == DAY_MS
+        assert np.diff(found.times_ms).tolist() == [DAY_MS] * 89
+        # 82 in December, 1.2 a month: half of that after half of 30.4 days.
+        assert found.mean[14] == pytest.approx(82 + 1.2 * 15 / 30.4, abs=0.1)
+        assert found.crossed_by_day.size == 90
+        assert (np.diff(found.crossed_by_day) >= 0).all()
+
+    def test_months_that_do_not_grow_are_not_dated(self):
+        found = self.told(60 + np.random.default_rng(2).normal(0, 1, 36))
+        assert found.state is OutlookState.NOT_GROWING
+
+    def test_a_year_of_months_is_too_little_and_says_when_more_will_be(self):
+        found = self.told(40 + np.arange(12))
+        assert found.state is OutlookState.NOT_ENOUGH_DATA
+        assert "12 values (one in 30.4 days)" in found.reasons[0]
+        assert any("in 61 days: a typed answer" in each for each in found.reasons)
+
+    def test_a_missing_month_is_a_hole(self):
+        values = 40 + 1.2 * np.arange(36)
+        values[[7, 20]] = np.nan
+        assert self.told(values).state is OutlookState.IN_HORIZON

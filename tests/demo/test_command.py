@@ -19,18 +19,19 @@ from tidecast.cli.client import TidecastServer
 from tidecast.cli.demo import ServerNotStarted, demo, feed_history, feed_live, own_server
 from tidecast.journeys.demo_feed import DemoFeed
 from tidecast.journeys.demo_fleet import DemoFleet
+from tidecast.policy.reading import read_policy
 
 NOW_MS = 1_764_000_123_456
 
 
 def test_history_and_the_last_hours_arrive_labelled_as_generated(server):
     with TidecastServer(server.url) as client:
-        feed = feed_history(client, seed=1, now_ms=NOW_MS)
+        feeds = feed_history(client, seed=1, now_ms=NOW_MS)
     assert server.settings == {"generated": True}
     assert server.requests[0][:2] == ("PUT", "/api/tidecast/v1/settings/generated")
     assert {source for source, *_ in server.usage} == {"demo"}
     assert len(server.usage["demo", "web-3", "filesystem", "/var"]) == 396 * 24 + 1
-    assert feed.last_ms == NOW_MS
+    assert [feed.last_ms for feed in feeds] == [NOW_MS] * 2
     idle = next(
         samples
         for labels, samples in server.samples.items()
@@ -39,6 +40,17 @@ def test_history_and_the_last_hours_arrive_labelled_as_generated(server):
     assert len(idle) == 6 * 60
     assert all("generated" not in dict(labels) for labels in server.samples)
     assert max(size for _, _, size in server.requests) < 8 << 20
+
+
+def test_the_shop_has_a_policy_and_outages_unless_another_policy_is_in_force(server):
+    with TidecastServer(server.url) as client:
+        feed_history(client, seed=1, now_ms=NOW_MS)
+    assert read_policy(server.policy).services.keys() >= {"shop", "orders", "database"}
+    assert {one["state"] for one in server.observations} == {"up", "down"}
+    server.policy = {"own.yaml": "services: {}"}
+    with TidecastServer(server.url) as client:
+        feed_history(client, seed=1, now_ms=NOW_MS)
+    assert server.policy == {"own.yaml": "services: {}"}
 
 
 def test_the_command_says_that_all_is_generated_and_ends_by_an_interrupt(server, monkeypatch):
@@ -64,7 +76,7 @@ def test_live_cycles_follow_until_interrupted(server):
     feed = DemoFeed(DemoFleet(NOW_MS), NOW_MS)
     times = iter([NOW_MS + 15_000, NOW_MS + 10_000, NOW_MS + 30_000])
     with TidecastServer(server.url) as client, pytest.raises(KeyboardInterrupt):
-        feed_live(client, feed, wait, lambda: next(times))
+        feed_live(client, [feed], wait, lambda: next(times))
     assert waits == [15] * 4
     # The clock that was set back brought no samples.
     sent = {time_ms for samples in server.samples.values() for time_ms in samples}

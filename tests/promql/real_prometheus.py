@@ -57,7 +57,8 @@ class Prometheus:
             with urllib.request.urlopen(url, body, timeout=PATIENCE_SECONDS) as response:
                 return dict(json.load(response))
         except urllib.error.HTTPError as error:
-            return dict(json.load(error))
+            with error:
+                return dict(json.load(error))
 
 
 def encode(batch: SampleBatch, start_ms: int, end_ms: int) -> bytes:

@@ -230,9 +230,14 @@ def test_a_component_named_by_samples_is_up_while_they_come_and_its_rule_is_ther
     minute(9, a=1.0, b=1.0)
     assert told(records, "a") == [(DOWN, 1), (UP, 2), (UNKNOWN, 2), (UP, 9)]
     assert told(records, "b") == [(DOWN, 2), (UP, 3)]
+    minute(10, a=0.0, b=1.0)
     alerts.follow([])
-    minute(10, a=1.0, b=1.0)
-    assert told(records, "b") == [(DOWN, 2), (UP, 3), (UNKNOWN, 10)]
+    # The rule is gone while it fires for a: it is not known, then seen to be up, then not watched.
+    minute(11, b=1.0)
+    assert told(records, "b") == [(DOWN, 2), (UP, 3), (UNKNOWN, 11)]
+    assert told(records, "a")[-2:] == [(DOWN, 10), (UNKNOWN, 11)]
+    minute(12, a=1.0, b=1.0)
+    assert told(records, "a")[-2:] == [(UP, 12), (UNKNOWN, 12)]
     assert watched.observe(clock.now) == 0
 
 
@@ -247,6 +252,6 @@ def refusal(rules: str, tmp_path: Path) -> Sequence[str]:
 def test_a_state_that_is_none_is_refused_with_the_rule(tmp_path: Path) -> None:
     rule = "{alert: Gone, expr: up == 0, labels: {component_state: broken}}"
     assert refusal(f"groups: [{{name: g, rules: [{rule}]}}]", tmp_path) == [
-        f"{tmp_path / 'rules.yml'}:1:87: the label component_state is 'broken'; write one of "
+        f"{tmp_path / 'rules.yml'}:1:83: the label component_state is 'broken'; write one of "
         "down, degraded"
     ]

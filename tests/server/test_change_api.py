@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -90,3 +92,57 @@ def test_a_recorded_change_is_behind_the_next_forecast(shared: Server) -> None:
     assert seen["size"] == pytest.approx(-20, abs=1)
     page = shared.get(f"/resources?{key}&explain=1").decode()
     assert "moved the level by" in page
+
+
+def test_what_a_planned_change_is_expected_to_do_moves_the_forecast(shared: Server) -> None:
+    hours = now_ms() // HOUR_MS * HOUR_MS - HOUR_MS * np.arange(20 * 24 - 1, -1, -1)
+    usage = 50 + np.random.default_rng(1).normal(0, 0.2, hours.size)
+    series = {
+        "instance": "doubles-9", "resource": "filesystem", "item": "/v[1]", "unit": "bytes",
+        "timestamps_ms": hours.tolist(), "max": usage.tolist(), "mark": [90.0] * len(hours),
+    }  # fmt: skip
+    send(shared, "POST", "/usage", {"source": "csv:changes", "series": [series]})
+    key = "host=doubles-9&resource=filesystem&item=%2Fv%5B1%5D"
+    at_ms = now_ms() + 20 * 24 * HOUR_MS
+    form = {
+        "host": "doubles-9", "resource": "filesystem", "item": "/v[1]", "title": "twice the load",
+        "by": "ann", "at": str(np.datetime64(at_ms, "ms"))[:16], "expected": "+100%",
+    }  # fmt: skip
+    told_by_page = post_form(shared, "/resources/changes", form)
+    assert told_by_page == (
+        303,
+        "/resources?host=doubles-9&resource=filesystem&item=%2Fv%5B1%5D#changes",
+    )
+
+    def told() -> list[dict[str, Any]]:
+        found = shared.json(f"{PREFIX}/resource?{key}")
+        return [found] if found["state"] == "in_horizon" else []
+
+    (found,) = eventually(told, 60, "the forecast counts on the change")
+    assert abs(ms_of(found["p50"]) - at_ms) < 26 * HOUR_MS
+    assert any("the forecast counts on it: usage +100%" in each for each in found["reasons"])
+    (seen,) = shared.json(f"{PREFIX}/forecasts/explain?{key}")["changes"]
+    assert (seen["to_come"], seen["expected"]) == (True, "usage +100%")
+    page = shared.get(f"/resources?{key}").decode()
+    assert "twice the load" in page and "Dotted lines are recorded changes" in page
+
+    assert post_form(shared, "/resources/changes", {**form, "expected": "a lot"}) == (400, "")
+    listed = run_command("change", "list", "--format=json", f"--server={shared.url}")
+    assert '"+100%"' in listed and "a lot" not in listed
+    status, refused = send(shared, "POST", "/changes", {**MOVED, "expected_limit": "more"})
+    assert (status, "'more' is no amount" in refused["detail"]) == (400, True)
+
+
+def ms_of(text: str) -> int:
+    return int(np.datetime64(text.removesuffix("Z"), "ms").astype(np.int64))
+
+
+def post_form(server: Server, path: str, form: dict[str, str]) -> tuple[int, str]:
+    """The status of what a browser's form gets, and where it is sent to."""
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    connection.request("POST", path, urlencode(form), kind)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.headers.get("location", "")

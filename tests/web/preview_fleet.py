@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
+from tidecast.web.data import ChangeSaid, HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import (
     Incident,
     IncidentState,
@@ -22,6 +22,7 @@ from tidecast_collector.labels import make_labels
 from tidecast_reports.capacity import (
     Band,
     CapacityReport,
+    MarkedChange,
     PastForecast,
     ResourceOutlook,
     TrackRecord,
@@ -516,6 +517,18 @@ class PreviewData:
 
     def explanation(self, host: str, resource: str, item: str) -> dict[str, object] | None:
         return None
+
+    def record_change(self, said: ChangeSaid) -> None:
+        if "?" in said.expected:
+            raise InvalidInput(f"{said.expected!r} is no amount")
+        marked = MarkedChange(said.at_ms or self.now_ms, said.title, said.by, said.expected)
+        key = (said.host, said.resource, said.item)
+        self.outlooks = [
+            replace(each, changes=(*each.changes, marked))
+            if (each.host, each.resource, each.item) == key
+            else each
+            for each in self.outlooks
+        ]
 
     def incidents(self) -> Sequence[Incident]:
         return [view.incident for view in self.views]

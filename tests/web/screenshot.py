@@ -1,6 +1,6 @@
 """Drives headless Chromium over its debugging pipe: screenshots and questions to a page.
 
-`python tests/web/screenshot.py URL OUT.png [--width 390] [--dark] [--full]`
+`python -m tests.web.screenshot URL OUT.png [--width 390] [--dark] [--full]`
 """
 
 from __future__ import annotations

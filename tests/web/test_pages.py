@@ -8,10 +8,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from preview import preview_app
-from preview_fleet import NOW_MS, PreviewData, first_day, fleet
+from tests.web.conftest import Client
+from tests.web.preview import preview_app
+from tests.web.preview_fleet import NOW_MS, PreviewData, first_day, fleet
 
-from conftest import Client
 from tidecast_alerts.model import IncidentState
 
 PAGES = (
@@ -195,6 +195,43 @@ def test_acknowledging_and_resolving_work_without_a_script(
     again = client.post("/incidents/12/resolve", {"by": "anna"})
     assert again.status == 400
     assert "INC-12 is resolved already" in again.told
+
+
+CHANGE = {"host": "web-3", "resource": "filesystem", "item": "/var", "title": "a disk", "by": "ann"}
+
+
+def test_a_change_is_recorded_on_the_page_and_marked_in_its_chart(
+    client: Client, data: PreviewData
+) -> None:
+    form = {**CHANGE, "at": "2099-01-01T08:00", "expected": "+20%"}
+    answer = client.post("/resources/changes", form)
+    address = "/resources?host=web-3&resource=filesystem&item=%2Fvar"
+    assert (answer.status, answer.headers["location"]) == (303, f"{address}#changes")
+    (marked,) = data.resource("web-3", "filesystem", "/var").outlook.changes
+    assert (marked.title, marked.at_ms) == ("a disk", 4_070_937_600_000)
+    page = client.get(address).text
+    assert "planned for" in page and "+20%" in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"title": ""}, 400),
+        ({"by": ""}, 400),
+        ({"title": "x" * 201}, 400),
+        ({"at": "soon"}, 400),
+        ({"at": "9999-01-01T00:00"}, 400),
+        ({"expected": "?"}, 400),
+        ({"item": "/nowhere"}, 404),
+    ],
+)
+def test_a_wrong_change_is_not_recorded(
+    client: Client, data: PreviewData, wrong: dict[str, str], status: int
+) -> None:
+    answer = client.post("/resources/changes", {**CHANGE, **wrong})
+    assert answer.status == status
+    assert "Nothing was recorded" in answer.text
+    assert not any(each.changes for each in data.outlooks)
 
 
 @pytest.mark.parametrize(

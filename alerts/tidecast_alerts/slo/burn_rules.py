@@ -184,7 +184,7 @@ def _told(objective: Objective, asked: _Asked, windows: Sequence[str]) -> tuple[
             f"There is no error ratio over {windows[0]}: no samples, or no events.",
         )
     return (
-        f"the error budget is spent {asked.factor:g} times too fast",
+        f"the error budget is spent over {asked.factor:g} times too fast",
         f"The error ratio over {' and over '.join(windows)} is "
         f"{_words(asked.operator)} {asked.threshold_ratio!r}: "
         f"burn rate {asked.factor:g} x (1 - {objective.target_ratio!r}).",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
+from tidecast.cli.history_input import input_option
 from tidecast.cli.output import format_option, print_rows, printable
 from tidecast.cli.parameters import DURATION
 from tidecast.cli.query import series_name
@@ -31,12 +32,7 @@ _AT_ONCE = 128
 
 @click.command()
 @click.argument("selector", default="")
-@click.option(
-    "--input",
-    "source",
-    metavar="IN.csv",
-    help="Histories as series,timestamp,value (- reads standard input): needs no server.",
-)
+@input_option
 @click.option(
     "--query",
     "expression",

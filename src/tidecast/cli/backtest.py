@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
+from tidecast.cli.history_input import check_horizon, check_planned, planned_input_options
 from tidecast.cli.output import format_option, print_rows, printable
 from tidecast.cli.parameters import DURATION
 
@@ -27,17 +28,7 @@ _PATIENCE_SECONDS = 600.0
 
 @click.command()
 @click.argument("selector", default="")
-@click.option(
-    "--input",
-    "source",
-    metavar="IN.csv",
-    help="Histories as series,timestamp,value[,limit] (- reads standard input): needs no server.",
-)
-@click.option(
-    "--events-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Planned events, and changes, that the forecasts of --input are to know once they could.",
-)
+@planned_input_options
 @click.option(
     "--horizon",
     type=DURATION,
@@ -83,8 +74,7 @@ def backtest(
       tidecast backtest '{resource="filesystem"}' --horizon 30d --origins 5 --each
       tidecast backtest --input disks.csv --horizon 7d --format csv
     """
-    if source is None and events_file is not None:
-        raise click.UsageError("--events-file goes with --input; a server has its own")
+    check_planned(source, events_file)
     if source is None:
         rows = _from_server(server, selector, horizon, origins)
     elif selector:
@@ -135,10 +125,8 @@ def _from_server(
 def _from_file(source: str, events_file: Path | None, horizon_ms: int, origins: int) -> list[Row]:
     from tidecast.cli.planned_csv import read_planned
     from tidecast.journeys.backtest_fleet import backtest_here, score_row
-    from tidecast_analytics.forecasting import MAX_HORIZON_MS
 
-    if horizon_ms > MAX_HORIZON_MS:
-        raise click.BadParameter("the longest horizon is two years", param_hint="--horizon")
+    check_horizon(horizon_ms)
     planned = read_planned(source, events_file, horizon_ms, past=True)
     names = list(planned)
     rows: list[Row] = []

@@ -11,7 +11,9 @@ from tidecast.cli.output import format_option, print_rows, printable
 from tidecast.cli.parameters import MOMENT
 
 API = "/api/tidecast/v1/changes"
-COLUMNS = ("id", "state", "at", "title", "by", "host", "resource", "item")
+COLUMNS = (
+    "id", "state", "at", "title", "by", "host", "resource", "item", "expected", "expected_limit",
+)  # fmt: skip
 
 
 @click.group()
@@ -21,7 +23,8 @@ def change() -> None:
     \b
     Examples:
       tidecast change record "logs moved to their own volume" --host web-3 --item /var
-      tidecast change record "second database" --host "db-*" --at 2026-12-01T22:00+01:00
+      tidecast change record "campaign" --host "web-*" --at 2026-12-01T08:00Z --expected +100%
+      tidecast change record "a disk" --host db-1 --at 2026-12-01 --expected-limit +1TB
       tidecast change list
       tidecast change withdraw 12
     """
@@ -34,6 +37,12 @@ def change() -> None:
 @click.option("--item", default="*", help="Only this one of them, as /var.")
 @click.option("--at", type=MOMENT, help="When it was, or is to be, made (now).")
 @click.option("--known", type=MOMENT, help="Since when it was known (now).")
+@click.option(
+    "--expected", metavar="AMOUNT", help="What it will do to the usage: +20%, -5%, +500GB, +300."
+)
+@click.option(
+    "--expected-limit", metavar="AMOUNT", help="What it will do to what there is: +1TB, +50%."
+)
 @click.option("--by", default=getpass.getuser, show_default="you", help="Who makes it.")
 @server_options
 def record(
@@ -41,24 +50,24 @@ def record(
     host: str,
     resource: str,
     item: str,
-    at: str | None,
-    known: str | None,
     by: str,
     server: TidecastServer,
+    **given: str | None,
 ) -> None:
     """Record a change, made or planned; what it concerns is forecast again.
 
-    By how much it moved a level is seen in the history and never has to be told. `tidecast
-    backtest` lets forecasts of the past know a change only from --known on.
+    By how much it moved a level is seen in the history and never has to be told. What one to come
+    is expected to do is counted on until it shows. `tidecast backtest` lets forecasts of the past
+    know a change only from --known on.
 
     \b
     Examples:
       tidecast change record "logs moved to their own volume" --host web-3 --item /var
-      tidecast change record "second database" --host "db-*" --at 2026-12-01T22:00+01:00
+      tidecast change record "campaign" --host "web-*" --at 2026-12-01T08:00Z --expected +100%
+      tidecast change record "a disk" --host db-1 --at 2026-12-01 --expected-limit +1TB
     """
     body = {"title": title, "host": host, "resource": resource, "item": item, "by": by}
-    times = {name: time for name, time in (("at", at), ("known", known)) if time}
-    kept = server.post_json(API, {**body, **times})
+    kept = server.post_json(API, {**body, **{name: text for name, text in given.items() if text}})
     click.echo(printable(f"{kept['id']}: {kept['state']} at {kept['at']}: {kept['title']}"))
 
 

@@ -46,17 +46,22 @@ def _findings(told: Document) -> Iterator[str]:
 def _data(told: Document) -> Iterator[str]:
     span = told["span"]
     if span:
-        step = "daily" if span["step_seconds"] == 86_400 else "hourly"
-        yield f"{span['values']} values ({step}) from {span['first']} to {span['last']}"
+        every = _every(span["step_seconds"])
+        yield f"{span['values']} values ({every}) from {span['first']} to {span['last']}"
     for step in told["steps"]:
         yield f"a lasting step of {step['size']:.4g} at {step['at']}"
+
+
+def _every(step_seconds: int) -> str:
+    named = {3_600: "hourly", 86_400: "daily"}
+    return named.get(step_seconds) or f"one in {step_seconds / 86_400:.3g} days"
 
 
 def _changes(told: Document) -> Iterator[str]:
     for change in told["changes"]:
         who = f", by {change['by']}" if change["by"] else ""
         if change["to_come"]:
-            did = "is to come"
+            did = f"is to come: {change['expected']}" if change["expected"] else "is to come"
         elif change["size"] is None:
             did = "moved nothing that stands out"
         else:

@@ -14,6 +14,7 @@ import click
 
 from tidecast.cli.client import TidecastServer, server_options
 from tidecast.cli.files import replaceable
+from tidecast.cli.history_input import check_horizon, check_planned, planned_input_options
 from tidecast.cli.parameters import DURATION
 from tidecast_collector.errors import InvalidInput
 
@@ -38,13 +39,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("resource", default="")
-@click.option(
-    "--input",
-    "source",
-    metavar="IN.csv",
-    help="Histories as series,timestamp,value[,limit]; - reads standard input. Timestamps are "
-    "ISO 8601 (UTC without a zone) or epoch seconds. The latest limit of a series is its mark.",
-)
+@planned_input_options
 @click.option(
     "--horizon",
     type=DURATION,
@@ -64,11 +59,6 @@ Examples:
     "--summary",
     metavar="S.csv",
     help="Where to write series,state,p10,p50,p90,method for the series with a limit.",
-)
-@click.option(
-    "--events-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Planned events and changes that the forecasts of --input are to know (YAML).",
 )
 @click.option(
     "--explain",
@@ -98,8 +88,7 @@ def forecast(
     """
     if sum(map(bool, (resource, source, again))) != 1:
         raise click.UsageError("give one of RESOURCE, --input and --again")
-    if source is None and files["events_file"]:
-        raise click.UsageError("--events-file goes with --input; a server has its own")
+    check_planned(source, files["events_file"])
     if source is not None:
         _forecast_file(context, source, explain=explain, as_json=as_json, **files)
         return
@@ -146,10 +135,7 @@ def _forecast_file(
 
 
 def _check(source: str, horizon_ms: int, output: str, summary: str | None) -> None:
-    from tidecast_analytics.forecasting import MAX_HORIZON_MS
-
-    if horizon_ms > MAX_HORIZON_MS:
-        raise click.BadParameter("the longest horizon is two years", param_hint="--horizon")
+    check_horizon(horizon_ms)
     if summary is not None and _same(summary, output):
         raise click.UsageError("--output and --summary name the same file")
     for written in (output, summary):

@@ -65,9 +65,11 @@ def check(
     from tidecast.clock import SystemClock
     from tidecast.journeys.lint_policy import lint
     from tidecast.journeys.slo_documents import levels_of
+    from tidecast.policy.resources import load_resources
 
     found, count = _read(directory)
-    concerns = lint(found, SystemClock().today())
+    defaults = load_resources(_promql().check)
+    concerns = lint(found, SystemClock().today(), defaults.keys())
     rows = [{"place": str(each.place), "warning": each.what} for each in concerns]
     slos = list(levels_of(found).slos.values())
     if prometheus_url:

@@ -25,7 +25,7 @@ from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
 from tidecast_collector.errors import TidecastError
 
 READY_SECONDS = 60
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 120
 PR_SET_PDEATHSIG = 1
 OWN_TOKEN = "this-machines-agent"  # noqa: S105 - its name
 

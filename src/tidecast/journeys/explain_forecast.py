@@ -15,7 +15,7 @@ from tidecast_analytics.calibration import Fared
 from tidecast_analytics.changes import ChangeSeen
 from tidecast_analytics.decomposition import Parts, decompose
 from tidecast_analytics.outlook import History
-from tidecast_analytics.series import filled, regular, within_one
+from tidecast_analytics.series import filled, rare, regular, within_one
 from tidecast_analytics.shifts import known_shifts, upward_shifts, without_shifts
 
 Document = dict[str, Any]
@@ -28,8 +28,8 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """What the history itself shows: its parts (None: too short for a season, or `lacking` says
-    what is not installed) and the lasting steps in it as (time, size)."""
+    """What the history itself shows: its parts (None: too short, or too rarely seen, for a season,
+    or `lacking` says what is not installed) and the lasting steps in it as (time, size)."""
 
     parts: Parts | None
     steps: Sequence[tuple[int, float]]
@@ -42,6 +42,8 @@ def dissect(history: History) -> Anatomy:
     Its parts are those on its newest level: lasting steps, and those at its `changes_ms`, are
     neither trend nor season.
     """
+    if rare(history.times_ms, history.values) is not None:
+        return Anatomy(None, [])
     grid, size = within_one(regular(history.times_ms, history.values))
     steps: list[tuple[int, float]] = []
     if grid.values.size:
@@ -122,6 +124,7 @@ def change_document(change: ChangeSeen, forecast: PublishedForecast) -> Document
         "title": change.title,
         "by": change.by,
         "to_come": change.at_ms > forecast.published_ms,
+        "expected": change.expected,
         "size": change.size,
     }
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tidecast_analytics.calibration import UNWIDENED, Widening, widened
 from tidecast_analytics.changes import Change, ChangeSeen, in_the_light_of, sentences
+from tidecast_analytics.expectations import Amount
 from tidecast_analytics.forecasting import forecast
 from tidecast_analytics.lead_time import probability_by
 from tidecast_analytics.outlook import Float64s, History, Outlook
@@ -92,7 +93,7 @@ def _analysis(case: Case, outlook: Outlook, found: tuple[Finding, ...], now_ms: 
     )
     soon_ms = now_ms + case.lead_time_ms
     soon = probability_by(outlook, soon_ms, case.widening.factor) if case.lead_time_ms else None
-    changes = in_the_light_of(case.changes, outlook.seen, outlook.step_ms)
+    changes = in_the_light_of(case.changes, outlook.seen)
     known = sentences(changes, int(case.history.times_ms.max(initial=0)))
     kept = thinned(replace(outlook, reasons=(*outlook.reasons, *known, *cautions)))
     return Analysis(kept, found, soon, tuple(changes))
@@ -103,7 +104,12 @@ def _bounds(history: History) -> tuple[float, float]:
     seen = history.values[np.isfinite(history.values)]
     floor = 0.0 if seen.size and seen.min() >= 0 else -math.inf
     limit = history.limit
-    if limit is None or not math.isfinite(limit):
+    # A limit that is to grow or shrink bounds the forecast step by step already.
+    if (
+        limit is None
+        or not math.isfinite(limit)
+        or any(e.limit != Amount() for e in history.expected)
+    ):
         return floor, math.inf
     return floor, max(limit, float(seen.max(initial=limit)))
 

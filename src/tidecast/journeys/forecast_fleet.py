@@ -292,7 +292,7 @@ def basis_of(case: Case, analysis: Analysis, source_of_mark: str) -> Basis:
         first_ms=int(times[0]),
         last_ms=int(times[-1]),
         values=len(times),
-        step_ms=outlook.step_ms,
+        step_ms=outlook.seen.step_ms if outlook.seen else outlook.step_ms,
         weights=() if tested is None else tuple(tested.weights.items()),
         origins=0 if tested is None else tested.origins,
         mae=_finite(tested.mae) if tested else None,

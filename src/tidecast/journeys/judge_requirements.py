@@ -20,7 +20,13 @@ import numpy as np
 from tidecast.journeys.availability_report import answers, asked
 from tidecast.journeys.lint_policy import MEASURES, requirement_of
 from tidecast.journeys.sla_documents import sentence as sla_sentence
-from tidecast.journeys.sla_statements import Statement, Verdict, months_in, statements
+from tidecast.journeys.sla_statements import (
+    Statement,
+    Verdict,
+    between,
+    months_in,
+    statements,
+)
 from tidecast.journeys.slo_figures import delivered
 from tidecast.journeys.threshold_evidence import (
     NOT_MEASURING,
@@ -298,9 +304,11 @@ class _Period:
                 f"{words} ({percent(low)} to {percent(high)}), promised are {percent(target)}",
             )
         if recovery is not None:
-            longest_seconds = found.assessment.chosen.longest_outage_ms / 1000
-            told = f"{component} was down for {downtime(longest_seconds, 'no time')} at most"
-            yield (
-                Verdict.MET if longest_seconds <= recovery else Verdict.MISSED,
-                f"{told} within its service time, it is to recover within {downtime(recovery)}",
-            )
+            best, worst = found.assessment.best, found.assessment.worst
+            verdict = between(best.longest_outage_ms, worst.longest_outage_ms, recovery * 1000)
+            longest = worst if verdict is Verdict.MET else best
+            told = f"{component} was down for {downtime(longest.longest_outage_ms / 1000)} at most"
+            if verdict is Verdict.OPEN:
+                told += f" ({downtime(worst.longest_outage_ms / 1000)} with time that is not known)"
+            words = f"{told} within its service time, it is to recover within {downtime(recovery)}"
+            yield verdict, words

@@ -174,4 +174,4 @@ def sentence(judgement: Judgement) -> str:
 
 def _why_not(judgement: Judgement) -> str:
     why = "what serves it measures nothing" if judgement.evidence else "nothing serves it"
-    return f"{why}: let an SLO, an SLA, a mark or an alert name it by `serves`"
+    return f"{why}: let an SLO, an SLA, a mark or an alert serve it"

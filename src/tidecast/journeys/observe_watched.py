@@ -41,6 +41,7 @@ class WatchedComponents:
     def __init__(self, records: Records, alerts: AlertEngine) -> None:
         self._records, self._alerts = records, alerts
         self._sources: set[str] | None = None
+        self._orphans = False
 
     def observe(self, now_ms: int) -> int:
         """Adds what they say now; returns how much of that is new."""
@@ -51,7 +52,7 @@ class WatchedComponents:
             if isinstance(told.rule, AlertingRule)
         }
         watches = [*_watches(self._alerts, now_ms), *self._from_signals(rules, now_ms)]
-        gone = self._sources != set(rules)
+        gone = self._sources != set(rules) or self._orphans
         if not watches and not gone:
             return 0
         with self._records.unit() as unit:
@@ -61,7 +62,8 @@ class WatchedComponents:
             found = [o for o in said if o is not None and (o.component, o.source) not in busy]
             found += _of_rules_gone(unit, rules, now_ms) if gone else ()
             added = unit.outages.observe(found)
-        self._sources = set(rules)
+        # A signal of a rule that is gone may yet clear, and so say that its component is up.
+        self._sources, self._orphans = set(rules), any(s not in rules for _, s in busy)
         return added
 
     def _from_signals(self, rules: Mapping[str, AlertingRule], now_ms: int) -> Iterator[_Watch]:

@@ -11,7 +11,7 @@ from tidecast.journeys.imports.csv_rows import parse_series_name
 from tidecast.journeys.usage_records import ResourceKey
 from tidecast.policy.events import NOTHING_PLANNED, PlannedEvents, PlansFile
 from tidecast.records import RecordedChange
-from tidecast_analytics.changes import Change, believed, concerns, moments
+from tidecast_analytics.changes import Change, believed, concerns, expectations, moments
 from tidecast_analytics.events import Event
 from tidecast_analytics.outlook import History
 
@@ -73,7 +73,8 @@ class Plans:
             return given, []
         start_ms, end_ms = int(history.times_ms.min()), int(history.times_ms.max())
         changes = [each for each in believed(changes, now_ms) if each.at_ms >= start_ms]
-        return replace(given, changes_ms=moments(changes, end_ms)), changes
+        expected = expectations(changes, end_ms)
+        return replace(given, changes_ms=moments(changes, end_ms), expected=expected), changes
 
     def known_to(
         self, key: ResourceKey, history: History, horizon_ms: int

@@ -19,6 +19,8 @@ and what may have moved it for good.
         host: web-*                    patterns as above
         known: 2026-10-20              since when it was planned; else since it was made
         by: ann
+        expected: +20%                 of the usage, where it is still to come; or +300GB
+        expected_limit: +1TB           of what there is, as of an added disk
 
 Calendars are written as in the other policy files, but without weekly hours.
 """
@@ -37,11 +39,13 @@ from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
 from tidecast_analytics.calendars import Calendar, event_spans, utc_ms
 from tidecast_analytics.changes import Change, concerns
 from tidecast_analytics.events import Event
+from tidecast_analytics.expectations import parse_amount
 from tidecast_analytics.recurrences import TooManyOccurrences
 from tidecast_analytics.spans import Spans, spans
 
 MAX_FILE_BYTES = 4 << 20
 _LONGEST_MS = 90 * 86_400_000
+_EXPECTED = ("expected", "expected_limit")
 _PATTERNS = ("host", "resource", "item")
 _YEARS = (1971, 2199)
 
@@ -111,7 +115,7 @@ def load_plans(path: Path) -> PlansFile:
 
 
 def _change(body: Field) -> Change:
-    fields = body.mapping({*_PATTERNS, "at", "title", "known", "by"})
+    fields = body.mapping({*_PATTERNS, *_EXPECTED, "at", "title", "known", "by"})
     for name in ("at", "title"):
         if name not in fields or not fields[name].text():
             body.wrong(f"a change needs {'an' if name == 'at' else 'a'} {name!r}")
@@ -122,7 +126,15 @@ def _change(body: Field) -> Change:
         return fields[name].text() if name in fields else otherwise
 
     host, resource, item = (text(name, "*") for name in _PATTERNS)
-    return Change(at_ms, known_ms, text("title"), text("by"), host, resource, item)
+    usage, limit = (fields[n].read(_amount, "") if n in fields else "" for n in _EXPECTED)
+    return Change(
+        at_ms, known_ms, text("title"), text("by"), host, resource, item, usage=usage, limit=limit
+    )
+
+
+def _amount(text: str) -> str:
+    parse_amount(text)
+    return text
 
 
 def _moment_ms(text: str) -> int:

@@ -14,7 +14,11 @@ from tidecast_analytics.changes import Change
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
     """`by` recorded at `recorded_ms` what is, or was, changed at `at_ms` on the resources that the
-    patterns (as of file names) let through; it is held to be known since `known_ms`."""
+    patterns (as of file names) let through; it is held to be known since `known_ms`.
+
+    `expected` is the amount by which the usage is said to change, `expected_limit` that of what
+    there is, as `expectations.parse_amount` reads them; "" where nobody said.
+    """
 
     at_ms: int
     known_ms: int
@@ -27,13 +31,15 @@ class RecordedChange:
     id: int | None = None
     withdrawn_ms: int | None = None
     withdrawn_by: str = ""
+    expected: str = ""
+    expected_limit: str = ""
 
     @property
     def change(self) -> Change:
         """What forecasts need to know of it."""
         return Change(
             self.at_ms, self.known_ms, self.title, self.by, self.host, self.resource, self.item,
-            self.withdrawn_ms,
+            self.withdrawn_ms, self.expected, self.expected_limit,
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from tidecast.server.parameters import time_ms
 from tidecast.server.problems import Problem
 from tidecast.server.tidecast_api import MAX_SMALL_BYTES, PREFIX, json_endpoint
 from tidecast.server.upkeep import Upkeep
+from tidecast_analytics.expectations import parse_amount
 
 MAX_SHOWN = 1_000
 MAX_CHARACTERS = 1_000
@@ -63,12 +64,15 @@ class ChangeApi:
             host=_text(body, "host"),
             resource=_text(body, "resource", "*"),
             item=_text(body, "item", "*"),
+            expected=_amount(body, "expected"),
+            expected_limit=_amount(body, "expected_limit"),
         )
         if change.known_ms > now_ms:
             raise Problem(400, "known lies in the future: it says since when the change was known")
-        return change_document(await run_in_threadpool(self._record, change), now_ms)
+        return change_document(await run_in_threadpool(self.keep, change), now_ms)
 
-    def _record(self, change: RecordedChange) -> RecordedChange:
+    def keep(self, change: RecordedChange) -> RecordedChange:
+        """Adds a change, and has what it concerns forecast again; returns it with its number."""
         with self._app.records.unit() as unit:
             kept = unit.changes.add(change)
             unit.audit.add(kept.recorded_ms, kept.by, "record change", f"{kept.id}: {kept.title}")
@@ -105,6 +109,8 @@ def change_document(change: RecordedChange, now_ms: int) -> Document:
         "host": change.host,
         "resource": change.resource,
         "item": change.item,
+        "expected": change.expected,
+        "expected_limit": change.expected_limit,
         "known": iso(change.known_ms),
         "recorded": iso(change.recorded_ms),
         "withdrawn": iso(change.withdrawn_ms),
@@ -116,6 +122,18 @@ def _text(body: dict[str, object], name: str, otherwise: str = "") -> str:
     value = body.get(name, otherwise)
     if not isinstance(value, str) or not 0 < len(value) <= MAX_CHARACTERS:
         raise Problem(400, f"{name} must be a text of 1 to {MAX_CHARACTERS} characters")
+    return value
+
+
+def _amount(body: dict[str, object], name: str) -> str:
+    value = body.get(name) or ""
+    if not isinstance(value, str):
+        raise Problem(400, f"{name} must be a text such as +20%, -5% or +500GB")
+    try:
+        if value:
+            parse_amount(value)
+    except ValueError as error:
+        raise Problem(400, f"{name}: {error}") from error
     return value
 
 

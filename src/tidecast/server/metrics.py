@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
@@ -13,7 +14,12 @@ from tidecast.journeys.ingest import IngestReport
 from tidecast.journeys.own_series import HELP
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.write_request import WriteRequest
+from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import NAME
+
+log = logging.getLogger(__name__)
+
+TOLD = "tidecast_own_series_told"
 
 
 class ServerMetrics:
@@ -109,13 +115,23 @@ class OwnSeries(Collector):
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """One family for each name: a summary where quantiles are told, else a gauge."""
+        """One family for each name: a summary where quantiles are told, else a gauge.
+
+        Where the records are away only that is told: the server's own health is needed then.
+        """
         families: dict[str, Metric] = {}
-        for labels, _, values in self._read():
-            named = dict(labels)
-            name = named.pop(NAME)
-            kind = "summary" if "quantile" in named else "gauge"
-            # A series that nobody has described is better than no metrics at all.
-            family = families.setdefault(name, Metric(name, HELP.get(name, ""), kind))
-            family.add_sample(name, named, float(values[-1]))
-        return families.values()
+        readable = True
+        try:
+            for labels, _, values in self._read():
+                named = dict(labels)
+                name = named.pop(NAME)
+                kind = "summary" if "quantile" in named else "gauge"
+                # A series that nobody has described is better than no metrics at all.
+                family = families.setdefault(name, Metric(name, HELP.get(name, ""), kind))
+                family.add_sample(name, named, float(values[-1]))
+        except TidecastError as error:
+            log.warning("/metrics lacks what the server knows: %s", error)
+            families, readable = {}, False
+        told = Metric(TOLD, "1 where the series below could be read, else 0.", "gauge")
+        told.add_sample(TOLD, {}, float(readable))
+        return [told, *families.values()]

@@ -53,12 +53,14 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Change": _object(
         id=COUNT, state={"type": "string", "enum": ["planned", "done", "withdrawn"]}, at=TIME,
-        title=TEXT, by=TEXT, host=TEXT, resource=TEXT, item=TEXT, known=TIME, recorded=TIME,
+        title=TEXT, by=TEXT, host=TEXT, resource=TEXT, item=TEXT, expected=TEXT,
+        expected_limit=TEXT, known=TIME, recorded=TIME,
         withdrawn=TIME, withdrawn_by=TEXT,
     ),
     "ChangeToRecord": {
         **_object(
             title=TEXT, by=TEXT, host=TEXT, resource=TEXT, item=TEXT, at=TIME, known=TIME,
+            expected=TEXT, expected_limit=TEXT,
         ),
         "required": ["title", "by", "host"],
     },
@@ -76,7 +78,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
         probability=NUMBER, within_lead_time=NUMBER, findings=_list(_ref("Finding")),
         changes=_list(_object(
-            at=TIME, title=TEXT, by=TEXT, to_come={"type": "boolean"}, size=NUMBER,
+            at=TIME, title=TEXT, by=TEXT, to_come={"type": "boolean"}, size=NUMBER, expected=TEXT,
         )),
         strange=_object(
             anomalies=_list(_object(

@@ -71,7 +71,8 @@ def opened(
 def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> Starlette:
     """The whole HTTP surface."""
     forecasts = ForecastApi(application, upkeep)
-    views = Views(application, forecasts.explained, forecasts.expect_explanation)
+    changes = ChangeApi(application, upkeep)
+    views = Views(application, forecasts.explained, forecasts.expect_explanation, changes.keep)
     slos, policies = SloApi(application), PolicyApi(application)
     availability = AvailabilityViews(application)
     return Starlette(
@@ -95,7 +96,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *ConfigurationApi(application).routes(),
             *AvailabilityApi(application, availability).routes(),
             *AnomalyApi(application).routes(),
-            *ChangeApi(application, upkeep).routes(),
+            *changes.routes(),
             *slo_page_routes(views, slos.all),
             *page_routes(views),
             *expression_page_routes(views, _asked_by_people(application)),

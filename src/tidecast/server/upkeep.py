@@ -179,9 +179,9 @@ class Upkeep:
         return [*host_points(self._app.hosts.all()), *clock_points(clocks)]
 
     def _measure_slos(self) -> None:
-        now_ms = self._clock.now_ms()
-        self._app.slos.refresh(self._engine, now_ms)
-        self._app.own.append(batch_at(self._app.slos.points(), now_ms))
+        # At most half of one core, also when all are measured for the first time.
+        self._app.slos.refresh(self._engine, self._clock.now_ms(), self._tasks.wait)
+        self._app.own.append(batch_at(self._app.slos.points(), self._clock.now_ms()))
 
     def _judge_requirements(self) -> None:
         """Judges every requirement and the running period of every SLA."""
@@ -258,6 +258,9 @@ class Upkeep:
                 late.put_back(hours)
                 raise
             late.done(hours)
+            for hour_ms in hours:
+                # An hour more: queries may look back from the next one.
+                self._app.slos.came_late(hour_ms - HOUR_MS, hour_ms + HOUR_MS)
             again = not closed.issuperset(hours)
             now = self._clock.now_ms()
             self._late_ms = now if again else self._late_ms

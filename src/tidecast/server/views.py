@@ -23,16 +23,19 @@ from tidecast.journeys.usage_records import (
 )
 from tidecast.promql.errors import QueryTimeout
 from tidecast.promql.settings import QueryOptions
-from tidecast.records import PublishedForecast
+from tidecast.records import PublishedForecast, RecordedChange
 from tidecast.samples.matchers import Matcher, MatchOp
 from tidecast.samples.protocol import SamplesUnavailable
 from tidecast.server.application import Application
 from tidecast.server.ledger_views import band_of, past_forecasts, track_record
-from tidecast.web.data import HostSummary, HostView, PageStatus, ResourceView
+from tidecast.web.data import ChangeSaid, HostSummary, HostView, PageStatus, ResourceView
 from tidecast_alerts.model import Incident, IncidentState, IncidentView
+from tidecast_analytics.changes import later_marks, pattern_of
+from tidecast_analytics.expectations import parse_amount
 from tidecast_analytics.forecasting import MINIMUM_STEPS
 from tidecast_analytics.sanity import Finding, clock_finding
-from tidecast_reports.capacity import CapacityReport, ResourceOutlook
+from tidecast_collector.errors import InvalidInput
+from tidecast_reports.capacity import CapacityReport, MarkedChange, ResourceOutlook
 from tidecast_reports.ranking import rank
 from tidecast_reports.units import quantity
 
@@ -58,11 +61,13 @@ class Views:
         self,
         application: Application,
         explain: Explain,
-        expect_explanation: Callable[[], None] = lambda: None,
+        expect_explanation: Callable[[], None],
+        record_change: Callable[[RecordedChange], object],
     ) -> None:
         self._app = application
         self._explain = explain
         self._expect_explanation = expect_explanation
+        self._record_change = record_change
         self._lock = threading.Lock()
         self._report: CapacityReport | None = None
         self._changes = 0
@@ -194,6 +199,8 @@ class Views:
             findings=self._findings(key.host, forecast),
             anomalies_ms=[event.peak_ms for event in strange.events],
             shifts_ms=[step.at_ms for step in strange.steps],
+            changes=_changes(forecast),
+            later_marks=_later_marks(forecast),
         )
 
     def _findings(self, host: str, forecast: PublishedForecast | None) -> Sequence[Finding]:
@@ -287,6 +294,32 @@ class Views:
             signals = unit.alerting.signals_of(incident_id)
             return IncidentView(incident, signals, unit.alerting.timeline(incident_id))
 
+    def record_change(self, said: ChangeSaid) -> None:
+        """Records a change as one known from now on; its resource is forecast again."""
+        now = self._app.clock.now_ms()
+        for amount in filter(None, (said.expected, said.expected_limit)):
+            try:
+                parse_amount(amount)
+            except ValueError as error:
+                raise InvalidInput(str(error)) from error
+        # A key may hold what patterns give a meaning.
+        host, resource, item = (pattern_of(part) for part in (said.host, said.resource, said.item))
+        at_ms = now if said.at_ms is None else said.at_ms
+        self._record_change(
+            RecordedChange(
+                at_ms,
+                now,
+                now,
+                said.title,
+                said.by,
+                host,
+                resource,
+                item,
+                expected=said.expected,
+                expected_limit=said.expected_limit,
+            )
+        )
+
     def acknowledge(self, incident_id: int, by: str, comment: str) -> None:
         """Says that somebody is on it."""
         self._app.alerts.acknowledge(incident_id, by, comment)
@@ -294,6 +327,20 @@ class Views:
     def resolve(self, incident_id: int, by: str, comment: str) -> None:
         """Says that it is over."""
         self._app.alerts.resolve(incident_id, by, comment)
+
+
+def _changes(forecast: PublishedForecast | None) -> list[MarkedChange]:
+    """What was changed on a resource, or is to be, as its newest forecast knows it."""
+    told = forecast.basis.changes if forecast and forecast.basis else ()
+    return [MarkedChange(each.at_ms, each.title, each.by, each.expected) for each in told]
+
+
+def _later_marks(forecast: PublishedForecast | None) -> list[tuple[int, float]]:
+    """Where the newest forecast counts on changes of what there is."""
+    if forecast is None or forecast.basis is None or forecast.mark is None:
+        return []
+    basis = forecast.basis
+    return later_marks(basis.changes, basis.last_ms, forecast.mark, forecast.limit)
 
 
 def _exactly(key: ResourceKey) -> list[Matcher]:

@@ -68,6 +68,24 @@ class ResourceView:
     incidents: Sequence[Incident] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeSaid:
+    """What somebody says was, or is to be, changed on a resource.
+
+    At a time (None: now); `expected` is what it is to do to the usage and `expected_limit` to what
+    there is, as +20% or +500GB ("": not said).
+    """
+
+    host: str
+    resource: str
+    item: str
+    title: str
+    by: str
+    at_ms: int | None = None
+    expected: str = ""
+    expected_limit: str = ""
+
+
 class PageData(Protocol):
     """What the pages need from the application."""
 
@@ -93,6 +111,10 @@ class PageData(Protocol):
 
     def explanation(self, host: str, resource: str, item: str) -> Mapping[str, Any] | None:
         """All that is behind the newest forecast, as the API tells it; None: there is none yet."""
+        ...
+
+    def record_change(self, said: ChangeSaid) -> None:
+        """Records a change. Raises `InvalidInput` where what is expected cannot be read."""
         ...
 
     def incidents(self) -> Sequence[Incident]:

@@ -20,7 +20,8 @@ def fan_figure(outlook: ResourceOutlook, now_ms: int) -> Markup:
     """The outlook's chart as JSON that may stand inside a `<script>` element.
 
     Times are Unix seconds. `history` is the columns time and usage; `forecast` is time, mean, lo80,
-    hi80, lo95 and hi95, null where there is none; `anomalies` and `shifts` are times.
+    hi80, lo95 and hi95, null where there is none; `anomalies` and `shifts` are times, `changes`
+    have a time and a title.
     """
     first_ms, _ = shown_span(outlook, now_ms)
     shown = outlook.history_ms >= first_ms
@@ -30,11 +31,17 @@ def fan_figure(outlook: ResourceOutlook, now_ms: int) -> Markup:
             "unit": outlook.unit,
             "limit": outlook.limit,
             "mark": outlook.mark,
+            "later_marks": [[at_ms // 1000, mark] for at_ms, mark in outlook.later_marks],
             "p10": _seconds(outlook.p10_ms),
             "p50": _seconds(outlook.p50_ms),
             "p90": _seconds(outlook.p90_ms),
             "anomalies": [at_ms // 1000 for at_ms in outlook.anomalies_ms if at_ms >= first_ms],
             "shifts": [at_ms // 1000 for at_ms in outlook.shifts_ms if at_ms >= first_ms],
+            "changes": [
+                {"at": each.at_ms // 1000, "title": each.title}
+                for each in outlook.changes
+                if each.at_ms >= first_ms
+            ],
             "history": [(past_ms // 1000).tolist(), _rounded(past)],
             "forecast": None if outlook.band is None else _columns(outlook.band),
         }

@@ -88,8 +88,12 @@ def wants_page(request: Request) -> bool:
 
 def resource_address(outlook: ResourceOutlook) -> str:
     """Where the page of a resource is, e.g. "/resources?host=web-3&resource=cpu&item="."""
-    key = {"host": outlook.host, "resource": outlook.resource, "item": outlook.item}
-    return "/resources?" + urlencode(key)
+    return resource_path(outlook.host, outlook.resource, outlook.item)
+
+
+def resource_path(host: str, resource: str, item: str) -> str:
+    """Where the page of the resource of this key is."""
+    return "/resources?" + urlencode({"host": host, "resource": resource, "item": item})
 
 
 @cache

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tidecast.samples.protocol import SamplesUnavailable
+from tidecast.web.change_forms import recorder
 from tidecast.web.data import PageData
 from tidecast.web.forms import read_form
 from tidecast.web.live_charts import live_charts
@@ -38,6 +39,7 @@ def page_routes(data: PageData) -> list[BaseRoute]:
         Route("/hosts", _route(hosts, data)),
         Route("/hosts/{name:path}", _route(host, data)),
         Route("/resources", _route(resource, data)),
+        Route("/resources/changes", recorder(data), methods=["POST"]),
         Route("/incidents", _route(incidents, data)),
         Route("/incidents/{id}", _route(incident, data)),
         Route("/incidents/{id}/acknowledge", _action(data, data.acknowledge), methods=["POST"]),

@@ -90,7 +90,8 @@
     const columns = joined(data.history, data.forecast ?? []).map((column, index) =>
       index === 0 ? column : column.map((value) => (value == null ? null : value / scale)));
     const mark = data.mark == null ? null : data.mark / scale;
-    const top = ceiling(columns, mark, relative || unit === "ratio" ? 1 : null);
+    const later = data.later_marks.map(([at, value]) => [at, value / scale]);
+    const top = ceiling(columns, mark, later, relative || unit === "ratio" ? 1 : null);
     const tide = colour("--tide");
     const told80 = (plot, value, series, at) => range(plot.data[series][at], plot.data[series + 1][at], unit);
     const line = (label, stroke, width) => ({
@@ -124,7 +125,7 @@
       bands,
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { markers: { width: 0, fill: (_, index) => [null, colour("--history"), tide, faded(tide, 0.45), null, faded(tide, 0.25)][index] } },
-      hooks: { draw: [(plot) => drawStrange(plot, data), (plot) => drawMark(plot, data, mark, unit)] },
+      hooks: { draw: [(plot) => drawStrange(plot, data), (plot) => drawChanges(plot, data), (plot) => drawMark(plot, data, mark, later, unit)] },
     }, columns, figure);
     hideUpperEdges(plot);
     drawing.setAttribute("hidden", "");
@@ -141,9 +142,10 @@
 
   const range = (low, high, unit) => (low == null ? "–" : `${told(low, unit)} to ${told(high, unit)}`);
 
-  const ceiling = (columns, mark, full) => {
+  const ceiling = (columns, mark, later, full) => {
     const highest = (column) => (column ?? []).reduce((top, value) => Math.max(top, value ?? 0), 0);
     let top = Math.max(highest(columns[1]), mark ?? 0);
+    top = Math.max(top, ...later.map(([, value]) => value).filter((value) => value <= top * 1.6));
     if (full != null && full <= top * 1.6) top = Math.max(top, full);
     const likely = Math.max(top, highest(columns[2]));
     return Math.min(Math.max(top, highest(columns[6])), likely * 1.15) * 1.02 || 1;
@@ -155,20 +157,27 @@
     });
   };
 
-  const drawMark = (plot, data, mark, unit) => {
+  const drawMark = (plot, data, mark, later, unit) => {
     if (mark == null) return;
     const { ctx, bbox } = plot;
     const ratio = devicePixelRatio;
     const red = colour("--mark");
-    const y = plot.valToPos(mark, "y", true);
     const within = (seconds) => Math.min(Math.max(plot.valToPos(seconds, "x", true), bbox.left), bbox.left + bbox.width);
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = red;
     ctx.font = `${11 * ratio}px ${colour("--sans")}`;
-    stroke(ctx, bbox.left, bbox.left + bbox.width, y, 1.2 * ratio, [5 * ratio, 4 * ratio]);
+    // Planned changes move it: it is drawn in stretches.
+    const starts = [bbox.left, ...later.map(([at]) => within(at)), bbox.left + bbox.width];
+    const heights = [mark, ...later.map(([, value]) => value)].map((value) => plot.valToPos(value, "y", true));
+    heights.forEach((height, place) => {
+      if (height > bbox.top) stroke(ctx, starts[place], starts[place + 1], height, 1.2 * ratio, [5 * ratio, 4 * ratio]);
+    });
+    const holding = (seconds) => heights[later.filter(([at]) => seconds >= at).length];
+    let y = heights[0];
     ctx.textAlign = "left";
     ctx.textBaseline = "alphabetic";
     label(ctx, `mark ${told(mark, unit)}`, bbox.left + 8 * ratio, y - 5 * ratio);
+    if (data.p50 != null) y = holding(data.p50);
     if (data.p10 != null && data.p50 != null) {
       ctx.globalAlpha = 0.45;
       ctx.lineCap = "round";
@@ -204,6 +213,36 @@
     ctx.strokeStyle = colour("--amber");
     for (const at of data.anomalies) upright(at, foot - 10 * devicePixelRatio, 2, []);
     for (const at of data.shifts) upright(at, bbox.top, 1, [3, 3]);
+    ctx.restore();
+  };
+
+  // Recorded changes are dotted lines with their titles at the top, as far as there is room.
+  const drawChanges = (plot, data) => {
+    const { ctx, bbox } = plot;
+    const ratio = devicePixelRatio;
+    const end = bbox.left + bbox.width;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("--soft");
+    ctx.font = `${11 * ratio}px ${colour("--sans")}`;
+    ctx.textBaseline = "alphabetic";
+    let free = bbox.left;
+    for (const { at, title } of data.changes) {
+      const x = plot.valToPos(at, "x", true);
+      if (x < bbox.left || x > end) continue;
+      ctx.lineWidth = 1.4 * ratio;
+      ctx.setLineDash([1 * ratio, 3 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      const text = title.length > 24 ? `${title.slice(0, 23)}…` : title;
+      const width = ctx.measureText(text).width;
+      const left = Math.min(Math.max(x - width / 2, bbox.left), end - width);
+      if (left < free) continue;
+      ctx.textAlign = "left";
+      label(ctx, text, left, bbox.top - 6 * ratio);
+      free = left + width + 8 * ratio;
+    }
     ctx.restore();
   };
 
