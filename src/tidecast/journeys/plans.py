@@ -73,7 +73,10 @@ class Plans:
             return given, []
         start_ms, end_ms = int(history.times_ms.min()), int(history.times_ms.max())
         # What a file plans without saying since when is known at least now.
-        told = [replace(each, known_ms=min(each.known_ms, now_ms)) for each in changes]
+        told = [
+            each if told_ms != NEVER_MS else replace(each, known_ms=min(each.known_ms, now_ms))
+            for each, told_ms in self._concerning(key)
+        ]
         changes = [each for each in believed(told, now_ms) if each.at_ms >= start_ms]
         expected = expectations(changes, end_ms)
         return replace(given, changes_ms=moments(changes, end_ms), expected=expected), changes
