@@ -31,7 +31,7 @@ check: $(VENV)/.dev ## Style, types and the floors of the house
 	$(VENV)/bin/mypy
 	PYTHONPATH=$(SOURCES) $(VENV)/bin/lint-imports --no-logo
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev ## All tests, with coverage
 	$(VENV)/bin/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 format: $(VENV)/.dev ## Let ruff put the sources into form

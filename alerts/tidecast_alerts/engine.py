@@ -12,7 +12,13 @@ from tidecast_alerts.incidents import Incidents
 from tidecast_alerts.model import Alert, Incident, Signal, SignalState
 from tidecast_alerts.ports import AlertRepository, Clock, PromQL, UnitOfWork, VectorSample
 from tidecast_alerts.rules import AlertingRule, InvalidRule, RecordingRule, Rule, RuleGroup
-from tidecast_alerts.signals import Finding, findings, withdrawn
+from tidecast_alerts.signals import (
+    Finding,
+    ended_without_rule,
+    findings,
+    of_rules_gone,
+    withdrawn,
+)
 from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import NAME, Labels, make_labels
 
@@ -23,6 +29,8 @@ Record = Callable[[Sequence[VectorSample], int], None]
 Show = Callable[[Sequence[VectorSample], Sequence[Labels], int], None]
 """Writes the series of a rule's alerts at that time (ms), and that these others have ended."""
 
+ORPHANS_MS = 60_000
+"""How often signals of rules that are gone are looked at: whether they have ended."""
 _OPEN = (SignalState.FIRING, SignalState.UNKNOWN)
 
 
@@ -97,6 +105,8 @@ class AlertEngine:
     _status: dict[str, GroupStatus] = field(default_factory=dict, init=False)
     _slots: dict[str, int] = field(default_factory=dict, init=False)
     _withdrawn: bool = field(default=False, init=False)
+    _orphans: bool = field(default=False, init=False)
+    _orphans_slot: int = field(default=-1, init=False)
 
     def __post_init__(self) -> None:
         check_group_names(self.groups)
@@ -120,6 +130,9 @@ class AlertEngine:
         """
         if not self._withdrawn:
             self._withdraw_or_log(now_ms)
+        if self._orphans and now_ms // ORPHANS_MS != self._orphans_slot:
+            self._orphans_slot = now_ms // ORPHANS_MS
+            self._look_after(now_ms)
         due = [g for g in self.groups if now_ms // g.interval_ms > self._slots.get(g.name, -1)]
         for group in due:
             slot = now_ms // group.interval_ms
@@ -243,16 +256,34 @@ class AlertEngine:
     def _withdraw(self, now_ms: int) -> None:
         """Gives up the alerts and signals of rules that are no longer there."""
         rules = {(g.name, r.key): g for g in self.groups for r in g.rules}
-        sources = {g.source(r) for g in self.groups for r in g.rules if isinstance(r, AlertingRule)}
         with self.unit_of_work() as repository:
             lost = [each for each in repository.alerts() if (each.group, each.rule) not in rules]
             for alert in lost:
                 repository.remove_alert(alert)
-            gone = withdrawn(repository.signals(states={SignalState.FIRING}), sources)
-            self._take(repository, now_ms, gone)
-        self._withdrawn = True
+            gone = of_rules_gone(repository.signals(states=_OPEN), self._sources())
+            firing = [each for each in gone if each.state is SignalState.FIRING]
+            self._take(repository, now_ms, [withdrawn(each) for each in firing])
+        self._withdrawn, self._orphans, self._orphans_slot = True, bool(gone), -1
         if lost:
             self.show([], alert_series(lost, ())[1], now_ms)
+
+    def _look_after(self, now_ms: int) -> None:
+        """Clears the signals of rules that are gone which can be seen to have ended."""
+        with self.unit_of_work() as repository:
+            orphans = of_rules_gone(repository.signals(states=_OPEN), self._sources())
+        found: list[Finding] = []
+        for signal in orphans:
+            try:
+                found += ended_without_rule(signal, now_ms, self.promql)
+            except TidecastError as error:
+                log.warning("%s is gone, whether it ended is not known: %s", signal.source, error)
+        self._orphans = len(found) < len(orphans)
+        if found:
+            with self.unit_of_work() as repository:
+                self._take(repository, now_ms, found)
+
+    def _sources(self) -> set[str]:
+        return {g.source(r) for g in self.groups for r in g.rules if isinstance(r, AlertingRule)}
 
     def _take(self, repository: AlertRepository, at_ms: int, found: Sequence[Finding]) -> None:
         # An evaluation stands at its interval's start; somebody may have acted since then.

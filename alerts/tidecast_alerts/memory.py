@@ -48,7 +48,7 @@ class MemoryRepository:
         self._alerts[alert.group, alert.rule, alert.labels] = alert
 
     def remove_alert(self, alert: Alert) -> None:
-        """Forgets it."""
+        """Forgets the alert of the same group, rule and labels, if there is one."""
         self._alerts.pop((alert.group, alert.rule, alert.labels), None)
 
     def signal(self, key: str) -> Signal | None:

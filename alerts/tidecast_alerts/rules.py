@@ -6,8 +6,9 @@ its line, and nothing of it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from tidecast_alerts.ports import PromQL
@@ -90,11 +91,19 @@ class RuleFile:
     groups: tuple[RuleGroup, ...]
 
 
-def load_rules(text: str, filename: str, promql: PromQL) -> RuleFile:
-    """The rule groups of this text; raises `InvalidRule` with every problem and its line."""
+def load_rules(
+    text: str,
+    filename: str,
+    promql: PromQL,
+    label_values: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> RuleFile:
+    """The rule groups of this text, in which some labels of alerts may have these values only.
+
+    Raises `InvalidRule` with every problem and its line.
+    """
     problems = Problems(filename)
     root = read_yaml(text, problems)
-    groups = _Reader(filename, promql, problems).groups(root) if root else ()
+    groups = _Reader(filename, promql, problems, label_values).groups(root) if root else ()
     if problems.found:
         raise InvalidRule(problems.report())
     return RuleFile(filename, groups)
@@ -105,6 +114,7 @@ class _Reader:
     filename: str
     promql: PromQL
     problems: Problems
+    label_values: Mapping[str, Collection[str]]
 
     def groups(self, root: Field) -> tuple[RuleGroup, ...]:
         fields = root.mapping({"groups"})
@@ -153,6 +163,11 @@ class _Reader:
             item.wrong("a rule is either an 'alert' or a 'record'")
             return None
         labels = {**common, **dict(self._labels(fields.get("labels")))}
+        for label in labels.keys() & (self.label_values if "alert" in fields else {}):
+            text, field = labels[label]
+            if text not in self.label_values[label]:
+                known = ", ".join(self.label_values[label])
+                field.wrong(f"the label {label} is {text[:60]!r}; write one of {known}")
         name = fields["alert" if "alert" in fields else "record"].text()
         expression = self._expression(item, fields, name)
         if "record" in fields:

@@ -19,7 +19,7 @@ from tidecast_alerts.model import Alert, AlertState, Signal, SignalState
 from tidecast_alerts.ports import PromQL
 from tidecast_alerts.rules import AlertingRule, RuleGroup
 from tidecast_alerts.times import readable
-from tidecast_collector.labels import Labels
+from tidecast_collector.labels import NAME, Labels
 
 RULE_SOURCE = "rule:"
 """How the source of every signal that a rule made begins."""
@@ -70,19 +70,40 @@ def findings(
     return found
 
 
-def withdrawn(signals: Sequence[Signal], sources: Collection[str]) -> list[Finding]:
-    """Findings for firing signals of rules that are no longer among the sources."""
+def of_rules_gone(signals: Sequence[Signal], sources: Collection[str]) -> list[Signal]:
+    """The signals of rules that are no longer among the sources."""
     return [
-        Finding(
-            replace(signal, state=SignalState.UNKNOWN),
-            f"{signal.source.removeprefix(RULE_SOURCE)} is no longer in the rule files, "
-            "so nothing can tell whether it ended",
-        )
+        signal
         for signal in signals
-        if signal.state is SignalState.FIRING
-        and signal.source.startswith(RULE_SOURCE)
-        and signal.source not in sources
+        if signal.source.startswith(RULE_SOURCE) and signal.source not in sources
     ]
+
+
+def withdrawn(signal: Signal) -> Finding:
+    """The finding for a firing signal whose rule is gone: nobody looks whether it still holds."""
+    return Finding(
+        replace(signal, state=SignalState.UNKNOWN),
+        f"{signal.source.removeprefix(RULE_SOURCE)} is no longer among the rules; it clears once "
+        "its expression is seen to hold no more, or when somebody resolves the incident",
+    )
+
+
+def ended_without_rule(signal: Signal, at_ms: int, promql: PromQL) -> list[Finding]:
+    """That the signal of a rule that is gone has ended, where its own expression proves it.
+
+    It must give nothing that fits the signal's labels any more, on newer samples than when it
+    fired. Raises what the engine does.
+    """
+    labels = tuple(each for each in signal.labels if each[0] != ALERTNAME)
+    wanted = dict(labels)
+    for sample in promql.instant(signal.expression, at_ms):
+        if all(wanted.get(name, value) == value for name, value in sample.labels if name != NAME):
+            return []
+    proof = _proof(signal, promql.newest_samples(signal.expression, labels, at_ms))
+    if not proof:
+        return []
+    cleared = replace(signal, state=SignalState.CLEARED, cleared_ms=at_ms)
+    return [Finding(cleared, f"its rule is gone, and its expression holds no more: {proof}")]
 
 
 def narrowing(rule: AlertingRule, labels: Labels) -> Labels:

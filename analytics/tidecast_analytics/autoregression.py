@@ -29,16 +29,20 @@ def continued(rows: Rows, horizon: int, lags: Sequence[int]) -> Floats:
     changes = rows.values[:, season:] - rows.values[:, :-season]
     ends = [end - season for end in rows.ends]
     weights = _fitted(changes, ends, lags, rows.per_day)
-    reach = np.stack([np.abs(changes[:, :end]).max(axis=1) for end in ends])
+    sizes = np.abs(changes)
+    between = [sizes[:, begin:end].max(axis=1) for begin, end in pairwise([0, *ends])]
+    reach = np.maximum.accumulate(np.stack(between), axis=0)
     path = np.zeros((longest + horizon, len(ends), changes.shape[0]), dtype=changes.dtype)
     for at, end in enumerate(ends):
         kept = changes[:, max(end - longest, 0) : end]
         path[longest - kept.shape[1] : longest, at] = kept.T
+    least, term = -reach, np.empty_like(reach)
     for step in range(longest, longest + horizon):
         ahead = path[step]
         for weight, lag in zip(weights, lags, strict=True):
-            ahead += weight * path[step - lag]
-        np.clip(ahead, -reach, reach, out=ahead)
+            ahead += np.multiply(weight, path[step - lag], out=term)
+        np.minimum(ahead, reach, out=ahead)
+        np.maximum(ahead, least, out=ahead)
     return _summed(rows.newest(season), path[longest:].transpose(2, 1, 0))
 
 
@@ -52,7 +56,9 @@ def _fitted(changes: Floats, ends: Sequence[int], lags: Sequence[int], per_day: 
         if end <= begin:
             continue
         root = (decay ** (0.5 * np.arange(end - begin)[::-1])).astype(changes.dtype)
-        terms = np.stack([changes[:, begin - lag : end - lag] for lag in (*lags, 0)], axis=1) * root
+        terms = np.empty((changes.shape[0], count + 1, end - begin), dtype=changes.dtype)
+        for place, lag in enumerate((*lags, 0)):
+            np.multiply(changes[:, begin - lag : end - lag], root, out=terms[:, place])
         products = products * decay ** (end - begin) + terms @ terms.transpose(0, 2, 1)
         weights[:, at] = _ridge(products.transpose(1, 2, 0))
     return weights

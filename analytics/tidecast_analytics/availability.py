@@ -7,6 +7,7 @@ MTBSI = AST / n = MTBF + MTRS, for n breaks. Unknown time U makes availability a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,24 +157,57 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Availability by the chosen treatment of unknown time, and from worst case to best."""
+    """Availability by the chosen treatment of unknown time, and from worst case to best.
+
+    In the `worst` all unknown time was downtime, in the `best` none was.
+    """
 
     chosen: Availability
-    lowest: float | None
-    highest: float | None
+    worst: Availability
+    best: Availability
+
+    @property
+    def lowest(self) -> float | None:
+        """Availability in the worst case; None without agreed service time."""
+        return self.worst.ratio
+
+    @property
+    def highest(self) -> float | None:
+        """Availability in the best case."""
+        return self.best.ratio
+
+    def outages_longer(self, than_ms: int) -> tuple[int, float]:
+        """The fewest and the most outages longer than that which there may have been.
+
+        Unknown time may join outages to one, or hide as many more as have room in it; without any
+        length (0 ms) that is infinitely many.
+        """
+        known = [each for each in self.best.outages if each.counted_ms > than_ms]
+        surely = {(each.start_ms, each.end_ms) for each in known}
+        fewest, most = 0, 0.0
+        for one in self.worst.outages:
+            if one.counted_ms <= than_ms:
+                continue
+            if (one.start_ms, one.end_ms) in surely:
+                fewest, most = fewest + 1, most + 1
+                continue
+            inside = sum(one.start_ms <= each.start_ms < one.end_ms for each in known)
+            room = math.ceil(one.counted_ms / than_ms) - 1 if than_ms else math.inf
+            fewest, most = fewest + (inside > 0), most + max(room, inside, 1)
+        return fewest, most
 
 
 def assess(line: Timeline, around: Surroundings, rules: AvailabilityRules) -> Assessment:
     """Availability over the timeline's period.
 
-    `lowest` takes all unknown time as down and `highest` all of it as up, within the same agreed
-    service time; the chosen figure lies between them unless unknown time is excluded.
+    Worst and best case have one agreed service time; the chosen figure lies between them unless
+    unknown time is excluded.
     """
     if rules.absorb_below_ms:
         line = absorbed(line, rules.absorb_below_ms)
     judged = _Judged(line, around, rules)
-    lowest, highest = (judged.count(each) for each in (CountedAs.DOWN, CountedAs.UP))
-    return Assessment(judged.count(rules.unknown), lowest.ratio, highest.ratio)
+    worst, best = (judged.count(each) for each in (CountedAs.DOWN, CountedAs.UP))
+    return Assessment(judged.count(rules.unknown), worst, best)
 
 
 class _Judged:

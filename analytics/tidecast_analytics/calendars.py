@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil.rrule import rrule, rruleset, rrulestr
-
+from tidecast_analytics.recurrences import (
+    MAX_OCCURRENCES,
+    TooManyOccurrences,
+    starts_between,
+)
 from tidecast_analytics.spans import NEVER, Spans, spans
 
-MAX_OCCURRENCES = 200_000
-"""More occurrences than this in one question are refused: a rule every second for years."""
 _DAY = timedelta(days=1)
-_UNTIL_UTC = re.compile(r"UNTIL=(\d{8}T\d{6})Z", re.IGNORECASE)
-
-
-class TooManyOccurrences(ValueError):
-    """A recurrence that falls due more often in the asked span than a calendar may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,36 +145,12 @@ def _occurrences(event: Event, start_ms: int, end_ms: int) -> Iterator[tuple[int
 def _starts(event: Event, start_ms: int, end_ms: int) -> Iterator[datetime]:
     """Local starts that may reach into the span; a day more on both sides for the clocks."""
     if not event.rule and not event.added:
-        yield event.start
-        return
-    after = local_time(start_ms, event.zone) - _DAY
-    before = local_time(end_ms, event.zone) + _DAY
-    series = _recurrence(event)
-    for count, start in enumerate(series.xafter(after, inc=True)):
-        if start > before:
-            return
-        if count >= MAX_OCCURRENCES:
-            raise TooManyOccurrences(f"{event.rule!r} falls due over {MAX_OCCURRENCES} times")
-        yield start
-
-
-def _recurrence(event: Event) -> rruleset:
-    series = rruleset()
-    if event.rule:
-        rule = rrulestr(
-            _UNTIL_UTC.sub(partial(_local_until, event.zone), event.rule), dtstart=event.start
-        )
-        assert isinstance(rule, rrule)
-        series.rrule(rule)
-    else:
-        series.rdate(event.start)
-    for moment in event.added:
-        series.rdate(moment)
-    for moment in event.excluded:
-        series.exdate(moment)
-    return series
-
-
-def _local_until(zone: ZoneInfo, found: re.Match[str]) -> str:
-    until = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    return f"UNTIL={until.astimezone(zone):%Y%m%dT%H%M%S}"
+        return iter((event.start,))
+    return starts_between(
+        event.rule,
+        event.start,
+        event.zone,
+        (local_time(start_ms, event.zone) - _DAY, local_time(end_ms, event.zone) + _DAY),
+        excluded=event.excluded,
+        added=event.added,
+    )

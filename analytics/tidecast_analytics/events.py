@@ -9,27 +9,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from tidecast_analytics.month_turns import TurnDays, firsts_of_months, turn_days
 
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
 
-MONTH_END = "end of the month"
+MONTH_TURN = "turn of the month"
 MONTHS_DAYS = 120
-"""From so many days on the ends of months are looked at."""
+"""From so many days on the turns of months are looked at."""
 _DAY_MS = 86_400_000
 _MOST_DAYS = 92
 _EARLIER = (1, 2, 3)
 _BEFORE_DAYS = 2
+_MOST_TURN_DAYS = 8
 # With so many earlier ones half of their mean effect is believed.
 _HALF_BELIEVED = 1.0
-# An effect that nobody announced must be so many standard errors from nothing.
-_SIGMAS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,15 @@ class Effect:
 
     lift: Float64s
     deviation: Float64s
+    days: TurnDays | None = None
+    """Of the turn of the month: the days that it concerns."""
 
 
-def month_ends(start_ms: int, end_ms: int) -> list[Event]:
-    """The last day of each month (UTC) and the day after, as events, of all that begin between."""
-    found: list[Event] = []
-    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=start_ms)
-    year, month = day.year, day.month
-    while True:
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-        first_ms = int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * 1000
-        if first_ms - _DAY_MS >= end_ms:
-            return found
-        if first_ms - _DAY_MS >= start_ms:
-            found.append(Event(first_ms - _DAY_MS, first_ms + _DAY_MS, MONTH_END))
+def month_turns(days: TurnDays, start_ms: int, end_ms: int) -> list[Event]:
+    """These days of each month (UTC) as events, of all that begin in [start, end)."""
+    first_ms, length_ms = days.first * _DAY_MS, (days.last + 1 - days.first) * _DAY_MS
+    firsts = firsts_of_months(start_ms - first_ms, end_ms - first_ms)
+    return [Event(at + first_ms, at + first_ms + length_ms, MONTH_TURN) for at in firsts]
 
 
 def without_events(
@@ -76,13 +71,17 @@ def without_events(
 ) -> tuple[Float64s, Mapping[str, Effect]]:
     """The history [steps] as if no event had been, and the effects by label.
 
-    The end of the month counts as an event of histories from four months on, if its effect stands
-    out clearly; others are taken at their word.
+    The turn of the month counts as an event of histories from four months on, where it stands
+    out; others are taken at their word.
     """
     per_day = _DAY_MS // step_ms
+    turning = None
     if values.size >= MONTHS_DAYS * per_day:
+        planned = [(event.start_ms, event.end_ms) for event in events]
+        turning = turn_days(values, start_ms, step_ms, planned)
+    if turning is not None:
         end_ms = start_ms + values.size * step_ms
-        events = [*events, *month_ends(start_ms, end_ms)]
+        events = [*events, *month_turns(turning, start_ms, end_ms)]
     places = [(event.label, _steps_of(event, start_ms, step_ms)) for event in events]
     busy = np.zeros(values.size, dtype=np.bool_)
     for _, steps in places:
@@ -90,15 +89,16 @@ def without_events(
     usual = [_usual(values, busy, steps, per_day) for _, steps in places]
     seen: dict[str, list[Float64s]] = defaultdict(list)
     for (label, steps), expected in zip(places, usual, strict=True):
-        if expected is not None:
+        # What is not over yet is taken out, but says little of its kind.
+        if expected is not None and expected.size == steps.size:
             seen[label].append(values[steps] - expected)
     effects = {label: _effect(rests) for label, rests in seen.items()}
-    if MONTH_END in effects and not _stands_out(seen[MONTH_END]):
-        del effects[MONTH_END]
+    if MONTH_TURN in effects:
+        effects[MONTH_TURN] = replace(effects[MONTH_TURN], days=turning)
     cleaned = values.copy()
     for (label, steps), expected in zip(places, usual, strict=True):
         if label in effects and expected is not None:
-            cleaned[steps] = expected
+            cleaned[steps[: expected.size]] = expected
     return cleaned, effects
 
 
@@ -111,8 +111,10 @@ def ahead(
 ) -> Effect:
     """What the events of the forecast do to each of its steps; `end_ms` is the last one seen."""
     lift, variance = np.zeros(horizon), np.zeros(horizon)
-    if MONTH_END in effects:
-        events = [*events, *month_ends(end_ms - 2 * _DAY_MS, end_ms + (horizon + 1) * step_ms)]
+    turning = effects[MONTH_TURN].days if MONTH_TURN in effects else None
+    if turning is not None:
+        since_ms = end_ms - _MOST_TURN_DAYS * _DAY_MS
+        events = [*events, *month_turns(turning, since_ms, end_ms + (horizon + 1) * step_ms)]
     for event in events:
         effect = effects.get(event.label)
         if effect is None:
@@ -133,12 +135,14 @@ def _steps_of(event: Event, start_ms: int, step_ms: int) -> Ints:
 
 
 def _usual(values: Float64s, busy: Bools, steps: Ints, per_day: int) -> Float64s | None:
-    """What the steps of an event would have been without it; None where that cannot be said.
+    """What the steps of an event, as far as seen, would have been without it; None where that
+    cannot be said.
 
     The same hours one, two and three weeks before (days where no week was), on the level of the
     two days before the event.
     """
-    if steps.size == 0 or steps[0] < 0 or steps[-1] >= values.size:
+    steps = steps[steps < values.size]
+    if steps.size == 0 or steps[0] < 0:
         return None
     before = np.arange(max(steps[0] - _BEFORE_DAYS * per_day, 0), steps[0], dtype=np.intp)
     before = before[~busy[before]]
@@ -171,12 +175,3 @@ def _effect(rests: Sequence[Float64s]) -> Effect:
     # One event alone leaves open whether the next one does anything at all.
     deviation = aligned.std(axis=0) if count > 1 else np.abs(mean)
     return Effect(believed * mean, np.hypot(deviation, (1 - believed) * mean))
-
-
-def _stands_out(rests: Sequence[Float64s]) -> bool:
-    """Whether events have a mean effect far from nothing, and all on one side."""
-    means = np.array([rest.mean() for rest in rests])
-    if means.size < len(_EARLIER) or np.ptp(np.sign(means)) > 0:
-        return False
-    error = means.std(ddof=1) / np.sqrt(means.size)
-    return bool(abs(means.mean()) > _SIGMAS * max(error, 1e-12) + 1e-9)

@@ -21,15 +21,18 @@ from tidecast_analytics.departures import departures
 from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
+    Phases,
     for_few_days,
     half_widths,
     steps_to_come,
     with_changing_trend,
     with_departures,
     with_disagreement,
+    with_growing_noise,
     within_swings,
 )
 from tidecast_analytics.kinds import Kind
+from tidecast_analytics.loudness import louder
 from tidecast_analytics.members import DAILY, HOURLY, JUMPY, RESTING
 from tidecast_analytics.outlook import Backtest, History, Outlook, OutlookState
 from tidecast_analytics.passages import Dated, daily_passages, step_passages
@@ -100,7 +103,9 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, Dated]
     choice, planned = _with_events(choice, cases, horizon)
     test = plan(values.shape[1], horizon, period, per_day)
     windows = test.origins[-1] - test.origins[0] + test.steps
-    widths = half_widths(choice.residuals, horizon, windows)
+    hours = Phases.of(test.origins, test.steps, values.shape[1], per_day) if per_day > 1 else None
+    widths = half_widths(choice.residuals, horizon, windows, hours)
+    widths = with_growing_noise(widths, louder(values, per_day)) if per_day > 1 else widths
     widths = for_few_days(widths, values.shape[1] / per_day)
     widths = within_swings(widths, values, per_day)
     widths = with_departures(widths, away, period)

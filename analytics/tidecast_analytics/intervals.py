@@ -4,8 +4,8 @@ The size of the residuals is measured in bands of the horizon that widen with it
 units of that size give the quantiles (split conformal prediction, Vovk et al. 2005, with a
 normalised score). They follow what the newest origins show. Few independent windows of the
 back-test widen the bands as Student's t does. Beyond what was back-tested they go on widening as
-they did within it. What a back-test has seen too little of is added: a forecast that leaves the
-newest level, a changing trend, steps.
+they did within it. Hours of the day at which errors were larger have wider bands. What a back-test
+has seen too little of is added: a forecast that leaves the newest level, a changing trend, steps.
 """
 
 from __future__ import annotations
@@ -42,13 +42,18 @@ _RANDOM_WALK, _BELIEVED, _LEAST_GROWTH, _MOST_GROWTH = 0.5, 0.75, 0.1, 1.0
 _FEW_WINDOWS_80, _FEW_WINDOWS_95 = 0.4, 1.1
 # And by 1 + a / days: what few days show is not all that happens.
 _FEW_DAYS_80, _FEW_DAYS_95 = 0.25, 1.6
+# Errors are as different in size by hours of the day as the back-test says, to this power; it is
+# believed to one half where it covers a week, and no hour is quieter than so much.
+_PHASE_POWER, _PHASE_SEASONS, _LEAST_PHASE = 0.8, 7, 0.05
 # What the newest origins show counts by this power: the rare errors are as large in quiet weeks.
 _NEWEST_ORIGINS, _LATELY_80, _LATELY_95, _MOST_LATELY = 3, 0.33, 0.1, 3.0
 # Departures and steps are told apart from the other errors, which hold some of them: so much of
 # the quantiles of the back-test is left. In 95 % a level that stays where it moved lies within.
-_REST_80, _REST_95 = 0.925, 0.88
+_REST_80, _REST_95 = 0.935, 0.91
 _DEPARTURE_80, _DEPARTURE_95, _STAYING_95 = 0.9, 0.6, 1.3
 _STEPS_BELIEVED = 0.5
+# Noise that has grown for some days may be a burst: its growth counts by these powers.
+_NOISE_BELIEVED_80, _NOISE_BELIEVED_95 = 0.75, 0.5
 _SWINGS_80, _SWINGS_95, _SWING_GROWTH, _SWING_LAGS = 0.8, 1.25, 1 / 3, 16
 _YOUNG_DAYS = 28
 _TREND_CHANGE, _MOST_TREND_CHANGE = 0.1, 0.5
@@ -93,16 +98,38 @@ class HalfWidths:
         return Bands(mean - of80, mean + of80, mean - of95, mean + of95)
 
 
-def half_widths(residuals: Floats, horizon: int, windows: float) -> HalfWidths:
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Where in the season, of `period` steps, the errors of a back-test lie: `of_tested` [origins,
+    back-tested steps]; phase 0 is the first step of the forecast."""
+
+    of_tested: Int64s
+    period: int
+
+    @classmethod
+    def of(cls, origins: Sequence[int], tested: int, known: int, period: int) -> Phases:
+        """Those of a back-test of a history of `known` steps."""
+        since = np.asarray(origins, dtype=np.int64)[:, None] - known
+        return cls((since + np.arange(tested)) % period, period)
+
+
+def half_widths(
+    residuals: Floats, horizon: int, windows: float, phases: Phases | None = None
+) -> HalfWidths:
     """Half-widths for each step of the horizon.
 
     `residuals` is [series, origins, back-tested steps]; `windows` the length of history that the
     back-test covered, in steps, from which follows how many independent looks it had at a step.
+    With `phases` they are wider at the hours of the day at which errors were larger.
     """
     tested = residuals.shape[2]
     distance = np.abs(residuals)
     size = _size_by_step(distance.mean(axis=1), tested)
     distance /= np.maximum(size, 1e-12)[:, None, :]
+    by_phase = np.ones((distance.shape[0], 1))
+    if phases is not None:
+        by_phase = _by_phase(distance, phases, windows)
+        distance /= by_phase[:, phases.of_tested]
     score = np.sort(distance.reshape(distance.shape[0], -1), axis=1)
     level = 1 + 1 / score.shape[1]
     q80 = _quantiles(score, min(0.80 * level, 1.0))[:, 0]
@@ -110,6 +137,7 @@ def half_widths(residuals: Floats, horizon: int, windows: float) -> HalfWidths:
     steps = np.arange(1, horizon + 1)
     looks = np.clip(windows / np.minimum(steps, tested), 1.0, residuals.shape[1])
     wide, lately = _extended(size, horizon), _lately(residuals)
+    wide *= by_phase[:, np.arange(horizon) % by_phase.shape[1]]
     # A back-test almost without errors has no law of its own: then it is the normal one.
     shape = _quantiles(score, _SHAPE_LEVELS) / np.maximum(q80, _LEAST_SCORE)[:, None]
     shape = np.where(q80[:, None] < _LEAST_SCORE, SHAPE_AT / NORMAL_80, shape)
@@ -117,6 +145,25 @@ def half_widths(residuals: Floats, horizon: int, windows: float) -> HalfWidths:
     of80 = wide * q80[:, None] * (1 + _FEW_WINDOWS_80 / looks)
     of95 = wide * q95[:, None] * (1 + _FEW_WINDOWS_95 / looks)
     return HalfWidths(of80, np.maximum(of95, of80), shape)
+
+
+def _by_phase(distance: Floats, phases: Phases, windows: float) -> Float64s:
+    """How large errors are at each phase of the season, about one, [series, period].
+
+    `distance` [series, origins, back-tested steps] are errors in units of what is usual at their
+    step. Phases are averaged with their neighbours and, while few seasons were back-tested, drawn
+    towards one.
+    """
+    member = (phases.of_tested.ravel()[:, None] == np.arange(phases.period)).astype(np.float32)
+    count = member.sum(axis=0)
+    mean = distance.reshape(distance.shape[0], -1).astype(np.float32) @ member
+    mean = mean.astype(np.float64) / np.maximum(count, 1)
+    mean = np.where(count > 0, mean, distance.mean(axis=(1, 2), dtype=np.float64)[:, None])
+    mean = (np.roll(mean, 1, axis=1) + 2 * mean + np.roll(mean, -1, axis=1)) / 4
+    mean /= np.maximum(mean.mean(axis=1, keepdims=True), 1e-12)
+    believed = windows / (windows + _PHASE_SEASONS * phases.period)
+    ratio = np.maximum(1 + believed * (mean - 1), _LEAST_PHASE) ** _PHASE_POWER
+    return np.asarray(ratio / ratio.mean(axis=1, keepdims=True))
 
 
 def within_swings(widths: HalfWidths, values: Float64s, per_day: int) -> HalfWidths:
@@ -190,6 +237,14 @@ def with_changing_trend(
         np.hypot(widths.of95, NORMAL_95 * deviation),
         widths.shape,
     )
+
+
+def with_growing_noise(widths: HalfWidths, growth: Float64s) -> HalfWidths:
+    """The half-widths where noise has lately grown so many times, [series], which few errors of
+    the back-test show; what comes in bursts shows in the 95 % band already."""
+    of80 = widths.of80 * (growth**_NOISE_BELIEVED_80)[:, None]
+    of95 = widths.of95 * (growth**_NOISE_BELIEVED_95)[:, None]
+    return HalfWidths(of80, np.maximum(of95, of80), widths.shape)
 
 
 def with_departures(widths: HalfWidths, away: Departures, period: int) -> HalfWidths:

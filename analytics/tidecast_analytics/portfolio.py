@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tidecast_analytics.firstweek import week_share
+from tidecast_analytics.fixedhours import with_fixed_hours
 from tidecast_analytics.members import SAME_WEEK, Member
 from tidecast_analytics.robust import middle
 from tidecast_analytics.rows import Floats, Rows
@@ -29,15 +31,16 @@ _POWER = 10.0
 _MOST_ERROR = 1.15
 # What counts as usual at an origin is at least this share of what is usual at all of them.
 _LEAST_USUAL = 0.3
-# So much is left to last week where the history is too short to test it, but seems to repeat it.
-_WEEK_UNTESTED = 0.4
-# So much larger counts the error of a trend where no more than so many days are asked.
-_TREND_HANDICAP, _HANDICAP_DAYS = 1.1, 14
+# So much larger counts the error of a trend where no more than so many days are asked: more of it
+# may be chance where less than four weeks are known.
+_TREND_HANDICAP, _TREND_HANDICAP_YOUNG, _HANDICAP_DAYS, _YOUNG_DAYS = 1.1, 1.2, 14, 28
 # So few steps are quicker made for all series than for the ones that want them.
 _SHORT_STEPS = 336
 # The mixture of all members counts so much, that of those who do not bend the rest: a curve that
 # fitted best so far need not go on.
 _BENT_SHARE = 0.6
+# Errors of the back-test hold some of the doubt whether the week repeats: so much of it is added.
+_WEEK_DOUBT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Choice:
     less forecast, with leave-one-origin-out weights) is [series, origins, back-tested steps];
     `mae` and `naive_mae` [series], `naive_mae` that of the naive member best at all other origins;
     `naive_only` is True where only a naive member was good enough. `disagreement` [series, horizon]
-    is how far the mixture of all lies from that of those who do not bend.
+    is how far the mixture of all lies from that of those who do not bend, and from last week where
+    that is possible, but untested.
     """
 
     names: Sequence[str]
@@ -117,29 +121,34 @@ def choose(
         for member in pool.values()
         if member.least_steps <= test.origins[0] and horizon <= member.most_ahead
     ]
+    young = values.shape[1] < _YOUNG_DAYS * per_day
+    handicap = _TREND_HANDICAP_YOUNG if young else _TREND_HANDICAP
     judged = _judged(
         _backtest(values, members, test, period, per_day),
         members,
-        _TREND_HANDICAP if period < horizon <= _HANDICAP_DAYS * per_day else 1.0,
+        handicap if period < horizon <= _HANDICAP_DAYS * per_day else 1.0,
     )
     weights = np.stack((judged.by_all, judged.by_straight))
     share: Float64s = np.zeros(values.shape[0])
     if SAME_WEEK in pool.values() and SAME_WEEK not in members:
-        share = np.where(_week_is_nearer(values, period, per_day), _WEEK_UNTESTED, 0.0)
+        share = week_share(values, per_day)
         weights = np.concatenate((weights * (1 - share), np.stack((share, share))[:, None]), axis=1)
         members.append(SAME_WEEK)
     known = Rows(values, period, per_day)
     bent, unbent = _mixtures(known, members, weights, horizon)
+    mean = _BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent
+    if per_day > 1:
+        mean = with_fixed_hours(mean, values, per_day)
     return Choice(
         names=[m.name for m in members],
-        mean=_BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent,
+        mean=mean,
         weights=(_BENT_SHARE * weights[0] + (1 - _BENT_SHARE) * weights[1]).T,
         errors=judged.errors,
         residuals=judged.residuals,
         mae=judged.mae,
         naive_mae=judged.naive_mae,
         naive_only=judged.naive_only & (share == 0),
-        disagreement=np.abs(bent - unbent),
+        disagreement=np.hypot(bent - unbent, _week_or_not(known, mean, share)),
     )
 
 
@@ -173,21 +182,16 @@ def _judged(errors: Floats, members: Sequence[Member], trend_handicap: float) ->
     )
 
 
-def _week_is_nearer(values: Float64s, period: int, per_day: int) -> Bools:
-    """Where the newest values are nearer to those a week ago than to those a season ago, or to
-    their own median.
-
-    Asked of histories too short for a back-test of the week; at least a day of it must be there
-    twice.
-    """
-    week = 7 * per_day
-    newest = values[:, week:]
-    if newest.shape[1] < per_day:
-        return np.zeros(values.shape[0], dtype=np.bool_)
-    to_week = np.abs(newest - values[:, :-week]).mean(axis=1)
-    to_season = np.abs(newest - values[:, week - period : -period]).mean(axis=1)
-    to_level = np.abs(newest - middle(newest)[:, None]).mean(axis=1)
-    return np.asarray(to_week < np.minimum(to_season, to_level))
+def _week_or_not(known: Rows, mean: Float64s, share: Float64s) -> Float64s:
+    """The deviation of what is last week with the probability `share`, and else what `mean`, which
+    holds so much of last week, holds besides; [series, horizon]."""
+    used: Bools = np.asarray((share > 0) & (share < 1))
+    deviation = np.zeros_like(mean)
+    if used.any():
+        week = SAME_WEEK.forecast(known.some(used), mean.shape[1])[:, 0]
+        odds = share[used] / (1 - share[used])
+        deviation[used] = _WEEK_DOUBT * np.sqrt(odds)[:, None] * np.abs(week - mean[used])
+    return deviation
 
 
 def _backtest(

@@ -61,7 +61,7 @@ def more_later(grid: Grid, least_steps: int) -> tuple[str, ...]:
             (42 * DAY_MS, "a weekly season tested on what it did not see"),
         ]
     if grid.step_ms <= DAY_MS:
-        stages.append((MONTHS_DAYS * DAY_MS, "what the end of a month does, if anything"))
+        stages.append((MONTHS_DAYS * DAY_MS, "what the turn of a month does, if anything"))
     left = [f"in {_duration(needed - have)}: {what}" for needed, what in stages if have < needed]
     return (f"Not known yet: {'; '.join(left)}.",) if left else ()
 

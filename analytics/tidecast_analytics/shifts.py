@@ -13,13 +13,13 @@ from tidecast_analytics.robust import middle, spread
 Float64s = npt.NDArray[np.float64]
 
 # A step stands out of the daily changes by this many robust deviations, takes this share of the
-# whole range, and two days later this share of it is still there.
+# whole range, and in the days and the week after it, and now, this share of it is still there.
 _SIGMAS = 8.0
 _SHARE_OF_RANGE = 0.25
 _SUSTAINED = 0.7
 # More steps than this are how the resource grows, not exceptions to it.
 _MOST_STEPS = 2
-_NEIGHBOUR_DAYS = 3
+_NEIGHBOUR_DAYS, _NEIGHBOUR_WEEK = 3, 7
 _EDGE_STEPS = 6
 # A recorded change is compared over so many days, and counts from so many usual differences on.
 _KNOWN_DAYS, _KNOWN_SIGMAS = 7, 2.0
@@ -125,11 +125,12 @@ def _peaks(change: Float64s, least: float) -> list[int]:
 
 def _lasts(levels: Float64s, middle: int) -> bool:
     before = levels[max(middle - _NEIGHBOUR_DAYS, 0) : middle]
-    after = levels[middle + 1 : middle + 1 + _NEIGHBOUR_DAYS]
+    after = levels[middle + 1 :]
     if before.size < 2 or after.size < 2:
         return False
-    step = levels[middle + 1] - levels[middle - 1]
-    return bool(np.median(after) - np.median(before) >= _SUSTAINED * step)
+    least = np.median(before) + _SUSTAINED * (levels[middle + 1] - levels[middle - 1])
+    held = (after[:_NEIGHBOUR_DAYS], after[:_NEIGHBOUR_WEEK], after[-_NEIGHBOUR_WEEK:])
+    return all(np.median(days) >= least for days in held)
 
 
 def _edge(values: Float64s, day_start: int, per_day: int) -> int:

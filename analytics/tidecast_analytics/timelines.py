@@ -107,6 +107,15 @@ def reclassified(line: Timeline, words: Iterable[tuple[Spans, ComponentState]]) 
     return Timeline(line.start_ms, line.end_ms, states)
 
 
+def filled(line: Timeline, other: Timeline) -> Timeline:
+    """The timeline, and where it is unknown what the other one of the same time says."""
+    unknown = line.of(ComponentState.UNKNOWN)
+    held = {each: line.of(each) | other.of(each) & unknown for each in ComponentState}
+    held[ComponentState.UNKNOWN] = unknown & other.of(ComponentState.UNKNOWN)
+    states = {state: when for state, when in held.items() if len(when)}
+    return Timeline(line.start_ms, line.end_ms, states)
+
+
 def absorbed(line: Timeline, shortest_ms: int) -> Timeline:
     """The timeline without blips: phases shorter than that between two of one same state.
 

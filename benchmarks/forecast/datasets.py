@@ -113,7 +113,7 @@ def anywhere(horizon: int, each: int = 6) -> dict[str, list[Window]]:
     """
     random = np.random.default_rng(horizon)
     windows: dict[str, list[Window]] = defaultdict(list)
-    for group, name, values in _before_tests():
+    for group, name, values in before_tests():
         for days in random.choice(_KNOWN_DAYS, each):
             first = 24 * int(days)
             if first + horizon <= values.size:
@@ -123,7 +123,8 @@ def anywhere(horizon: int, each: int = 6) -> dict[str, list[Window]]:
     return windows
 
 
-def _before_tests() -> Iterator[tuple[str, str, Float64s]]:
+def before_tests() -> Iterator[tuple[str, str, Float64s]]:
+    """The training parts of all series: set, name and hourly values."""
     for name, values in _m4_rows("Hourly-train.csv").items():
         yield "m4", name, values
     for group, name, values in _hourly_series():
@@ -141,9 +142,9 @@ def _before_tests() -> Iterator[tuple[str, str, Float64s]]:
 def _hourly_series() -> Iterator[tuple[str, str, Float64s]]:
     data = folder()
     for path in sorted((data / "service-metrics").rglob("*.csv")):
-        yield "service-metrics", path.stem, _hours(*_read(path, "TimeStamp", "Value"))
+        yield "service-metrics", path.stem, hourly(*_read(path, "TimeStamp", "Value"))
     for path in sorted((data / "nab" / "realAWSCloudwatch").glob("*.csv")):
-        yield "nab", path.stem, _hours(*_read(path, "timestamp", "value"))
+        yield "nab", path.stem, hourly(*_read(path, "timestamp", "value"))
     for path in sorted((data / "fleet").glob("*.csv")):
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -151,10 +152,11 @@ def _hourly_series() -> Iterator[tuple[str, str, Float64s]]:
             if column != "timestamp":
                 values = np.array([float(row[column]) for row in rows])
                 times = _FIVE_MINUTES_MS * np.arange(values.size, dtype=np.int64)
-                yield "fleet", f"{path.stem}:{column}", _hours(times, values)
+                yield "fleet", f"{path.stem}:{column}", hourly(times, values)
 
 
-def _hours(times_ms: npt.NDArray[np.int64], values: Float64s) -> Float64s:
+def hourly(times_ms: npt.NDArray[np.int64], values: Float64s) -> Float64s:
+    """Means of the hours, holes filled; ValueError for a series that is not hourly or finer."""
     grid = regular(times_ms, values)
     if grid.step_ms != HOUR_MS:
         raise ValueError(f"a series at steps of {grid.step_ms} ms is not hourly")

@@ -40,7 +40,7 @@ _EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the agent; 0 when it was stopped, 1 when it failed, 2 when it was asked wrongly."""
-    parser = _parser()
+    parser = argument_parser()
     arguments = parser.parse_args(argv)
     try:
         settings = _settings(arguments)
@@ -70,7 +70,8 @@ def _complain(error: TidecastError, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
     parser = argparse.ArgumentParser(
         prog="tidecast-agent",
         description="node_exporter's metrics of this host: served, and pushed by remote-write.",

@@ -142,11 +142,12 @@ class Agent:
         families = [
             Family("tidecast_agent_build_info", GAUGE, "The agent's version.", ((tags, 1.0),))
         ]
-        if self._sender is None or self._spool is None:
-            return families
-        sender, spool = self._sender, self._spool
+        if self._sender is not None and self._spool is not None:
+            families += [*self._cycle_families(), *_delivery_families(self._sender, self._spool)]
+        return families
+
+    def _cycle_families(self) -> list[Family]:
         return [
-            *families,
             gauge("tidecast_agent_cycle_seconds", "The last cycle's time.", self._cycle_seconds),
             counter("tidecast_agent_cycles_total", "Cycles begun.", float(self._cycles)),
             counter(
@@ -159,37 +160,42 @@ class Agent:
                 "Cycles that the spool could not keep.",
                 float(self._cycles_not_kept),
             ),
-            counter(
-                "tidecast_agent_cycles_refused_total",
-                "Cycles dropped because the server can never take them.",
-                float(sender.cycles_refused),
-            ),
-            counter(
-                "tidecast_agent_requests_failed_total",
-                "Remote-write requests that did not succeed.",
-                float(sender.requests_failed),
-            ),
-            counter(
-                "tidecast_agent_samples_sent_total",
-                "Samples that the server has acknowledged.",
-                float(sender.samples_sent),
-            ),
-            gauge(
-                "tidecast_agent_spool_bytes",
-                "Bytes spooled and not acknowledged.",
-                float(spool.pending_bytes),
-            ),
-            counter(
-                "tidecast_agent_spool_dropped_records_total",
-                "Cycles dropped from the full spool, oldest first.",
-                float(spool.dropped_records),
-            ),
-            counter(
-                "tidecast_agent_spool_damaged_records_total",
-                "Spooled cycles that could not be read back.",
-                float(spool.damaged_records + sender.cycles_unreadable),
-            ),
         ]
+
+
+def _delivery_families(sender: Sender, spool: Spool) -> list[Family]:
+    return [
+        counter(
+            "tidecast_agent_cycles_refused_total",
+            "Cycles dropped because the server can never take them.",
+            float(sender.cycles_refused),
+        ),
+        counter(
+            "tidecast_agent_requests_failed_total",
+            "Remote-write requests that did not succeed.",
+            float(sender.requests_failed),
+        ),
+        counter(
+            "tidecast_agent_samples_sent_total",
+            "Samples that the server has acknowledged.",
+            float(sender.samples_sent),
+        ),
+        gauge(
+            "tidecast_agent_spool_bytes",
+            "Bytes spooled and not acknowledged.",
+            float(spool.pending_bytes),
+        ),
+        counter(
+            "tidecast_agent_spool_dropped_records_total",
+            "Cycles dropped from the full spool, oldest first.",
+            float(spool.dropped_records),
+        ),
+        counter(
+            "tidecast_agent_spool_damaged_records_total",
+            "Spooled cycles that could not be read back.",
+            float(spool.damaged_records + sender.cycles_unreadable),
+        ),
+    ]
 
 
 def default_spool_dir() -> Path:

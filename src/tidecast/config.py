@@ -11,6 +11,8 @@ from tidecast_collector.errors import InvalidInput
 
 DEFAULT_LISTEN = "127.0.0.1:9797"
 DAY_MS = 86_400_000
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 
 class InvalidSettings(InvalidInput):
@@ -88,6 +90,8 @@ class ServerSettings:
     query_max_memory_mib: int = 4096
     query_max_concurrency: int = 20
     query_lookback_ms: int = 300_000
+    log_level: str = "info"
+    log_format: str = "text"
 
     @property
     def scheme(self) -> str:

@@ -13,6 +13,7 @@ import functools
 import http.client
 import os
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -196,6 +197,15 @@ class HttpClient:
         self.close()
         self._timeout_seconds = seconds
 
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Waits no longer than this for each answer meanwhile."""
+        usual, self._timeout_seconds = self._timeout_seconds, seconds
+        try:
+            yield
+        finally:
+            self._timeout_seconds = usual
+
     def _headers(self) -> dict[str, str]:
         sent = {"Accept": "application/json", "User-Agent": "tidecast"}
         if self._token:
@@ -211,10 +221,14 @@ class HttpClient:
     ) -> tuple[int, bytes]:
         if self._connection is None:
             self._connection = self._connect()
+        until = time.monotonic() + self._timeout_seconds
+        self._connection.timeout = self._timeout_seconds
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(self._timeout_seconds)
         try:
             self._connection.request(method, self._address.prefix + path, body, dict(headers))
             response = self._connection.getresponse()
-            answer = response.read(MAX_ANSWER_BYTES + 1)
+            answer = _content(response, until)
         except (OSError, http.client.HTTPException):
             self.close()
             raise
@@ -236,6 +250,25 @@ class HttpClient:
         if status == 401:
             message += "; give a token by --token-file or its environment variable"
         return message
+
+
+def _content(response: http.client.HTTPResponse, until: float) -> bytes:
+    """The body, and one byte too much where there are too many; raises `TimeoutError`.
+
+    The time of a socket is started anew by each byte that drips in: all of them have one together.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while size <= MAX_ANSWER_BYTES and (piece := response.read1(_PIECE_BYTES)):
+        pieces.append(piece)
+        size += len(piece)
+        if time.monotonic() > until:
+            raise TimeoutError
+    if response.length and size <= MAX_ANSWER_BYTES:
+        raise http.client.IncompleteRead(b"", response.length)
+    # So that the connection can be used again.
+    response.close()
+    return b"".join(pieces)
 
 
 class _Plain(http.client.HTTPConnection):

@@ -2,99 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pytest
+from tests.alerts.site import MINUTE, ONLY_HOSTS, OTHERS, RULES, START, Site
 
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.fakes import FakeClock, FakePromQL
 from tidecast_alerts.incidents import NoSuchIncident
 from tidecast_alerts.memory import MemoryRecords, MemoryRepository
-from tidecast_alerts.model import Alert, Incident, IncidentState, SignalState
+from tidecast_alerts.model import Alert, IncidentState, SignalState
 from tidecast_alerts.ports import VectorSample
-from tidecast_alerts.prometheus_api import api_alerts, api_rules
+from tidecast_alerts.prometheus_api import api_rules
 from tidecast_alerts.rules import InvalidRule, load_rules
 from tidecast_collector.errors import InvalidInput, TidecastError
-from tidecast_collector.labels import Labels, make_labels
-
-MINUTE = 60_000
-START = 1_700_000_000_000 // MINUTE * MINUTE
-
-RULES = """
-groups:
-  - name: hosts
-    interval: 1m
-    rules:
-      - alert: HostSilent
-        expr: silent > 180
-        labels: {severity: critical, resource: host}
-      - alert: DiskFull
-        expr: used > 90
-        labels: {severity: warning, resource: filesystem, item: '{{ $labels.mountpoint }}'}
-        annotations: {summary: '{{ $labels.mountpoint }} on {{ $labels.instance }} is full'}
-      - alert: DiskFull
-        expr: used > 95
-        labels: {severity: critical, resource: filesystem, item: '{{ $labels.mountpoint }}'}
-        annotations: {summary: '{{ $labels.mountpoint }} on {{ $labels.instance }} is very full'}
-      - alert: JobMissing
-        expr: absent(job_done)
-        labels: {severity: info}
-"""
-ONLY_HOSTS = RULES.partition("      - alert: JobMissing")[0]
-
-
-class Site:
-    """A host that is watched, minute by minute."""
-
-    def __init__(self, rules: str = RULES) -> None:
-        self.promql = FakePromQL()
-        self.records = MemoryRecords()
-        self.clock = FakeClock(START)
-        self.recorded: list[tuple[Sequence[VectorSample], int]] = []
-        self.shown: list[tuple[Sequence[VectorSample], Sequence[Labels], int]] = []
-        self.start(rules)
-
-    def start(self, rules: str = RULES) -> None:
-        """A server as it is after a (re)start."""
-        self.engine = AlertEngine(
-            load_rules(rules, "rules.yml", self.promql).groups,
-            self.promql,
-            self.records,
-            self.clock,
-            receivers=["ops"],
-            external_url="http://tidecast",
-            record=lambda samples, at_ms: self.recorded.append((samples, at_ms)),
-            show=lambda *what: self.shown.append(what),
-        )
-
-    def minute(self, used: float | None = None, host: str = "web-3:9100", **more: float) -> None:
-        """A minute passes, with these samples at its end, and the rules are evaluated."""
-        self.clock.ms += MINUTE
-        more = {"job_done": 1.0, **more}
-        if used is not None:
-            labels = {"instance": host, "mountpoint": "/var"}
-            self.promql.add("used", labels, self.clock.ms, used)
-        for name, value in more.items():
-            self.promql.add(name, {"instance": host}, self.clock.ms, value)
-        self.engine.evaluate_due(self.clock.ms)
-
-    def minutes(self, *used: float | None) -> None:
-        """Several of them."""
-        for value in used:
-            self.minute(value)
-
-    def incidents(self) -> Sequence[Incident]:
-        """All of them, the oldest first."""
-        return list(reversed(self.records.kept.incidents()))
-
-    def kinds(self, incident_id: int = 1) -> list[str]:
-        """The kinds of the incident's timeline."""
-        return [entry.kind for entry in self.records.kept.timeline(incident_id)]
-
-    def told(self) -> list[dict]:  # type: ignore[type-arg]
-        """The bodies that are owed."""
-        return [json.loads(n.body) for n in self.records.kept.due_notifications(self.clock.ms)]
 
 
 def test_a_breach_opens_one_incident_that_closes_on_proof() -> None:
@@ -294,36 +215,54 @@ def test_a_breach_on_a_silent_host_is_held_until_it_is_back() -> None:
     assert [incident.resource for incident in site.incidents()] == ["host", "filesystem"]
 
 
-def test_a_rule_that_is_gone_leaves_its_signal_unknown() -> None:
+def test_a_rule_that_is_gone_leaves_its_signal_unknown_until_its_expression_ends() -> None:
     site = Site()
     site.minute(92)
-    without = RULES.replace("alert: DiskFull", "alert: Renamed")
-    site.start(without)
-    site.minute(10)
+    site.start(OTHERS)
+    site.minute(93)
     assert site.records.kept.alerts() == []
-    assert site.incidents()[0].state is IncidentState.OPEN
     entry = site.records.kept.timeline(1)[-1]
     assert entry.kind == "unknown"
-    assert "is no longer in the rule files" in entry.text
-    site.start()
+    assert "is no longer among the rules; it clears once its expression" in entry.text
+    # Still too full, and then not seen: neither ends it.
+    site.minutes(94, None)
+    assert site.incidents()[0].state is IncidentState.OPEN
     site.minute(10)
     assert site.incidents()[0].state is IncidentState.RESOLVED
+    cleared = site.records.kept.timeline(1)[-2]
+    assert cleared.kind == "cleared"
+    assert "its rule is gone, and its expression holds no more: sample at" in cleared.text
 
 
 def test_other_rules_are_followed_without_a_restart() -> None:
     site = Site()
     site.minute(92)
-    without = RULES.replace("alert: DiskFull", "alert: Renamed")
-    site.engine.follow(load_rules(without, "rules.yml", site.promql).groups)
-    site.minute(10)
+    site.engine.follow(load_rules(OTHERS, "rules.yml", site.promql).groups)
+    site.minute(None)
     assert site.records.kept.alerts() == []
-    assert "is no longer in the rule files" in site.records.kept.timeline(1)[-1].text
+    assert "is no longer among the rules" in site.records.kept.timeline(1)[-1].text
     again = load_rules(RULES, "rules.yml", site.promql).groups
     with pytest.raises(InvalidRule, match="rename one of them"):
         site.engine.follow([*again, *again])
     site.engine.follow(again)
     site.minute(10)
     assert site.incidents()[0].state is IncidentState.RESOLVED
+
+
+def test_an_expression_that_fails_leaves_the_signal_of_a_rule_that_is_gone_as_it_is() -> None:
+    site = Site()
+    site.minute(92)
+    site.start(OTHERS)
+
+    class Failing(FakePromQL):
+        def instant(self, expression: str, at_ms: int) -> Sequence[VectorSample]:
+            if expression.startswith("used"):
+                raise TidecastError("too many samples")
+            return super().instant(expression, at_ms)
+
+    site.engine.promql = Failing(site.promql.samples)
+    site.minute(10)
+    assert site.incidents()[0].state is IncidentState.OPEN
 
 
 def test_a_failing_rule_stops_no_other_and_says_so() -> None:
@@ -348,77 +287,6 @@ def test_a_failing_rule_stops_no_other_and_says_so() -> None:
     # What the failing rule had found before stands.
     assert [rule["state"] for rule in rules] == ["inactive", "firing", "firing", "inactive"]
     assert site.incidents()[0].severity == "critical"
-
-
-def test_alerts_are_shown_as_series_that_end_with_them() -> None:
-    rules = """
-groups:
-  - name: g
-    interval: 1m
-    rules:
-      - alert: Busy
-        expr: load > 1
-        for: 1m
-"""
-    site = Site(rules)
-
-    def series(name: str, **more: str) -> Labels:
-        pairs = {"__name__": name, "alertname": "Busy", "instance": "web-3:9100", **more}
-        return make_labels(pairs)
-
-    pending = series("ALERTS", alertstate="pending")
-    firing = series("ALERTS", alertstate="firing")
-    since = series("ALERTS_FOR_STATE")
-    for load in (0.5, 2.0, 2.0, 0.5):
-        site.minute(load=load)
-    active = (START + 2 * MINUTE) / 1000
-    assert site.shown == [
-        ([VectorSample(pending, 1.0), VectorSample(since, active)], [], START + 2 * MINUTE),
-        ([VectorSample(firing, 1.0), VectorSample(since, active)], [pending], START + 3 * MINUTE),
-        ([], [firing, since], START + 4 * MINUTE),
-    ]
-
-
-def test_the_series_of_a_rule_that_is_gone_end_when_a_server_starts_without_it() -> None:
-    site = Site()
-    site.minutes(92, 92)
-    assert site.shown[-1][0]
-    site.shown.clear()
-    site.start(ONLY_HOSTS.replace("DiskFull", "DiskNearlyFull"))
-    site.minute(50)
-    ((samples, ended, at_ms),) = site.shown
-    assert not samples
-    assert {dict(labels)["alertname"] for labels in ended} == {"DiskFull"}
-    assert at_ms == START + 3 * MINUTE
-
-
-def test_recording_rules_are_handed_to_the_writer() -> None:
-    rules = """
-groups:
-  - name: g
-    query_offset: 1m
-    limit: 2
-    rules:
-      - record: worst
-        expr: used
-        labels: {zone: eu}
-      - record: same
-        expr: used
-        labels: {instance: any}
-"""
-    site = Site(rules)
-    site.minutes(50, 51)
-    labels = (("__name__", "worst"), ("instance", "web-3:9100"), ("mountpoint", "/var"))
-    # Seen a minute late, as the offset says.
-    assert ([VectorSample((*labels, ("zone", "eu")), 50.0)], START + MINUTE) in site.recorded
-    site.minute(52, host="web-4:9100")
-    site.minute(52)
-    status = site.engine.status()[0].rules
-    assert [rule.health for rule in status] == ["ok", "err"]
-    assert "same labelset" in status[1].last_error
-    site.minute(52, host="web-5:9100")
-    site.minute(52)
-    assert "exceeded limit of 2 with 3 series" in site.engine.status()[0].rules[0].last_error
 
 
 def test_what_cannot_be_kept_is_said_and_stops_no_other_group(
@@ -484,66 +352,3 @@ def test_two_groups_of_one_name_are_refused() -> None:
     groups = [load_rules(RULES, name, promql).groups[0] for name in ("a.yml", "b.yml")]
     with pytest.raises(InvalidRule, match=r"'hosts' stands in a\.yml and in b\.yml"):
         AlertEngine(groups, promql, MemoryRecords(), FakeClock())
-
-
-def test_the_api_says_what_prometheus_says() -> None:
-    site = Site()
-    before = api_rules(site.engine.status())["groups"][0]
-    assert (before["lastEvaluation"], before["rules"][0]["health"]) == (
-        "0001-01-01T00:00:00Z",
-        "unknown",
-    )
-    site.minute(92.5)
-    group = api_rules(site.engine.status(), type="alert", rule_names=["DiskFull"])["groups"][0]
-    alert = {
-        "labels": {
-            "alertname": "DiskFull",
-            "instance": "web-3:9100",
-            "item": "/var",
-            "mountpoint": "/var",
-            "resource": "filesystem",
-            "severity": "warning",
-        },
-        "annotations": {"summary": "/var on web-3:9100 is full"},
-        "state": "firing",
-        "activeAt": "2023-11-14T22:14:00Z",
-        "value": "9.25e+01",
-    }
-    assert group["rules"][0] == {
-        "state": "firing",
-        "name": "DiskFull",
-        "query": "used > 90",
-        "duration": 0,
-        "keepFiringFor": 0,
-        "labels": {
-            "item": "{{ $labels.mountpoint }}",
-            "resource": "filesystem",
-            "severity": "warning",
-        },
-        "annotations": {"summary": "{{ $labels.mountpoint }} on {{ $labels.instance }} is full"},
-        "alerts": [alert],
-        "health": "ok",
-        "evaluationTime": 0,
-        "lastEvaluation": "2023-11-14T22:14:00Z",
-        "type": "alerting",
-    }
-    assert len(group["rules"]) == 2
-    assert api_alerts(site.engine.status()) == {"alerts": [alert]}
-    status = site.engine.status()
-    assert api_rules(status, type="record") == {"groups": []}
-    assert api_rules(status, files=["other.yml"]) == {"groups": []}
-    assert api_rules(status, exclude_alerts=True)["groups"][0]["rules"][1]["alerts"] == []
-    with pytest.raises(InvalidInput, match="unknown rule type"):
-        api_rules(status, type="x")
-
-
-def test_the_api_says_since_when_an_alert_is_only_kept_firing() -> None:
-    rules = RULES.replace("expr: used > 90\n", "expr: used > 90\n        keep_firing_for: 5m\n")
-    site = Site(rules)
-    site.minutes(92, 10)
-    (alert,) = api_alerts(site.engine.status())["alerts"]
-    assert alert["keepFiringSince"] == "2023-11-14T22:15:00Z"
-    # It is kept firing, so its incident is not resolved, though there is a newer sample.
-    assert site.incidents()[0].state is IncidentState.OPEN
-    site.minutes(10, 10, 10, 10, 10)
-    assert site.incidents()[0].state is IncidentState.RESOLVED

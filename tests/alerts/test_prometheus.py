@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port
 
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.fakes import FakeClock, FakePromQL
@@ -74,9 +73,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
     """A Prometheus that evaluates the rules and scrapes nothing."""
     (tmp_path / "rules.yml").write_text(RULES)
     (tmp_path / "prometheus.yml").write_text("rule_files: [rules.yml]\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [
             "prometheus",
@@ -89,7 +86,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
     )
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
+    process.wait(PATIENCE_SECONDS)
 
 
 def _get(url: str) -> Any:
@@ -98,17 +95,12 @@ def _get(url: str) -> Any:
 
 
 def _evaluated(base: str) -> Any:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            data = _get(f"{base}/api/v1/rules")
-        except OSError:
-            data = {"groups": []}
-        rules = [rule for group in data["groups"] for rule in group["rules"]]
-        if rules and all(rule["health"] != "unknown" for rule in rules):
-            return data
-        time.sleep(0.1)
-    raise AssertionError("Prometheus did not evaluate its rules in 30 s")
+    try:
+        data = _get(f"{base}/api/v1/rules")
+    except OSError:
+        return None  # not yet up
+    rules = [rule for group in data["groups"] for rule in group["rules"]]
+    return data if rules and all(rule["health"] != "unknown" for rule in rules) else None
 
 
 def _timeless(value: Any) -> Any:
@@ -130,7 +122,7 @@ def test_the_api_equals_that_of_a_real_prometheus(prometheus: str) -> None:
         record=lambda samples, at_ms: None,
     )
     engine.evaluate_due(1_700_000_000_000)
-    theirs = _timeless(_evaluated(prometheus))
+    theirs = _timeless(eventually(lambda: _evaluated(prometheus)))
     ours = _timeless(api_rules(engine.status()))
     twice = [group["rules"][3] for group in (theirs["groups"][0], ours["groups"][0])]
     assert [rule["health"] for rule in twice] == ["err", "err"]

@@ -98,6 +98,24 @@ def test_unknown_time_is_an_interval_and_four_treatments() -> None:
     assert with_unknown(CountedAs.BEFORE) == pytest.approx(0.7)
 
 
+def test_unknown_time_may_hide_or_join_outages() -> None:
+    # Down 0:10-0:25 and 0:26-0:41, nothing known between; unknown 1:00-1:45; down 2:00-2:05.
+    minutes = [(10, DOWN), (25, UNKNOWN), (26, DOWN), (41, UP), (60, UNKNOWN), (105, UP),
+               (120, DOWN), (125, UP)]  # fmt: skip
+    said = [seen(0, UP), *(seen(at * 60_000, state) for at, state in minutes)]
+    line = observed(said, 0, 3 * HOUR)
+    found = assess(line, Surroundings(spans([(0, 3 * HOUR)])), AvailabilityRules())
+    # Longer than ten minutes: two that may be one of 31 (room for three, since 3 x 10 < 31), and
+    # up to four in 45 minutes of which nothing is known (4 x 10 < 45).
+    assert found.outages_longer(600_000) == (1, 3 + 4)
+    # Longer than half an hour: perhaps the two as one, and perhaps one in the 45 minutes.
+    assert found.outages_longer(1_800_000) == (0, 2)
+    assert found.outages_longer(3_600_000) == (0, 0)
+    # Any outage at all: three are known, two of them perhaps one; no end to what may hide.
+    assert found.outages_longer(0) == (2, math.inf)
+    assert (found.best.longest_outage_ms, found.worst.longest_outage_ms) == (900_000, 2_700_000)
+
+
 def test_what_is_known_later_does_not_change_what_was_known() -> None:
     late = [seen(0, UP), seen(5, DOWN, known=100), seen(8, UP, known=101)]
     assert observed(late, 0, 10, known_on_ms=50).of(DOWN) == NEVER

@@ -1,13 +1,15 @@
-"""Planned events, recorded changes and ends of months."""
+"""Planned events, recorded changes and turns of months."""
 
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from tidecast_analytics.events import Event, ahead, month_ends, without_events
+from tidecast_analytics.events import Event, ahead, month_turns, without_events
 from tidecast_analytics.forecasting import forecast
-from tidecast_analytics.outlook import History
+from tidecast_analytics.month_turns import TurnDays, turn_days
+from tidecast_analytics.outlook import History, OutlookState
 from tidecast_analytics.series import DAY_MS, HOUR_MS
 from tidecast_analytics.shifts import known_shifts
 
@@ -78,7 +80,7 @@ def test_the_end_of_the_month_is_found_where_it_stands_out():
     hours = np.arange(175 * 24)
     values = 20 + np.random.default_rng(3).normal(0, 0.5, hours.size)
     times_ms = start_ms + HOUR_MS * (1 + hours)
-    for event in month_ends(start_ms, int(times_ms[-1])):
+    for event in month_turns(TurnDays(-1, 0), start_ms, int(times_ms[-1])):
         values[(times_ms > event.start_ms) & (times_ms <= event.end_ms)] += 10
     (told,) = forecast([History(times_ms, values)], 10 * DAY_MS)
     at = [datetime.fromtimestamp(int(ms - 1) / 1000, tz=UTC).day for ms in told.times_ms]
@@ -89,7 +91,8 @@ def test_the_end_of_the_month_is_found_where_it_stands_out():
 
 def test_month_ends_by_hand():
     start, end = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 3, 31, 12, tzinfo=UTC)
-    found = month_ends(int(start.timestamp() * 1000), int(end.timestamp() * 1000))
+    span = (int(start.timestamp() * 1000), int(end.timestamp() * 1000))
+    found = month_turns(TurnDays(-1, 0), *span)
     starts = [datetime.fromtimestamp(event.start_ms / 1000, tz=UTC).date() for event in found]
     assert [f"{day:%m-%d}" for day in starts] == ["01-31", "02-28", "03-31"]
 
@@ -125,3 +128,53 @@ def test_a_recorded_change_of_yesterday_moves_the_forecast_at_once():
     (told,) = forecast([history(values, changes_ms=(58 * DAY_MS,))], 2 * DAY_MS)
     assert told.mean.mean() == pytest.approx(35, abs=0.5)
     assert (told.hi80 - told.lo80).mean() < 3
+
+
+def turning(*days: int, months: int = 8, noise: float = 0.5, size: float = 10.0) -> np.ndarray:
+    """Hours from the middle of January 2026 on, of which some days about each first differ."""
+    start = datetime(2026, 1, 15, tzinfo=UTC)
+    values = 20 + np.random.default_rng(7).normal(0, noise, months * 30 * 24)
+    for hour in range(values.size):
+        at = start + timedelta(hours=hour)
+        until = (at.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0) - at
+        if at.day - 1 in days or -math.ceil(until / timedelta(days=1)) in days:
+            values[hour] += size
+    return values
+
+
+START_MS = int(datetime(2026, 1, 15, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("days", [(-2, -1), (0,), (-1, 0, 1), (2, 3)])
+def test_the_days_about_the_first_of_the_month_are_found(days):
+    found = turn_days(turning(*days), START_MS, HOUR_MS)
+    assert found == TurnDays(days[0], days[-1])
+
+
+def test_the_middle_of_months_noise_and_weeks_are_no_turn_of_the_month():
+    assert turn_days(turning(14), START_MS, HOUR_MS) is None
+    weekly = np.tile(np.repeat([9.0, 8, 9, 8, 9, 2, 1], 24), 30)
+    walks = [np.random.default_rng(seed).normal(size=300 * 24).cumsum() for seed in range(20)]
+    assert [turn_days(each, START_MS, HOUR_MS) for each in (weekly, *walks)] == [None] * 21
+
+
+def test_months_that_have_an_event_planned_about_their_first_are_left_to_it():
+    planned = [
+        (int(datetime(2026, month, 1, tzinfo=UTC).timestamp() * 1000), DAY_MS)
+        for month in range(1, 12)
+    ]
+    spans = [(at - DAY_MS, at + length) for at, length in planned]
+    assert turn_days(turning(-1), START_MS, HOUR_MS, spans) is None
+
+
+@pytest.mark.parametrize("hours", [289 * 24 - 5, 7200], ids=["within a turn", "after one"])
+def test_two_days_a_month_are_neither_a_lasting_step_nor_growth(hours):
+    values = turning(-2, -1, months=10)[:hours]
+    times_ms = START_MS + HOUR_MS * np.arange(values.size)
+    (told,) = forecast([History(times_ms, values, mark=45.0)], 60 * DAY_MS)
+    assert told.state is OutlookState.NOT_GROWING
+    assert told.seen.shifts == ()
+    days = [datetime.fromtimestamp(int(ms - 1) / 1000, tz=UTC) for ms in told.times_ms]
+    last = np.array([(day + timedelta(days=2)).month != day.month for day in days])
+    assert told.mean[last].mean() > 28
+    assert told.mean[~last].mean() < 21

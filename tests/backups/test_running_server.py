@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.scenario.driver import Server, now_ms, run_command, series
+from tests.scenario.driver import Server, eventually, now_ms, run_command, series
 
 pytestmark = pytest.mark.scenario
 
@@ -40,14 +40,13 @@ class Writing:
         while not self._stop.is_set():
             self._server.write((series("counted"), [(at, float(at))]))
             self.acknowledged.append(at)
-            at += 10
+            at += 1  # slower than time passes: nothing is written ahead of it
 
 
 def test_a_backup_while_writing_is_restored_and_served(server: Server, tmp_path: Path) -> None:
     url = f"--server={server.url}"
     with Writing(server) as writing:
-        while len(writing.acknowledged) < 20:
-            pass
+        eventually(lambda: len(writing.acknowledged) >= 20)
         before = list(writing.acknowledged)
         said = run_command("backup", str(tmp_path / "b.tar"), url)
         assert "saved" in said and "b.tar" in said

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from click.testing import CliRunner, Result
-from tests.scenario.driver import environment
+from tests.scenario.driver import PATIENCE_SECONDS, environment
 
 from tidecast.cli.main import main
 
@@ -30,7 +30,7 @@ def shell(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         env=environment(**{"TIDECAST_TOKEN": "", **env}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

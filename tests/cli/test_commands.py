@@ -19,8 +19,9 @@ API = "/api/tidecast/v1"
 
 def resource(host: str, kind: str = "memory", **more: Any) -> dict[str, Any]:
     return {
-        "host": host, "resource": kind, "item": "", "state": "in_horizon", "p10": "2027-01-01",
-        "p50": "2027-02-01", "p90": None, "used": "40 %", "mark": 9.0, "method": "drift",
+        "host": host, "resource": kind, "item": "", "state": "in_horizon",
+        "p10": "2027-01-01T04:00:00Z", "p50": "2027-02-01T05:00:00Z", "p90": None,
+        "used": "40 %", "limit": 10.0, "mark": 9.0, "unit": "bytes", "method": "drift",
         "sentence": f"{host} is first.", **more,
     }  # fmt: skip
 
@@ -69,7 +70,8 @@ def lines(output: str) -> list[list[str]]:
 def test_capacity_as_a_table_ends_with_the_sentence(fake: Fake) -> None:
     done = run("capacity", "list", "--server", fake.url)
     assert done.exit_code == 0
-    assert done.output.splitlines()[1].split()[:3] == ["web-1", "memory", "-"]
+    first = "web-1 memory - in_horizon 2027-01-01 2027-02-01 - 40 % 90 % - drift"
+    assert done.output.splitlines()[1].split() == first.split()
     assert done.output.endswith("\nweb-1 is first.\n")
 
 

@@ -6,11 +6,12 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.scenario.driver import Process, Server, eventually, free_port, start
+from tests.scenario.driver import PATIENCE_SECONDS, Process, Server, eventually, free_port, start
 
 HOST = socket.gethostname()
 
@@ -29,10 +30,18 @@ class Up(Server):
             f"--agent-listen=127.0.0.1:{self.agent_port}",
             "--interval-seconds=1",
         )
-        eventually(self._ready, 30, "the server is ready")
+        eventually(self._ready, "the server is ready")
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.popen.pid).children(recursive=True)
+
+    def agents(self) -> list[int]:
+        """The agents among them, by their ids."""
+        found = []
+        for child in self.children():
+            with suppress(psutil.Error):  # a worker may just have ended
+                found += [child.pid] if "tidecast_collector" in child.cmdline() else []
+        return found
 
 
 @pytest.fixture
@@ -42,43 +51,47 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 def all_gone(children: list[psutil.Process]) -> bool:
-    return not any(
-        child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children
-    )
+    def lives(child: psutil.Process) -> bool:
+        try:
+            return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return not any(lives(child) for child in children)
 
 
 def test_the_page_shows_this_machine_and_a_signal_ends_all(up: Up) -> None:
-    eventually(lambda: HOST.encode() in up.get("/"), 30, "this machine is on the page")
+    eventually(lambda: HOST.encode() in up.get("/"), "this machine is on the page")
 
     def with_usage() -> set[str]:
         shown = up.json("/api/tidecast/v1/capacity")["resources"]
         assert {each["host"] for each in shown} == {HOST}
         return {each["resource"] for each in shown if each["usage"] is not None}
 
-    eventually(lambda: {"memory", "filesystem", "cpu"} <= with_usage(), 30, "with its resources")
-    eventually(lambda: up.query("node_time_seconds"), 10)
+    eventually(lambda: {"memory", "filesystem", "cpu"} <= with_usage(), "with its resources")
+    eventually(lambda: up.query("node_time_seconds"))
     assert f"open   {up.url}" in up.process.output()
-    eventually(lambda: f" on {HOST} has too little history yet" in up.process.output(), 30)
+    eventually(lambda: f" on {HOST} has too little history yet" in up.process.output())
     children = up.children()
     assert len(children) >= 2
     up.process.stop()
     assert up.process.popen.returncode == 0
-    assert all_gone(children)
+    eventually(lambda: all_gone(children), "they end by themselves")
     assert "Traceback" not in up.process.output()
 
 
 def test_killed_it_takes_its_children_along(up: Up) -> None:
-    eventually(lambda: len(up.children()) >= 2, 20, "server and agent run")
+    eventually(up.agents, "server and agent run")
     children = up.children()
     up.process.kill()
-    eventually(lambda: all_gone(children), 20, "they end by themselves")
+    eventually(lambda: all_gone(children), "they end by themselves")
 
 
 def test_when_one_ends_the_other_does_not_go_on_alone(up: Up) -> None:
-    eventually(lambda: len(up.children()) >= 2, 20, "server and agent run")
+    eventually(up.agents, "server and agent run")
     children = up.children()
-    (agent,) = (c for c in children if "tidecast_collector" in c.cmdline())
-    os.kill(agent.pid, signal.SIGKILL)
-    assert up.process.popen.wait(40) == 1
+    (agent,) = up.agents()
+    os.kill(agent, signal.SIGKILL)
+    assert up.process.popen.wait(PATIENCE_SECONDS) == 1
     assert "the agent ended" in up.process.output()
-    assert all_gone(children)
+    eventually(lambda: all_gone(children), "they end by themselves")

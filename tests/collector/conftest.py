@@ -8,14 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cramjam
 import pytest
-from hypothesis import settings
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.labels import Labels
 from tidecast_collector.remote_write import WriteRequest, decode_request
-
-# Our machines are shared: what is slow there is not wrong.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 class Sink:
@@ -90,7 +86,7 @@ class Sink:
         self.requests.append(request)
         return 204
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         with self.arrived:
             assert self.arrived.wait_for(condition, seconds), (
                 f"not reached: {len(self.requests)} requests, statuses {self.statuses[-5:]}"

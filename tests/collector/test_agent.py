@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.scenario.driver import PATIENCE_SECONDS, eventually
 
 from tidecast_collector.__main__ import main
 from tidecast_collector.agent import default_spool_dir, read_token
@@ -43,16 +44,16 @@ class Process:
     def said(self) -> str:
         return self.log.read_text()
 
-    def wait_for(self, words: str, seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while words not in self.said():
-            assert time.monotonic() < deadline, f"{words!r} not in {self.said()!r}"
-            assert self.popen.poll() is None, self.said()
-            time.sleep(0.02)
+    def wait_for(self, words: str) -> None:
+        def said() -> bool:
+            assert words in self.said() or self.popen.poll() is None, self.said()
+            return words in self.said()
+
+        eventually(said, f"it says {words!r}")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.popen.send_signal(number)
-        return self.popen.wait(10)
+        return self.popen.wait(PATIENCE_SECONDS)
 
 
 Start = Callable[..., Process]
@@ -177,7 +178,7 @@ def test_pushed_series_carry_instance_and_job_and_scraped_ones_do_not(
 
     agent.wait_for("metrics on http://127.0.0.1:")
     url = agent.said().partition("metrics on ")[2].split()[0]
-    with urllib.request.urlopen(url, timeout=5) as response:
+    with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as response:
         families = list(text_string_to_metric_families(response.read().decode()))
     names = {family.name for family in families}
     assert {"node_load1", "tidecast_agent_spool_bytes", "tidecast_agent_cycle_seconds"} <= names
@@ -195,10 +196,7 @@ def test_a_server_that_hangs_does_not_delay_collection(start: Start, tmp_path: P
         connection, _ = silent.accept()  # the agent has sent its request, and waits
         segment = tmp_path / "spool" / f"{1:020d}.seg"
         size = segment.stat().st_size
-        deadline = time.monotonic() + 10
-        while segment.stat().st_size < 3 * size:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: segment.stat().st_size >= 3 * size, "it goes on to collect")
         connection.close()
         assert agent.end() == 0
 
@@ -207,7 +205,7 @@ def test_two_agents_on_one_port(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         agent = start("--listen", f"127.0.0.1:{port}")
-        assert agent.popen.wait(10) == 1
+        assert agent.popen.wait(PATIENCE_SECONDS) == 1
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in agent.said()
 
 

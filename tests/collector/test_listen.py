@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.errors import InvalidInput
 from tidecast_collector.exposition import CONTENT_TYPE
@@ -25,7 +26,7 @@ def server() -> Iterator[MetricsServer]:
 
 
 def _ask(server: MetricsServer, request: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
         connection.sendall(request)
         data = b""
         while more := connection.recv(65536):
@@ -89,7 +90,7 @@ def test_what_is_no_request(server: MetricsServer, request_head: bytes) -> None:
 
 
 def test_headers_have_a_limit(server: MetricsServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
         try:
             connection.sendall(b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 40_000)
             assert connection.recv(1) == b""
@@ -100,8 +101,8 @@ def test_headers_have_a_limit(server: MetricsServer) -> None:
 
 def test_idle_connections_cannot_take_more_than_their_slots(server: MetricsServer) -> None:
     address = ("127.0.0.1", server.port)
-    idle = [socket.create_connection(address, 5) for _ in range(MAX_CONNECTIONS)]
-    with socket.create_connection(address, 5) as one_more:
+    idle = [socket.create_connection(address, PATIENCE_SECONDS) for _ in range(MAX_CONNECTIONS)]
+    with socket.create_connection(address, PATIENCE_SECONDS) as one_more:
         assert one_more.recv(1000).startswith(b"HTTP/1.1 503 Service Unavailable")
     for connection in idle:
         connection.close()
@@ -138,7 +139,7 @@ def test_ipv6_loopback() -> None:
     server = MetricsServer(Address("::1", 0), bytes)
     server.thread.start()
     assert server.url == f"http://[::1]:{server.port}/metrics"
-    with socket.create_connection(("::1", server.port), 5) as connection:
+    with socket.create_connection(("::1", server.port), PATIENCE_SECONDS) as connection:
         connection.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
     server.stop()

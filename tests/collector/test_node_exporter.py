@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from tests.scenario.driver import PATIENCE_SECONDS, free_port
 
 from tidecast_collector.collect import Collector
 from tidecast_collector.exposition import TextWriter
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.servers
 
 # What does not move between the two readings, or hardly ever does.
 STEADY = re.compile(
-    r"node_(memory_(MemTotal|SwapTotal|CommitLimit|Hugepagesize|VmallocTotal|DirectMap\w+)_bytes"
+    r"node_(memory_(MemTotal|SwapTotal|CommitLimit|Hugepagesize|VmallocTotal)_bytes"
     r"|memory_HugePages_\w+|boot_time_seconds|filefd_maximum|uname_info|time_zone_offset_seconds"
-    r"|filesystem_(size_bytes|files|readonly|device_error)"
+    r"|filesystem_(size_bytes|readonly|device_error)"
     r"|network_(up|mtu_bytes|carrier|speed_bytes)"
-    r"|timex_(tick_seconds|tai_offset_seconds|pps_\w+|sync_status)|nf_conntrack_entries_limit|entropy_pool_size_bits|netstat_Ip_Forwarding)"
+    r"|timex_(tick_seconds|tai_offset_seconds|pps_\w+)|nf_conntrack_entries_limit|entropy_pool_size_bits|netstat_Ip_Forwarding)"
 )
 # node_exporter has what we leave to it; of the rest we have what it has.
 NOT_OURS = re.compile(
@@ -43,8 +43,7 @@ MOVING = re.compile(r"node_(arp_entries|scrape_collector_\w+)")
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What node_exporter exposes on this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("node_exporter") / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -56,11 +55,11 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _get(f"http://127.0.0.1:{port}/metrics", server, log)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_SECONDS)
 
 
 def _get(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5) as response:
@@ -108,7 +107,8 @@ def test_what_does_not_move_has_its_values(ours: str, theirs: str) -> None:
 
 
 def test_what_moves_is_of_its_size(ours: str, theirs: str) -> None:
-    # Units: a factor of 10 or 1024 off would show. Only counters of some size say anything.
+    # Units: a factor of 10 or 1024 off would show. Only counters of some size say anything: what
+    # other tests send over loopback between the two looks soon doubles a small one.
     our_families, their_families = _families(ours), _families(theirs)
     compared = 0
     for name in (
@@ -119,7 +119,7 @@ def test_what_moves_is_of_its_size(ours: str, theirs: str) -> None:
         *("node_pressure_io_waiting_seconds", "node_vmstat_pgfault", "node_filesystem_files_free"),
     ):
         for labels, value in _series(their_families[name]).items():
-            if value > 20:
+            if value > (50e6 if "bytes" in name else 20):
                 mine = _series(our_families[name])[labels]
                 assert 0.5 < mine / value < 2, (name, labels, mine, value)
                 compared += 1

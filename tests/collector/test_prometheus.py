@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,22 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port
 
 pytestmark = pytest.mark.servers
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """Ports of a Prometheus and of an agent, each of which knows of the other."""
-    prometheus_port, agent_port = _free_port(), _free_port()
+    prometheus_port, agent_port = free_port(), free_port()
     config = tmp_path / "prometheus.yml"
     config.write_text(
-        "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
         "scrape_configs:\n"
         f"- {{job_name: scraped, static_configs: [{{targets: ['127.0.0.1:{agent_port}']}}]}}\n"
     )
@@ -62,23 +56,21 @@ def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     yield prometheus_port, agent_port
     for process in processes:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
-def _until(port: int, path: str, good: Callable[[Any], bool], seconds: float = 25.0) -> Any:
+def _until(port: int, path: str, good: Callable[[Any], bool]) -> Any:
     """The data that Prometheus' API answers, once it is good."""
-    deadline = time.monotonic() + seconds
-    data: Any = None
-    while time.monotonic() < deadline:
+
+    def ask() -> Any:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
                 data = json.loads(response.read())["data"]
         except OSError:
-            data = None  # not yet up
-        if data is not None and good(data):
-            return data
-        time.sleep(0.1)
-    raise AssertionError(f"{path}: {data}")
+            return None  # not yet up
+        return data if good(data) else None
+
+    return eventually(ask, path)
 
 
 def _query(port: int, expression: str, good: Callable[[Any], bool]) -> Any:
@@ -90,8 +82,11 @@ def _query(port: int, expression: str, good: Callable[[Any], bool]) -> Any:
 def test_scraped_and_pushed(ports: tuple[int, int]) -> None:
     prometheus, _ = ports
     _query(prometheus, 'up{job="scraped"}', lambda r: bool(r) and r[0]["value"][1] == "1")
-    targets = _until(prometheus, "/api/v1/targets", lambda data: bool(data["activeTargets"]))
-    assert targets["activeTargets"][0]["lastError"] == ""
+    _until(
+        prometheus,
+        "/api/v1/targets",
+        lambda data: [target["lastError"] for target in data["activeTargets"]] == [""],
+    )
 
     pushed = 'count_over_time(node_load1{job="node",instance="web-3"}[30s])'
     _query(prometheus, pushed, lambda r: bool(r) and float(r[0]["value"][1]) >= 5)
@@ -105,9 +100,9 @@ def test_scraped_and_pushed(ports: tuple[int, int]) -> None:
             for one in found
         }
 
-    scraped, sent = series('job="scraped"'), series('job="node"')
-    assert scraped == sent
-    assert len(sent) > 150
+    # What has just come by one way has soon come by the other.
+    eventually(lambda: series('job="scraped"') == series('job="node"'))
+    assert len(series('job="node"')) > 150
 
     # A steady gauge has one value whichever way it came.
     total = _query(prometheus, "node_memory_MemTotal_bytes", lambda r: len(r) == 2)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.push import Answer, InvalidUrl, Poster, PushFailed, parse_url
 
@@ -35,13 +36,13 @@ def _serving(
     try:
         yield listener.getsockname()[1], requests
     finally:
-        thread.join(5)
+        thread.join(PATIENCE_SECONDS)
         listener.close()
 
 
 def _post(answer: bytes, token: str = "") -> tuple[Answer, bytes]:
     with _serving(answer) as (port, requests):
-        poster = Poster(parse_url(f"http://127.0.0.1:{port}/api/v1/write"), 5.0)
+        poster = Poster(parse_url(f"http://127.0.0.1:{port}/api/v1/write"), PATIENCE_SECONDS)
         return poster.post(b"BODY", token), requests[0]
 
 
@@ -116,7 +117,7 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(PushFailed, match="Connection refused"):
-        Poster(parse_url(f"http://127.0.0.1:{port}/"), 1.0).post(b"BODY", "")
+        Poster(parse_url(f"http://127.0.0.1:{port}/"), PATIENCE_SECONDS).post(b"BODY", "")
 
 
 def test_https_trusts_only_known_certificates(
@@ -141,7 +142,7 @@ def test_https_trusts_only_known_certificates(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with _serving(b"HTTP/1.1 204 No Content\r\n\r\n", wrap) as (port, _):
         target = parse_url(f"https://localhost:{port}/api/v1/write")
-        assert Poster(target, 5.0).post(b"BODY", "t").status == 204
+        assert Poster(target, PATIENCE_SECONDS).post(b"BODY", "t").status == 204
 
     monkeypatch.delenv("SSL_CERT_FILE")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -154,7 +155,7 @@ def test_https_trusts_only_known_certificates(
         thread.start()
         target = parse_url(f"https://localhost:{listener.getsockname()[1]}/")
         with pytest.raises(PushFailed, match=r"(?i)certificate"):
-            Poster(target, 5.0).post(b"BODY", "t")
+            Poster(target, PATIENCE_SECONDS).post(b"BODY", "t")
         thread.join()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.backlog import CycleWriter
 from tidecast_collector.model import GAUGE, Family
@@ -31,7 +32,7 @@ class Scene:
         self.spool = Spool(directory, 64 << 20)
         self.token = "right"
         self.metadata: list[Metadata] = []
-        poster = Poster(parse_url(sink.url), 2.0)
+        poster = Poster(parse_url(sink.url), PATIENCE_SECONDS)
         self.sender = Sender(self.spool, poster, self._read_token, lambda: self.metadata)
         self._writer = CycleWriter((("instance", "web-3"), ("job", "node")))
         self._cycles = itertools.count()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.collect import Collector
 from tidecast_collector.exposition import TextWriter
@@ -371,8 +372,16 @@ def test_timex() -> None:
     assert lines[:2] == ["node_timex_sync_status 0", "node_timex_offset_seconds 0.25"]
 
 
-def test_filesystem(host: Host, tmp_path: Path) -> None:
+def test_filesystem(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data dir").mkdir()
+    statvfs = os.statvfs
+    now = statvfs(tmp_path)
+
+    def as_it_is_now(path: str) -> os.statvfs_result:
+        statvfs(path)  # which fails where there is none
+        return now
+
+    monkeypatch.setattr(os, "statvfs", as_it_is_now)
     root = host(
         {
             "proc/1/mounts": (
@@ -388,14 +397,14 @@ def test_filesystem(host: Host, tmp_path: Path) -> None:
         }
     )
     lines = _text(FilesystemSource()(root))
-    real = os.statvfs(tmp_path)
-    assert [line for line in lines if 'mountpoint="/data dir"' in line and "avail" not in line] == [
+    assert [line for line in lines if 'mountpoint="/data dir"' in line] == [
         line.replace("@", 'device="/dev/sdb1",fstype="xfs",mountpoint="/data dir"')
         for line in (
-            f"node_filesystem_size_bytes{{@}} {real.f_blocks * real.f_frsize}",
-            *(line for line in lines if "free_bytes" in line and "data dir" in line),
-            f"node_filesystem_files{{@}} {real.f_files}",
-            *(line for line in lines if "files_free" in line and "data dir" in line),
+            f"node_filesystem_size_bytes{{@}} {now.f_blocks * now.f_frsize}",
+            f"node_filesystem_free_bytes{{@}} {now.f_bfree * now.f_frsize}",
+            f"node_filesystem_avail_bytes{{@}} {now.f_bavail * now.f_frsize}",
+            f"node_filesystem_files{{@}} {now.f_files}",
+            f"node_filesystem_files_free{{@}} {now.f_ffree}",
             "node_filesystem_readonly{@} 1",
             "node_filesystem_device_error{@} 0",
         )
@@ -417,7 +426,7 @@ def test_a_hung_network_mount_is_reported_and_left_alone(
     def hang(path: str) -> os.statvfs_result:
         if path.endswith("/share"):
             asked.append(path)
-            answers.wait(10)
+            answers.wait(PATIENCE_SECONDS)
             return statvfs("/")
         return statvfs(path)
 
@@ -436,6 +445,7 @@ def test_a_hung_network_mount_is_reported_and_left_alone(
     answers.set()
     for thread in source._waiting.values():
         thread.join()
+    monkeypatch.setattr(filesystem, "STUCK_AFTER_SECONDS", PATIENCE_SECONDS)
     assert f"node_filesystem_device_error{tags} 0" in _text(source(root))
 
 

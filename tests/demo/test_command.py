@@ -12,24 +12,26 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.scenario.driver import PATIENCE_SECONDS, free_port
 
 from tidecast.cli import demo as demo_module
 from tidecast.cli.client import TidecastServer
 from tidecast.cli.demo import ServerNotStarted, demo, feed_history, feed_live, own_server
 from tidecast.journeys.demo_feed import DemoFeed
 from tidecast.journeys.demo_fleet import DemoFleet
+from tidecast.policy.reading import read_policy
 
 NOW_MS = 1_764_000_123_456
 
 
 def test_history_and_the_last_hours_arrive_labelled_as_generated(server):
     with TidecastServer(server.url) as client:
-        feed = feed_history(client, seed=1, now_ms=NOW_MS)
+        feeds = feed_history(client, seed=1, now_ms=NOW_MS)
     assert server.settings == {"generated": True}
     assert server.requests[0][:2] == ("PUT", "/api/tidecast/v1/settings/generated")
     assert {source for source, *_ in server.usage} == {"demo"}
     assert len(server.usage["demo", "web-3", "filesystem", "/var"]) == 396 * 24 + 1
-    assert feed.last_ms == NOW_MS
+    assert [feed.last_ms for feed in feeds] == [NOW_MS] * 2
     idle = next(
         samples
         for labels, samples in server.samples.items()
@@ -38,6 +40,17 @@ def test_history_and_the_last_hours_arrive_labelled_as_generated(server):
     assert len(idle) == 6 * 60
     assert all("generated" not in dict(labels) for labels in server.samples)
     assert max(size for _, _, size in server.requests) < 8 << 20
+
+
+def test_the_shop_has_a_policy_and_outages_unless_another_policy_is_in_force(server):
+    with TidecastServer(server.url) as client:
+        feed_history(client, seed=1, now_ms=NOW_MS)
+    assert read_policy(server.policy).services.keys() >= {"shop", "orders", "database"}
+    assert {one["state"] for one in server.observations} == {"up", "down"}
+    server.policy = {"own.yaml": "services: {}"}
+    with TidecastServer(server.url) as client:
+        feed_history(client, seed=1, now_ms=NOW_MS)
+    assert server.policy == {"own.yaml": "services: {}"}
 
 
 def test_the_command_says_that_all_is_generated_and_ends_by_an_interrupt(server, monkeypatch):
@@ -63,7 +76,7 @@ def test_live_cycles_follow_until_interrupted(server):
     feed = DemoFeed(DemoFleet(NOW_MS), NOW_MS)
     times = iter([NOW_MS + 15_000, NOW_MS + 10_000, NOW_MS + 30_000])
     with TidecastServer(server.url) as client, pytest.raises(KeyboardInterrupt):
-        feed_live(client, feed, wait, lambda: next(times))
+        feed_live(client, [feed], wait, lambda: next(times))
     assert waits == [15] * 4
     # The clock that was set back brought no samples.
     sent = {time_ms for samples in server.samples.values() for time_ms in samples}
@@ -103,9 +116,7 @@ def stand_in(tmp_path, monkeypatch):
         (package / "__init__.py").touch()
         (package / "__main__.py").write_text(SERVER.replace("FAILS", str(fails)))
         monkeypatch.setenv("PYTHONPATH", str(package.parent))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return int(free.getsockname()[1])
+        return free_port()
 
     return install
 
@@ -113,9 +124,9 @@ def stand_in(tmp_path, monkeypatch):
 def test_its_own_server_is_ready_and_stopped_at_the_end(stand_in, tmp_path):
     port = stand_in(fails=False)
     with own_server(port, tmp_path / "data"):
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS).close()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
 
 
 def test_a_server_that_does_not_start_says_why(stand_in, tmp_path):
@@ -142,7 +153,7 @@ def test_a_demo_that_fails_leaves_neither_server_nor_directory(stand_in, tmp_pat
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 1
@@ -150,13 +161,13 @@ def test_a_demo_that_fails_leaves_neither_server_nor_directory(stand_in, tmp_pat
     assert "which is removed at the end" in done.stdout
     assert not list(tmp_path.glob("tidecast-demo-*"))
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
 
 
 def test_sigterm_is_an_interrupt_while_the_demo_runs():
     with pytest.raises(KeyboardInterrupt), demo_module.interrupted_by_sigterm():
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        time.sleep(PATIENCE_SECONDS)
 
 
 def test_a_server_of_its_own_and_another_exclude_each_other():

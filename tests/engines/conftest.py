@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.scenario.driver import eventually, free_port
+from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port
 
 from tidecast.http_client import HttpClient, HttpError
 
@@ -74,11 +74,11 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         process = subprocess.Popen(command(directory, port), stdout=log, stderr=subprocess.STDOUT)
     try:
         with HttpClient(f"http://127.0.0.1:{port}") as http:
-            eventually(lambda: process.poll() is None and answers(http, ready), 30, "it is ready")
+            eventually(lambda: process.poll() is None and answers(http, ready), "it is ready")
             yield Engine(request.param, http.url, http)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 def answers(http: HttpClient, path: str) -> bool:

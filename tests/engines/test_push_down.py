@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +16,6 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from tidecast.cli.up import _server_arguments
 from tidecast.config import Address, InvalidSettings, ServerSettings
 from tidecast.promql.engine import Engine
 from tidecast.promql.errors import (
@@ -49,6 +50,8 @@ class Recorded:
         self.tokens: set[str | None] = set()
         self.status = 200
         self.status_of: dict[str, int] = {}
+        self.drips = False
+        self.connections: set[Any] = set()
         self.answer: Any = {"status": "success", "data": {"resultType": "vector", "result": []}}
         recorded = self
 
@@ -63,12 +66,17 @@ class Recorded:
                 form = {name: values[0] for name, values in parse_qs(body).items()}
                 recorded.asked.append((self.path, form))
                 recorded.tokens.add(self.headers["Authorization"])
+                recorded.connections.add(self.client_address)
                 content = json.dumps(recorded.answer).encode()
                 name = self.path.rpartition("/")[2]
                 self.send_response(recorded.status_of.get(name, recorded.status))
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with contextlib.suppress(OSError):
+                    for piece in content if recorded.drips else []:
+                        self.wfile.write(bytes([piece]))
+                        time.sleep(0.1)
+                    self.wfile.write(b"" if recorded.drips else content)
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
@@ -87,15 +95,20 @@ def remote() -> Iterator[Recorded]:
 
 
 @pytest.fixture
-def engine(remote: Recorded, tmp_path: Path) -> Iterator[PushDownEngine]:
+def foreign(remote: Recorded, tmp_path: Path) -> Iterator[PrometheusSamples]:
+    address = EngineAddress(remote.url, f"{remote.url}/write", "s3cret")
+    samples = PrometheusSamples(address, tmp_path / "metadata.json")
+    yield samples
+    samples.close()
+
+
+@pytest.fixture
+def engine(foreign: PrometheusSamples) -> PushDownEngine:
     """Over that engine and a `tidecast_usage` of our own."""
     own = MemorySamples()
     usage = make_labels({"__name__": "tidecast_usage", "instance": "web-1", "stat": "mean"})
     own.append(SampleBatch.of([(usage, np.array([AT_MS - 1000]), np.array([0.5]))]))
-    address = EngineAddress(remote.url, f"{remote.url}/write", "s3cret")
-    foreign = PrometheusSamples(address, tmp_path / "metadata.json")
-    yield PushDownEngine(Engine(RoutedSamples(own, foreign)), foreign, own)
-    foreign.close()
+    return PushDownEngine(Engine(RoutedSamples(own, foreign)), foreign, own)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +239,15 @@ def test_its_errors_are_told_as_ours(
         {"status": "success", "data": {"resultType": "vector", "result": [{"value": 1}]}},
         {"status": "success", "data": {"resultType": "scalar", "result": []}},
         {"status": "success", "data": {"resultType": "matrix", "result": [{"values": [[1]]}]}},
+        {
+            "status": "success",
+            "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1e30, "1"]]}]},
+        },
+        {"status": "success", "data": {"resultType": "vector", "result": {"value": 1}}},
+        {
+            "status": "success",
+            "data": {"resultType": "vector", "result": [{"metric": {"a": 1}, "value": [1, "1"]}]},
+        },
     ],
 )
 def test_an_answer_that_is_none_is_told(
@@ -234,6 +256,30 @@ def test_an_answer_that_is_none_is_told(
     remote.answer = answer
     with pytest.raises(SamplesUnavailable, match="the samples engine"):
         engine.instant("b", AT_MS)
+
+
+@pytest.mark.parametrize("data", [None, "x", [1], [{"a": 1}], {"a": "b"}, {"a": [{}]}])
+def test_names_that_are_none_are_told_as_its_fault(
+    data: Any, engine: PushDownEngine, remote: Recorded, foreign: PrometheusSamples
+) -> None:
+    remote.answer = {"status": "success", "data": data}
+    for ask in (foreign.series, foreign.label_names):
+        with pytest.raises(SamplesUnavailable, match="the samples engine"):
+            ask([[Matcher("a", MatchOp.EQUAL, "b")]], 0, 1)
+
+
+def test_a_connection_is_used_again(engine: PushDownEngine, remote: Recorded) -> None:
+    for _ in range(3):
+        engine.instant("b", AT_MS)
+    assert len(remote.connections) == 1
+
+
+def test_an_answer_that_drips_in_is_not_waited_for(
+    engine: PushDownEngine, remote: Recorded
+) -> None:
+    remote.drips = True
+    with pytest.raises(QueryTimeout, match="did not answer within"):
+        engine.instant("b", AT_MS, QueryOptions(timeout_seconds=0.0))
 
 
 def test_a_query_that_cannot_be_asked_is_refused_here(
@@ -306,11 +352,3 @@ def test_settings_of_an_engine_go_together() -> None:
     ):
         with pytest.raises(InvalidSettings, match="--samples-"):
             wrong.check_samples()
-    arguments = _server_arguments(foreign)
-    for each in (
-        "--samples-backend=prometheus",
-        "--samples-read-url=http://e:1",
-        "--samples-write-url=http://e:1/api/v1/write",
-        "--samples-token-file=t",
-    ):
-        assert each in arguments

@@ -179,8 +179,8 @@ def test_answers_and_usage_records_are_those_of_the_embedded_store(
         return server.query('last_over_time(tidecast_usage{stat="max"}[3h])')
 
     for server in servers:
-        eventually(lambda server=server: nothing_late(server), 60, "late hours are computed")
-        eventually(lambda server=server: len(measured(server)) >= 4, 30, "usage records")
+        eventually(lambda server=server: nothing_late(server), "late hours are computed")
+        eventually(lambda server=server: len(measured(server)) >= 4, "usage records")
 
     at = f"{(last // 1000 // 60 * 60 - 60) + 4.5:.3f}"
     begin = f"{(last // 1000 // 60 * 60 - 3660) + 4.5:.3f}"
@@ -266,15 +266,15 @@ def test_an_agent_pushes_through_us_and_rules_fire_and_resolve(
         return [each for each in over.incidents(*states) if "DiskFull" in str(each)]
 
     with agent(over, tmp_path), Pushing(over) as host:
-        eventually(lambda: there("node_load1"), 30, "the agent's samples are in the engine")
-        eventually(lambda: over.query("node_filesystem_size_bytes"), 30, "and asked for by us")
-        eventually(lambda: there("instance:avail:ratio"), 30, "a recorded series is there too")
-        eventually(lambda: over.query("probe_avail_bytes"), 30, "the probe's as well")
+        eventually(lambda: there("node_load1"), "the agent's samples are in the engine")
+        eventually(lambda: over.query("node_filesystem_size_bytes"), "and asked for by us")
+        eventually(lambda: there("instance:avail:ratio"), "a recorded series is there too")
+        eventually(lambda: over.query("probe_avail_bytes"), "the probe's as well")
         assert not named("open")
         host.available = 5.0
-        eventually(lambda: named("open"), 30, "an incident")
+        eventually(lambda: named("open"), "an incident")
         host.available = 50.0
-        eventually(lambda: named("resolved"), 30, "it is over")
+        eventually(lambda: named("resolved"), "it is over")
         assert not named("open")
 
 
@@ -286,6 +286,8 @@ def test_an_engine_that_is_away_is_told_and_our_own_goes_on(tmp_path: Path) -> N
             server.write((series("a"), [(int(time.time() * 1000), 1.0)]))
         status, body = server.request("GET", "/api/v1/query?query=a")
         assert (status, json.loads(body)["errorType"]) == (503, "unavailable")
+        for path in ("/", "/hosts", "/api/tidecast/v1/capacity"):
+            assert server.request("GET", path)[0] == 200
         # What is our own is there all the same.
         assert server.query("vector(1)")
         assert server.get("/metrics")

@@ -13,13 +13,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from hypothesis import settings
 
 from tidecast.cli.import_group import import_group
-
-# A busy machine is no fault of the code under test.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 FIELD = descriptor_pb2.FieldDescriptorProto
 TYPES = {
@@ -76,6 +71,9 @@ def prompb() -> dict[str, Any]:
     return _messages()
 
 
+SERVICE_PATHS = ("/api/tidecast/v1/policy", "/api/tidecast/v1/observations")
+
+
 class FakeServer:
     """What the real server does with history, in a few dictionaries."""
 
@@ -85,6 +83,8 @@ class FakeServer:
         self.samples: dict[tuple[tuple[str, str], ...], dict[int, float]] = {}
         self.done: dict[str, list[str]] = {}
         self.settings: dict[str, Any] = {}
+        self.policy: dict[str, str] = {}
+        self.observations: list[dict[str, str]] = []
         self.requests: list[tuple[str, str, int]] = []
         self.refuse_writes = 0
         self.token: str | None = None
@@ -121,12 +121,11 @@ class FakeServer:
     def handle(self, method: str, path: str, body: bytes, token: str | None) -> tuple[int, Any]:
         parts = urlsplit(path)
         self.requests.append((method, parts.path, len(body)))
-        if self.token and token != f"Bearer {self.token}":
-            return 401, {"title": "Unauthorized", "detail": "no valid token"}
-        if self.fail_after is not None and method == "POST":
-            self.fail_after -= 1
-            if self.fail_after < 0:
-                return 503, {"title": "Unavailable", "detail": "the disk is full"}
+        refusal = self._refusal(method, token)
+        if refusal is not None:
+            return refusal
+        if parts.path in SERVICE_PATHS:
+            return 200, self._services(method, parts.path, body)
         match method, parts.path:
             case "POST", "/api/tidecast/v1/usage":
                 return 200, {"written": self._usage(orjson.loads(body))}
@@ -144,6 +143,23 @@ class FakeServer:
             case "GET", "/-/ready":
                 return 200, {}
         return 404, {"title": "Not Found", "detail": f"nothing at {parts.path}"}
+
+    def _refusal(self, method: str, token: str | None) -> tuple[int, Any] | None:
+        if self.token and token != f"Bearer {self.token}":
+            return 401, {"title": "Unauthorized", "detail": "no valid token"}
+        if self.fail_after is not None and method == "POST":
+            self.fail_after -= 1
+            if self.fail_after < 0:
+                return 503, {"title": "Unavailable", "detail": "the disk is full"}
+        return None
+
+    def _services(self, method: str, path: str, body: bytes) -> Any:
+        match method, path:
+            case "PUT", "/api/tidecast/v1/policy":
+                self.policy = orjson.loads(body)["files"]
+            case "POST", "/api/tidecast/v1/observations":
+                self.observations += orjson.loads(body)["observations"]
+        return {"version": 1 if self.policy else None}
 
     def _usage(self, request: dict[str, Any]) -> int:
         written = 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
+from tests.scenario.driver import free_port
 
 from tidecast.cli.client import TidecastServer
 from tidecast.http_client import HttpClient, HttpError, Refused, read_token
@@ -12,9 +11,7 @@ from tidecast_collector.errors import TidecastError
 
 
 def test_no_server_says_how_to_start_one(tidecast, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     path = tmp_path / "a.csv"
     path.write_text("series,timestamp,value\na,2026-01-01,1\n")
     result = tidecast("csv", path, "--server", url)

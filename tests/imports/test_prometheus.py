@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port, now_ms
 
 from tidecast.http_client import HttpClient, HttpError
 from tidecast.samples.batch import STALE_NAN, STALE_NAN_BITS, SampleBatch
@@ -20,12 +19,6 @@ from tidecast.samples.write_requests import WRITE_HEADERS, write_requests
 from tidecast_collector.labels import make_labels
 
 pytestmark = pytest.mark.servers
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -39,11 +32,11 @@ def running(command: list[str], url: str, ready: str) -> Iterator[HttpClient]:
     )
     try:
         with HttpClient(url) as http:
-            until(lambda: answers(http, ready))
+            eventually(lambda: answers(http, ready))
             yield http
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
 def answers(http: HttpClient, path: str) -> bool:
@@ -52,13 +45,6 @@ def answers(http: HttpClient, path: str) -> bool:
     except HttpError:
         return False
     return True
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "the server did not come so far within 30 s"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -101,9 +87,9 @@ def victoria(tmp_path: Path) -> Iterator[HttpClient]:
 ODD_VALUES = np.array([1.5, STALE_NAN, math.nan, math.inf, -math.inf, 0.0, 5e-324, 1e308])
 
 
-def seed(http: HttpClient, now_ms: int) -> SampleBatch:
+def seed(http: HttpClient, at_ms: int) -> SampleBatch:
     """Ten minutes of our own samples, odd values and names among them."""
-    times = now_ms - 600_000 + np.arange(60, dtype=np.int64) * 10_000 + 7
+    times = at_ms - 600_000 + np.arange(60, dtype=np.int64) * 10_000 + 7
     batch = SampleBatch.of(
         [
             (
@@ -152,11 +138,16 @@ def same(ours: dict[int, float], theirs: dict[int, float]) -> bool:
     )
 
 
+def scrapes(http: HttpClient) -> list[int]:
+    """When it has scraped itself."""
+    return sorted(at for times in held(http, "up", (0, now_ms())).values() for at in times)
+
+
 def test_all_that_prometheus_holds_arrives_sample_by_sample(server, tidecast, prometheus):
-    seeded = seed(prometheus, time.time_ns() // 1_000_000)
-    until(lambda: len(held(prometheus, "up", (0, time.time_ns() // 1_000_000))) == 1)
-    time.sleep(1.1)  # a second scrape
-    end = time.time_ns() // 1_000_000
+    seeded = seed(prometheus, now_ms())
+    # The third scrape is there: the second, at which the import ends, is there whole.
+    eventually(lambda: len(scrapes(prometheus)) >= 3)
+    end = scrapes(prometheus)[1]
     span = (end - 86_400_000, end)
     arguments = ("--start", f"{span[0] / 1000:.3f}", "--end", f"{span[1] / 1000:.3f}")
     result = tidecast("prometheus", prometheus.url, *arguments)
@@ -187,7 +178,7 @@ def test_all_that_prometheus_holds_arrives_sample_by_sample(server, tidecast, pr
 def test_matching_series_alone_are_imported_and_a_broken_import_resumes(
     server, tidecast, prometheus
 ):
-    seeded = seed(prometheus, time.time_ns() // 1_000_000)
+    seeded = seed(prometheus, now_ms())
     server.fail_after = 0
     arguments = ("prometheus", prometheus.url, "--days", "1", "--match", 'seeded{job="node"}')
     broken = tidecast(*arguments)
@@ -203,7 +194,7 @@ def test_matching_series_alone_are_imported_and_a_broken_import_resumes(
 def test_what_the_server_refuses_for_good_is_told_and_the_rest_goes_on(
     server, tidecast, prometheus
 ):
-    seed(prometheus, time.time_ns() // 1_000_000)
+    seed(prometheus, now_ms())
     # A day in one chunk, cut at midnight: at the least one request, of which the first is refused.
     server.refuse_writes = 1
     arguments = ("prometheus", prometheus.url, "--days", "1", "--match", "seeded")
@@ -218,9 +209,9 @@ def test_what_the_server_refuses_for_good_is_told_and_the_rest_goes_on(
 
 
 def test_without_remote_read_range_selectors_bring_the_samples(server, tidecast, victoria):
-    seeded = seed(victoria, time.time_ns() // 1_000_000)
+    seeded = seed(victoria, now_ms())
     victoria.request("GET", "/internal/force_flush")
-    until(lambda: len(held(victoria, "seeded", (0, time.time_ns() // 1_000_000))) == 2)
+    eventually(lambda: len(held(victoria, "seeded", (0, now_ms()))) == 2)
     result = tidecast("prometheus", victoria.url, "--days", "1", "--match", "seeded")
     assert result.exit_code == 0, result.output
     plain = server.samples[seeded.labels[1]]

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.cli.client import TidecastServer
 from tidecast.cli.import_sar import (
@@ -177,7 +178,7 @@ def data_file(tmp_path) -> Path:
     if not SADC.exists():
         pytest.fail(f"{SADC} is missing: install the Debian package sysstat")
     path = tmp_path / "sa01"
-    subprocess.run([SADC, "-S", "XALL", "1", "3", path], check=True, timeout=30)
+    subprocess.run([SADC, "-S", "XALL", "1", "3", path], check=True, timeout=PATIENCE_SECONDS)
     return path
 
 

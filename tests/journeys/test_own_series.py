@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+from prometheus_client import generate_latest
 from tests.journeys.support import H0, HOUR_MS
 
+from tidecast.journeys import own_series
 from tidecast.journeys.own_series import (
     HELP,
     Point,
@@ -17,7 +23,11 @@ from tidecast.journeys.own_series import (
 )
 from tidecast.journeys.usage_records import ResourceKey
 from tidecast.records import PublishedForecast
+from tidecast.records.errors import RecordsUnavailable
+from tidecast.samples.batch import SampleBatch
+from tidecast.server.metrics import ServerMetrics
 
+JOURNEYS = Path(own_series.__file__).parent
 DAY_MS = 24 * HOUR_MS
 NOW = H0
 
@@ -154,3 +164,34 @@ def test_as_a_batch_they_stand_at_one_time_with_canonical_labels_and_a_help_text
         assert all(value for _, value in labels)
         assert dict(labels)["__name__"] in HELP
     assert len(batch_at([], NOW)) == 0
+
+
+ELSEWHERE = {"tidecast_usage", "tidecast_limit", "tidecast_mark"}
+"""Written as records of the hour; not among the newest series on /metrics."""
+
+
+def test_every_series_of_our_own_that_a_journey_names_is_described() -> None:
+    named: set[str] = set()
+    for path in JOURNEYS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named |= set(re.findall(r"^tidecast_[a-z0-9_]*[a-z0-9]$", node.value))
+    assert len(named) > 20
+    assert named - ELSEWHERE - HELP.keys() == set()
+
+
+def test_metrics_survive_series_that_are_not_described_and_records_that_are_away() -> None:
+    metrics = ServerMetrics()
+    points: list[Point] = [("tidecast_brand_new", {"host": "a"}, 1.0)]
+    metrics.show(lambda: batch_at(points, NOW))
+    text = generate_latest(metrics.registry).decode()
+    assert 'tidecast_brand_new{host="a"} 1.0' in text
+    assert "tidecast_own_series_told 1.0" in text
+
+    def away() -> SampleBatch:
+        raise RecordsUnavailable("the database is away")
+
+    metrics = ServerMetrics()
+    metrics.show(away)
+    text = generate_latest(metrics.registry).decode()
+    assert "tidecast_own_series_told 0.0" in text and "tidecast_build_info" in text

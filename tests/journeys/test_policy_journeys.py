@@ -225,3 +225,25 @@ def test_documents_are_checked_and_a_broken_one_stops_no_server() -> None:
     assert follower.rules(policy(RULES)) == list(mine)
     broken = policy("groups: [{name: g, rules: [{alert: A, expr: sum(}]}]")
     assert follower.rules(broken) == list(mine)
+
+
+def test_names_that_lead_nowhere_are_told() -> None:
+    text = """
+services: {shop: {owner: ann}}
+owners: {ann: {}}
+requirements: {R: {title: x, kind: business, owner: ann, state: qualified, measure: y}}
+marks: [{resource: filesystm, mark_ratio: 80 %, serves: R}]
+lead_times: [{resource: tape, lead_time: 30d, serves: R}]
+---
+resources: {tape: {}}
+---
+version: prometheus/v1
+service: shp
+slos: [{name: logins, labels: {serves: R}}]
+"""
+    policy = read_policy({"p.yaml": text})
+    told = {str(each) for each in lint(policy, date(2026, 1, 1), {"filesystem", "cpu"})}
+    found = [each for each in told if "is no service" in each or "is defined" in each]
+    assert len(found) == 2
+    assert any("no resource 'filesystm' is defined" in each for each in found)
+    assert any("the SLO shp-logins is of 'shp', which is no service" in each for each in found)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tidecast.journeys.availability_plan import planned_parts
 from tidecast.journeys.service_availability import Availabilities, Question, expanded
 from tidecast.policy.reading import read_policy
 from tidecast.records import Records
@@ -59,6 +60,63 @@ def test_a_service_is_as_its_parts_are(records: Records) -> None:
     assert shop.components["db-1"].chosen.ratio == pytest.approx(20 / 24)
     assert (mail.assessment.lowest, mail.assessment.highest) == (0, 1)
     assert mail.modelled_ratio is None
+
+
+def test_where_degraded_is_down_the_model_needs_every_part(records: Records) -> None:
+    strict = "parallel: [db-1, db-2]}, availability: {degraded: down}"
+    text = SHOP.replace("parallel: [db-1, db-2]}", strict)
+    policy = read_policy({"p.yaml": text})
+    with records.unit() as unit:
+        unit.outages.observe(
+            [
+                *(seen(name, UP, 0) for name in ("db-1", "db-2")),
+                *(seen("db-1", DOWN, 10 * HOUR), seen("db-1", UP, 16 * HOUR)),
+                *(seen("db-2", DOWN, 12 * HOUR), seen("db-2", UP, 15 * HOUR)),
+            ]
+        )
+        found = Availabilities(policy, unit, Question(0, DAY), ["database"]).of("database")
+    # Down from 10 to 16; by independent parts 18/24 x 21/24.
+    assert found.assessment.chosen.ratio == pytest.approx(18 / 24)
+    assert found.modelled_ratio == pytest.approx(18 / 24 * 21 / 24)
+    # Of six hours one part alone was down for three, both for three: 4.5 and 1.5.
+    lost = {part.component: part.lost_ms / HOUR for part in planned_parts(policy, found)}
+    assert lost == pytest.approx({"db-1": 4.5, "db-2": 1.5})
+    assert {part.gain_ms for part in planned_parts(policy, found)} == {None}
+
+
+def test_what_is_observed_of_a_service_counts_for_those_that_rest_on_it(records: Records) -> None:
+    policy = read_policy({"p.yaml": SHOP})
+    with records.unit() as unit:
+        unit.outages.observe(
+            [
+                *(seen(name, UP, 0) for name in ("web", "db-1", "db-2")),
+                # A probe of the database itself, from hour 4 on; at the end it knows nothing.
+                seen("database", UP, 4 * HOUR),
+                seen("database", DOWN, 6 * HOUR),
+                seen("database", UP, 9 * HOUR),
+                seen("database", UNKNOWN, 20 * HOUR),
+                # Both databases are down while the probe is well, and while it knows nothing.
+                *(seen(name, DOWN, 12 * HOUR) for name in ("db-1", "db-2")),
+                *(seen(name, UP, 13 * HOUR) for name in ("db-1", "db-2")),
+                *(seen(name, DOWN, 21 * HOUR) for name in ("db-1", "db-2")),
+                *(seen(name, UP, 23 * HOUR) for name in ("db-1", "db-2")),
+            ]
+        )
+        found = Availabilities(policy, unit, Question(0, DAY), ["shop", "database"])
+        shop, database = found.of("shop"), found.of("database")
+        unit.outages.classify(
+            Classification(
+                "database", ClassificationKind.RECLASSIFICATION, 6 * HOUR, 8 * HOUR,
+                "the probe was at fault", "ann", DAY, UP,
+            )
+        )  # fmt: skip
+        later = Availabilities(policy, unit, Question(0, DAY), ["shop"]).of("shop")
+    # Three hours by the probe and two by the parts, of which nothing is unknown.
+    for each in (shop, database):
+        assert each.assessment.chosen.down_ms == 5 * HOUR
+        assert each.assessment.chosen.unknown_ms == 0
+    assert later.assessment.chosen.down_ms == 3 * HOUR
+    assert [word.component for word in later.words] == ["database"]
 
 
 def test_words_change_how_time_counts_also_later_and_can_be_left_out(records: Records) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +16,7 @@ from typing import Any, Protocol
 
 import cramjam
 import numpy as np
+from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port
 
 from tidecast.promql.engine import Engine
 from tidecast.promql.result import Matrix, Scalar, String, Vector
@@ -113,7 +112,7 @@ class Http:
                 "X-Prometheus-Remote-Write-Version": "0.1.0",
             },
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             assert response.status // 100 == 2
 
     def ask(self, query: str, times_ms: tuple[int, int, int] | int) -> Answer:
@@ -124,7 +123,9 @@ class Http:
             path, form = "query_range", {"query": query, "start": start, "end": end, "step": step}
         body = urllib.parse.urlencode(form).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=60) as response:
+            with urllib.request.urlopen(
+                f"{self.url}/api/v1/{path}", body, timeout=PATIENCE_SECONDS
+            ) as response:
                 return answer_of(json.load(response))
         except urllib.error.HTTPError as error:
             with error:
@@ -150,9 +151,7 @@ class OwnServer(Http):
             self.start()
 
     def start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.directory = tempfile.TemporaryDirectory()
         root = Path(__file__).parents[2]
         rooms = ("src", "collector", "analytics", "alerts", "reports")
@@ -166,13 +165,11 @@ class OwnServer(Http):
             stderr=subprocess.DEVNULL,
         )
         self.url, self.written = f"http://127.0.0.1:{port}", False
-        until = time.monotonic() + 60
-        while not self.ready():
-            assert self.process.poll() is None, "the server ended while starting"
-            assert time.monotonic() < until, "the server did not become ready"
-            time.sleep(0.1)
+        eventually(self.ready, "the server is ready")
 
     def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "the server ended while starting"
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as response:
                 return bool(response.status == 200)
@@ -192,7 +189,7 @@ class OwnServer(Http):
     def close(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(PATIENCE_SECONDS)
             self.process = None
         if self.directory is not None:
             self.directory.cleanup()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,9 +14,11 @@ from typing import Any
 
 import cramjam
 import numpy as np
+from tests.scenario.driver import PATIENCE_SECONDS, eventually, free_port
 
 from tidecast.samples.batch import SampleBatch
 
+PROGRAM = "/usr/bin/prometheus"
 SLICE_MS = 300_000
 
 
@@ -28,7 +28,7 @@ class Prometheus:
 
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as response:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as response:
                 return bool(response.status == 200)
         except OSError:
             return False
@@ -47,16 +47,18 @@ class Prometheus:
                     "X-Prometheus-Remote-Write-Version": "0.1.0",
                 },
             )
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
                 assert response.status == 204
 
     def query(self, path: str, **parameters: str) -> dict[str, Any]:
         body = urllib.parse.urlencode(parameters).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=30) as response:
+            url = f"{self.url}/api/v1/{path}"
+            with urllib.request.urlopen(url, body, timeout=PATIENCE_SECONDS) as response:
                 return dict(json.load(response))
         except urllib.error.HTTPError as error:
-            return dict(json.load(error))
+            with error:
+                return dict(json.load(error))
 
 
 def encode(batch: SampleBatch, start_ms: int, end_ms: int) -> bytes:
@@ -90,15 +92,13 @@ def _varint(number: int) -> bytes:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Prometheus]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = folder / "prometheus.yml"
     config.write_text("global: {scrape_interval: 1h}\n")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                "/usr/bin/prometheus",
+                PROGRAM,
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
@@ -110,12 +110,13 @@ def running(folder: Path) -> Iterator[Prometheus]:
         )
         try:
             server = Prometheus(port)
-            deadline = time.monotonic() + 30
-            while not server.ready():
+
+            def ready() -> bool:
                 assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "Prometheus did not become ready"
-                time.sleep(0.1)
+                return server.ready()
+
+            eventually(ready, "Prometheus is ready")
             yield server
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_SECONDS)

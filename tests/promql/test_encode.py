@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tidecast.promql.encode import encode_pieces, encode_result
-from tidecast.promql.numbers import format_value
+from tidecast.promql.numbers import format_sample
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
 from tidecast_collector.labels import make_labels
 
@@ -42,7 +42,7 @@ def test_values_and_times_are_written_as_prometheus_does() -> None:
         b'{"metric":{"__name__":"m","i":"1"},"value":[1700000000.12,"+Inf"]},'
         b'{"metric":{"__name__":"m","i":"2"},"value":[1700000000.12,"-Inf"]},'
         b'{"metric":{"__name__":"m","i":"3"},"value":[1700000000.12,"NaN"]},'
-        b'{"metric":{"__name__":"m","i":"4"},"value":[1700000000.12,"1000000000000000000000"]}]}'
+        b'{"metric":{"__name__":"m","i":"4"},"value":[1700000000.12,"1e+21"]}]}'
     )
 
 
@@ -56,7 +56,7 @@ def test_a_matrix_keeps_each_series_apart() -> None:
     assert encode_result(QueryResult(matrix)) == (
         b'{"resultType":"matrix","result":['
         b'{"metric":{"a":"1"},"values":[[0,"0.1"],[1.5,"-0"]]},'
-        b'{"metric":{},"values":[[60,"0.0000003"]]}]}'
+        b'{"metric":{},"values":[[60,"3e-07"]]}]}'
     )
 
 
@@ -91,7 +91,7 @@ def test_every_series_reads_back(drawn: list[list[tuple[int, float]]]) -> None:
     assert [each["metric"] for each in read] == [{"i": str(i)} for i in range(len(series))]
     for one, each in zip(series, read, strict=True):
         assert [int(Decimal(at) * 1000) for at, _ in each["values"]] == [at for at, _ in one]
-        assert [text for _, text in each["values"]] == [format_value(value) for _, value in one]
+        assert [text for _, text in each["values"]] == [format_sample(value) for _, value in one]
 
 
 def test_a_long_series_is_written_in_parts_that_fit() -> None:
@@ -100,4 +100,4 @@ def test_a_long_series_is_written_in_parts_that_fit() -> None:
     pieces = list(encode_pieces(QueryResult(matrix)))
     assert max(map(len, pieces)) < 2_000_000
     points = json.loads(b"".join(pieces))["result"][0]["values"]
-    assert points == [[i / 1000, format_value(i / 8)] for i in range(count)]
+    assert points == [[i / 1000, format_sample(i / 8)] for i in range(count)]

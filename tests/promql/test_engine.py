@@ -78,6 +78,22 @@ def test_range_gives_a_matrix_sorted_by_labels() -> None:
     assert [labels[1][1] for labels in value.labels] == ["a", "b"]
 
 
+def test_many_operators_in_a_row() -> None:
+    engine = Engine(samples_of(("a", [1, 2, 3])))
+    count = 1_200
+    for operand, value in (("m", 3.0), ("1", 1.0)):
+        found = engine.instant(" + ".join([operand] * count), 20_000).value
+        assert isinstance(found, Vector | Scalar)
+        assert (found.value if isinstance(found, Scalar) else found.values[0]) == value * count
+    # The constant side is broadcast: 3 + 3 + ... at each step.
+    fixed = engine.range(" + ".join(["m @ 20"] * count), 0, 20_000, 10_000).value
+    assert labelled(fixed) == {(("i", "a"),): [3_600, 3_600, 3_600]}
+    joined = " or ".join(f"label_replace(m, 'i', '{n}', '', '')" for n in range(200))
+    many = engine.instant(joined, 20_000).value
+    assert isinstance(many, Vector)
+    assert len(many.labels) == 200
+
+
 def test_each_selector_is_read_once_for_all_steps_and_subqueries() -> None:
     samples = Recording()
     Engine(samples).range(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.promql.encode import encode_result
 from tidecast.promql.engine import Engine
@@ -39,7 +40,7 @@ def engine() -> Engine:
                 odd = [np.nan, np.inf, -np.inf, 0.0, float(STALE_NAN), 1e300, -1.0, 1.0, 2.0, 7.5]
                 labels = make_labels({"__name__": name, "job": job, "le": le})
                 samples.append(SampleBatch.of([(labels, times, random.choice(odd, 40))]))
-    return Engine(samples, limits=QueryLimits(cells=200_000, timeout_seconds=5))
+    return Engine(samples, limits=QueryLimits(cells=200_000, timeout_seconds=PATIENCE_SECONDS))
 
 
 ENGINE = engine()

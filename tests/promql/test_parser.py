@@ -112,8 +112,8 @@ def test_any_string_survives_printing(text: str) -> None:
         ("1 offset 5m", "1:1: parse error: offset modifier must be preceded by"),
         ("a @ -Inf", "1:1: parse error: timestamp out of bounds for @ modifier: -Inf"),
         ("a[1m][2m:]", "1:1: parse error: subquery is only allowed on instant vector, got matrix"),
-        (r"'\q'", "1:2: parse error: unknown escape sequence U+0071 'q'"),
-        ("foo)", "1:4: parse error: unexpected right parenthesis ')'"),
+        (r"'\q'", "1:1: parse error: unknown escape sequence U+0071 'q'"),
+        ("foo)", "1:5: parse error: unexpected right parenthesis ')'"),
         ("{}", "vector selector must contain at least one non-empty matcher"),
         ("1 > 2", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
         ("a + bool b", "bool modifier can only be used on comparison operators"),
@@ -123,13 +123,13 @@ def test_any_string_survives_printing(text: str) -> None:
         ("rate()", 'expected 1 argument(s) in call to "rate", got 0'),
         ("label_join(a, 'b')", 'expected at least 3 argument(s) in call to "label_join", got 2'),
         ("nope(foo)", '1:1: parse error: unknown function with name "nope"'),
-        ("foo[5m", "1:7: parse error: unclosed left bracket"),
+        ("foo[5m", "1:7: parse error: unexpected end of input in duration"),
         ("foo[0s]", "duration must be greater than 0"),
         ("foo offset 1m offset 2m", "offset may not be set multiple times"),
         ("sum(foo) offset 1m", "offset modifier must be preceded by an instant vector selector"),
         ("foo @ Inf", "timestamp out of bounds for @ modifier"),
         ("foo{__name__='a'}", 'metric name must not be set twice: "foo" or "a"'),
-        ("foo{a=~'('}", "1:8: parse error: invalid regular expression '('"),
+        ("foo{a=~'('}", "1:5: parse error: invalid regular expression '(': missing ): ("),
         ("topk(foo)", "expected 2, got 1"),
         ('"\\xff"', "string is not valid UTF-8"),
         ("foo[5m] anchored smoothed", "anchored and smoothed modifiers cannot be used together"),
@@ -153,8 +153,21 @@ def test_any_string_survives_printing(text: str) -> None:
         ("1" * 5000, "out of range"),
         ("1" * 5000 + "y", "out of range"),
         ("foo[999999999999y]", "duration out of range"),
+        ("rate(foo) bar $", '1:11: parse error: unexpected identifier "bar"'),
+        ("none(foo bar)", '1:10: parse error: unexpected identifier "bar"'),
+        ("sum(abs(foo bar))", '1:13: parse error: unexpected identifier "bar" in aggregation'),
+        ("foo{a=='b'}", '1:7: parse error: unexpected "=" in label matching, expected string'),
+        ("foo{{a='b'}}", "1:5: parse error: unexpected left brace '{'"),
+        ("foo =~ 'x'", "1:5: parse error: unexpected character after '=': '~'"),
+        ("foo by (a)", "1:5: parse error: unexpected <by>"),
+        ("sum(a b", '1:7: parse error: unexpected identifier "b" in aggregation'),
+        ("0rate5", '1:1: parse error: bad number or duration syntax: "0"'),
+        ("foo[5m1h]", '1:5: parse error: not a valid duration string: "5m1h"'),
+        ("foo[5y1hs]", 'unknown unit "hs" in duration "5y1hs"'),
+        ("'\\x.'", "illegal character U+002E '.' in escape sequence"),
+        ("foo 'a long string'", """1:5: parse error: unexpected string "'a long st"..."""),
         ("foo offset (5m", "1:15: parse error: unclosed left parenthesis"),
-        ("foo[5m+]", 'unexpected "]" in duration expression, expected duration'),
+        ("foo[5m+]", 'unexpected "]" in subquery selector, expected number or duration'),
     ],
 )
 def test_errors_say_what_and_where(query: str, message: str) -> None:
@@ -189,7 +202,7 @@ def test_fill_is_both_sides_and_only_a_call_is_a_modifier() -> None:
     [
         "(" * 5000 + "1" + ")" * 5000,
         "-" * 5000 + "foo",
-        "1+" * 5000 + "1",
+        "(1+" * 5000 + "1" + ")" * 5000,
         "1^" * 5000 + "1",
         "foo[" + "(" * 5000 + "5m" + ")" * 5000 + "]",
         "foo offset " + "-" * 5000 + "5m",
@@ -206,8 +219,14 @@ def test_queries_too_deep_or_too_long_are_refused(query: str) -> None:
 
 
 def test_a_query_just_deep_enough_is_accepted() -> None:
-    query = " or ".join(["foo"] * (MAX_DEPTH - 1))
-    assert len(selectors(query)) == MAX_DEPTH - 1
+    inner = MAX_DEPTH - 1
+    assert len(selectors("(" * inner + "foo" + ")" * inner)) == 1
+
+
+def test_operators_in_a_row_are_no_depth() -> None:
+    query = " or ".join(f"foo{{a='{number}'}}" for number in range(4_000))
+    assert len(selectors(query)) == 4_000
+    assert str(parse(query)).count(" or ") == 3_999
 
 
 def test_precedence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from .expressions import EXPRESSIONS
 from .fleet import fleet
 from .random_expressions import expressions
 from .real_prometheus import Prometheus, running
+from .ugly_fleet import engine_of_late_writes, ugly_expressions, ugly_fleet
 from .version_differences import VERSION_DIFFERENCES
 
 pytestmark = pytest.mark.servers
@@ -46,6 +48,20 @@ def test_agrees_with_prometheus_on_random_expressions(server: Prometheus, engine
         for query in expressions(seed=1, count=250)
         if (found := differences(server, engine, query, INSTANTS_MS[1:2]))
     }
+    assert not wrong
+
+
+def test_agrees_with_prometheus_on_ugly_data(tmp_path: Path) -> None:
+    # `python -m tests.soak --part compare` compares more of it.
+    engine = engine_of_late_writes(1, tmp_path / "store")
+    (tmp_path / "prometheus").mkdir()
+    with running(tmp_path / "prometheus") as server:
+        server.write(ugly_fleet(1))
+        wrong = {
+            query: found
+            for query in ugly_expressions(seed=2, count=150)
+            if (found := differences(server, engine, query, INSTANTS_MS[1:2]))
+        }
     assert not wrong
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.labels import make_labels
 
@@ -182,7 +183,9 @@ def test_the_command_counts_each_file(tmp_path: Path) -> None:
     (tmp_path / "good.test").write_text("eval instant at 0 1\n  1\n")
     (tmp_path / "bad.test").write_text("eval instant at 0 1\n  2\n")
     command = [sys.executable, str(HERE / "run_upstream.py"), "-v", str(tmp_path)]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     lines = [" ".join(line.split()) for line in ran.stdout.splitlines()]
     assert ran.returncode == 1, ran.stderr
     assert lines == [

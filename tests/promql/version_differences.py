@@ -9,6 +9,8 @@ Known besides, and kept out of the comparison by its choice of times, data and e
   still are at the end;
 - 2.42 lets the window of `predict_linear(x[1m] @ t, ...)` wander with the steps of a range query,
   and forgets the offset in `timestamp(x @ t offset d)`;
+- where several series match one without `group_left`, 2.42 sees an error only if a comparison keeps
+  more than one of them, 3.x always;
 - the calendar of an infinite or NaN time is what Go's conversion to an integer happens to give;
   ours is NaN.
 """

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.records import Records
 from tidecast.records.tables import metadata
@@ -65,13 +66,13 @@ def postgresql() -> Iterator[str]:
         yield str(folder)
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(30)
+        server.wait(PATIENCE_SECONDS)
         log.close()
         shutil.rmtree(folder)
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             psycopg.connect(host=str(folder), user="postgres", dbname="postgres").close()

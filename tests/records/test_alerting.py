@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.records import RecordConflict, Records, RecordsDamaged, UnstorableValue
 from tidecast_alerts.model import (
@@ -171,7 +172,7 @@ def test_two_servers_open_one_incident_between_them(url):
 
     def open_incident(_: int) -> bool:
         with Records.open(url) as server:
-            start.wait(20)
+            start.wait(PATIENCE_SECONDS)
             try:
                 with server.unit() as unit:
                     if unit.alerting.unresolved_incident(INCIDENT.cause):

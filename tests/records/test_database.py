@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.records import Records, RecordsDamaged, RecordsUnavailable, UnstorableValue, database
 from tidecast_collector.errors import InvalidInput, TidecastError
@@ -44,7 +45,7 @@ def test_a_reader_sees_one_snapshot_and_does_not_wait(records):
     with records.reading() as reader:
         assert reader.audit.recent(10) == []
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(write_audit, records, "later").result(20)
+            pool.submit(write_audit, records, "later").result(PATIENCE_SECONDS)
         assert reader.audit.recent(10) == []
     assert audit_details(records) == ["later"]
 
@@ -53,7 +54,7 @@ def test_a_reader_beside_an_unfinished_unit_sees_nothing_of_it(records):
     with records.unit() as unit:
         unit.audit.add(1, "ann", "retire", "web-3")
         with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(audit_details, records).result(20) == []
+            assert pool.submit(audit_details, records).result(PATIENCE_SECONDS) == []
 
 
 def test_a_reading_unit_refuses_to_write(records):
@@ -72,7 +73,7 @@ def test_many_threads_write_and_read(records):
     start = threading.Barrier(8)
 
     def work(worker: int) -> None:
-        start.wait(20)
+        start.wait(PATIENCE_SECONDS)
         for i in range(10):
             with records.unit() as unit:
                 count = unit.settings.get("count") or 0
@@ -91,7 +92,7 @@ def test_several_open_an_empty_database_at_once(url):
     start = threading.Barrier(4)
 
     def open_and_write(worker: int) -> None:
-        start.wait(20)
+        start.wait(PATIENCE_SECONDS)
         with Records.open(url) as records:
             write_audit(records, str(worker))
 

@@ -15,7 +15,7 @@ from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
 from tidecast.journeys.watched_slos import WatchedSlos
 from tidecast.policy.resources import Resources
 from tidecast.promql.engine import Engine
-from tidecast.records import Records
+from tidecast.records import PublishedForecast, Records
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.memory import MemorySamples
 from tidecast_analytics.timelines import ComponentState, Observation
@@ -166,6 +166,90 @@ def test_a_period_that_nothing_is_known_of_is_open(records: Records) -> None:
     assert (
         opened.verdict == "open" and opened.state.value == "agreed" and len(opened.evidence) == 12
     )
+
+
+WATCHED = """
+requirements:
+  R-LINE: {title: The line is there, kind: service, state: agreed, measure: the alert}
+  R-CALM: {title: It is calm, kind: service, state: agreed, measure: the alert}
+  R-SEEN: {title: It is seen, kind: service, state: agreed, measure: the alert}
+  R-ORDER: {title: Ordered in time, kind: technology, state: agreed, measure: the lead time}
+  R-HOURS: {title: In hours, kind: service, state: agreed, measure: the calendar}
+  R-MAIL: {title: Mail, kind: service, state: agreed, measure: the service}
+owners: {ops: {title: Ops}}
+services: {mail: {rests_on: post, recovery_time: 1h, serves: R-MAIL}}
+calendars: {office: {time_zone: UTC, serves: R-HOURS}}
+routing: [{match: {service: mail}, notify: ops, serves: R-HOURS}]
+lead_times:
+  - {resource: filesystem, host: "web*", lead_time: 30d, serves: R-ORDER}
+---
+groups:
+  - name: g
+    rules:
+      - {alert: LineAway, expr: line_up == 0, annotations: {serves: R-LINE}}
+      - {alert: Storm, expr: wind > 20 and on() line_up, annotations: {serves: R-CALM}}
+      - {alert: Unseen, expr: not_there == 1, annotations: {serves: R-SEEN}}
+"""
+
+
+def test_alerts_and_lead_times_tell_and_the_rest_says_that_it_does_not(records: Records) -> None:
+    policy = PolicyInForce(records)
+    policy.apply({"policy.yaml": WATCHED}, "ann", "", NOW)
+    samples, own = MemorySamples(), MemorySamples()
+    every_minute = np.arange(OCTOBER, NOVEMBER + 1, 60 * MINUTE)
+    for name in ("line_up", "wind"):
+        labels = make_labels({"__name__": name, "line": "a"})
+        samples.append(SampleBatch.of([(labels, every_minute, np.ones(len(every_minute)))]))
+    # Firing from 3 October 10:30 to 11:10: in the hours that end at 11 and at 12.
+    firing = make_labels({"__name__": "ALERTS", "alertname": "LineAway", "alertstate": "firing"})
+    began = ms("2026-10-03T10:30")
+    times = np.arange(began, began + 41 * MINUTE, MINUTE)
+    samples.append(SampleBatch.of([(firing, times, np.ones(41))]))
+    day = 24 * HOUR
+    with records.unit() as unit:
+        unit.forecasts.publish(
+            [
+                forecast("web-1", "/var", OCTOBER + 2 * day, OCTOBER + 42 * day),
+                forecast("web-1", "/var", OCTOBER + 9 * day, OCTOBER + 29 * day),
+                forecast("web-2", "/", OCTOBER + 9 * day, OCTOBER + 50 * day),
+                forecast("web-2", "/", NOVEMBER, NOVEMBER + day),
+                forecast("db-1", "/", OCTOBER + 9 * day, OCTOBER + 10 * day),
+            ]
+        )
+    resources = Resources({}, (), policy.policy.lead_times)
+    slos = WatchedSlos(records, policy)
+    judges = JudgedRequirements(records, policy, slos, own, lambda: resources)
+    found = by_name(judges.refresh(Engine(samples), NOW))
+    told = {
+        name: [(each.verdict, each.words) for each in judgement.evidence]
+        for name, judgement in found.items()
+    }
+    assert told["R-LINE"] == [
+        ("missed", "it fired in 2 hours, first in that from 2026-10-03 10:00 UTC on")
+    ]
+    assert told["R-CALM"] == [("met", "it never fired; what it reads was there on 31 of 31 days")]
+    assert told["R-SEEN"][0][0] == "open"
+    # 20 days away on the 10th, while it takes 30; web-2's was never nearer than 41 in October.
+    assert told["R-ORDER"] == [
+        ("missed", "web-1 /var was expected to reach its mark within 20 days, more takes 30 d"),
+        ("met", "2 resources were forecast against it"),
+    ]
+    assert [verdict for verdict, _ in told["R-HOURS"]] == [None, None]
+    assert requirement_document(found["R-HOURS"])["sentence"].startswith(
+        "what serves it measures nothing: let an SLO"
+    )
+    # Nothing is known of the service: it may have been down for the whole month.
+    ((verdict, words),) = told["R-MAIL"]
+    assert verdict == "open" and "(31 d with time that is not known)" in words
+
+
+def forecast(host: str, item: str, published_ms: int, p50_ms: int) -> PublishedForecast:
+    none = np.empty(0)
+    return PublishedForecast(
+        host, "filesystem", item, "bytes", "max", "", published_ms, p50_ms + 90 * 24 * HOUR,
+        "in_horizon", None, p50_ms, None, 80.0, 40.0, 100.0, "drift", (), "",
+        none.astype(np.int64), none, none, none, none, none,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from tidecast.journeys.alert_rules import read_rules
 from tidecast.journeys.observe_hosts import SILENCE, HostSilence
 from tidecast.journeys.observe_rules import AlertsObserved
-from tidecast.journeys.observe_watched import observe_watched
+from tidecast.journeys.observe_watched import WatchedComponents
 from tidecast.promql.alerting import AlertingPromQL
 from tidecast.promql.engine import Engine
 from tidecast.records import Records
@@ -179,6 +179,7 @@ def test_a_component_that_a_rule_watches_is_up_while_the_rule_has_evidence(
     promql = AlertingPromQL(Engine(samples))
     groups = load_rules(WATCHING, "rules.yml", promql).groups
     alerts = AlertEngine(groups, promql, AlertsObserved(records, clock).unit, clock)
+    watched = WatchedComponents(records, alerts)
     labels = make_labels({"__name__": "probe", "job": "probes"})
     for minute, value in ((1, 1.0), (2, 1.0), (3, 0.0), (4, 1.0), (5, None), (12, None)):
         clock.now = minute * MINUTE
@@ -186,10 +187,58 @@ def test_a_component_that_a_rule_watches_is_up_while_the_rule_has_evidence(
             when = np.array([clock.now], dtype=np.int64)
             samples.append(SampleBatch.of([(labels, when, np.array([value]))]))
         alerts.evaluate(groups[0], clock.now)
-        observe_watched(records, alerts, clock.now)
+        watched.observe(clock.now)
     assert told(records, "shop-web") == [(UP, 1), (DOWN, 3), (UP, 4), (UNKNOWN, 4)]
     with records.reading() as unit:
         assert unit.outages.components() == ["shop-web"]
+
+
+LINES = """
+groups:
+  - name: g
+    rules:
+      - alert: LineAway
+        expr: line_up == 0
+        labels: {component: "{{ $labels.line }}", component_state: down}
+"""
+
+
+def test_a_component_named_by_samples_is_up_while_they_come_and_its_rule_is_there(
+    records: Records,
+) -> None:
+    samples, clock = MemorySamples(), FakeClock()
+    promql = AlertingPromQL(Engine(samples))
+    groups = load_rules(LINES, "rules.yml", promql).groups
+    alerts = AlertEngine(groups, promql, AlertsObserved(records, clock).unit, clock)
+    watched = WatchedComponents(records, alerts)
+
+    def minute(at: int, **lines: float) -> None:
+        clock.now = at * MINUTE
+        when = np.array([clock.now], dtype=np.int64)
+        for line, value in lines.items():
+            labels = make_labels({"__name__": "line_up", "line": line})
+            samples.append(SampleBatch.of([(labels, when, np.array([value]))]))
+        alerts.evaluate_due(clock.now)
+        watched.observe(clock.now)
+
+    minute(1, a=0.0, b=1.0)
+    minute(2, a=1.0, b=0.0)
+    for at in range(3, 9):
+        minute(at, b=1.0)
+    # Of a nothing came for more than five minutes; b is seen up to the end.
+    assert told(records, "a") == [(DOWN, 1), (UP, 2), (UNKNOWN, 2)]
+    minute(9, a=1.0, b=1.0)
+    assert told(records, "a") == [(DOWN, 1), (UP, 2), (UNKNOWN, 2), (UP, 9)]
+    assert told(records, "b") == [(DOWN, 2), (UP, 3)]
+    minute(10, a=0.0, b=1.0)
+    alerts.follow([])
+    # The rule is gone while it fires for a: it is not known, then seen to be up, then not watched.
+    minute(11, b=1.0)
+    assert told(records, "b") == [(DOWN, 2), (UP, 3), (UNKNOWN, 11)]
+    assert told(records, "a")[-2:] == [(DOWN, 10), (UNKNOWN, 11)]
+    minute(12, a=1.0, b=1.0)
+    assert told(records, "a")[-2:] == [(UP, 12), (UNKNOWN, 12)]
+    assert watched.observe(clock.now) == 0
 
 
 def refusal(rules: str, tmp_path: Path) -> Sequence[str]:
@@ -203,6 +252,6 @@ def refusal(rules: str, tmp_path: Path) -> Sequence[str]:
 def test_a_state_that_is_none_is_refused_with_the_rule(tmp_path: Path) -> None:
     rule = "{alert: Gone, expr: up == 0, labels: {component_state: broken}}"
     assert refusal(f"groups: [{{name: g, rules: [{rule}]}}]", tmp_path) == [
-        f"{tmp_path / 'rules.yml'}: group 'g', alert 'Gone': the label component_state is "
-        "'broken'; write one of down, degraded"
+        f"{tmp_path / 'rules.yml'}:1:83: the label component_state is 'broken'; write one of "
+        "down, degraded"
     ]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.samples.support import batch_of, everything, labels_of, matcher, open_store
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.samples.apart import CannotRunApart
 from tidecast.samples.batch import SampleBatch
@@ -82,14 +83,14 @@ def test_while_the_worker_flushes_all_is_served_and_more_is_taken(tmp_path: Path
 
     def slowly(work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
         entered.set()
-        assert leave.wait(30)
+        assert leave.wait(PATIENCE_SECONDS)
         return work(*arguments, **named)
 
     with open_store(tmp_path, apart=slowly) as store:
         before = fill(store)
         flushing = threading.Thread(target=store.flush)
         flushing.start()
-        assert entered.wait(30)
+        assert entered.wait(PATIENCE_SECONDS)
         assert everything(store) == before
         extra = labels_of("more")
         assert store.append(batch_of((extra, [1], [1.0]))).appended == 1
@@ -100,18 +101,19 @@ def test_while_the_worker_flushes_all_is_served_and_more_is_taken(tmp_path: Path
 
 
 def test_a_worker_killed_in_the_middle_does_its_job_again(lane: Lane, tmp_path: Path) -> None:
-    doing, once = store_runner(lane), threading.Event()
+    doing = store_runner(lane)
+    kills: list[threading.Timer] = []
 
     def kill_first(work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-        if not once.is_set():
-            once.set()
-            lane.run(os.getpid)
-            threading.Timer(0.05, os.kill, (lane.pids()[0], 9)).start()
+        if not kills:
+            kills.append(threading.Timer(0.05, os.kill, (lane.run(os.getpid), 9)))
+            kills[0].start()
         return doing(work, *arguments, **named)
 
     with open_store(tmp_path, apart=kill_first, window_ms=50) as store:
         before = fill(store)
         store.flush()
+        kills[0].join()
         assert everything(store) == before
     assert not [name for name in segments(tmp_path) if not name.endswith(".seg")]
     with open_store(tmp_path) as again:

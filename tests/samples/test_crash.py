@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.samples.memory import MemorySamples
 from tidecast.samples.verify import verify
@@ -113,7 +114,7 @@ def run_children(tmp_path, kills):
         ],
         check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        timeout=50,
+        timeout=PATIENCE_SECONDS,
     )
 
 

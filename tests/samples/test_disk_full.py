@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.scenario.driver import PATIENCE_SECONDS
+
 SCRIPT = """
 import resource, sys, types
 from pathlib import Path
@@ -88,6 +90,6 @@ def test_a_full_disk_costs_nothing_acknowledged(tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE_SECONDS,
     )
     assert (done.stdout, done.stderr) == ("whole\n", "")

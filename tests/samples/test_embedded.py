@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.samples import gathering, metadata, recovery, sealing, segment_work
 from tidecast.samples.batch import SampleBatch
@@ -319,7 +320,7 @@ def test_upkeep_goes_on_after_a_refusal(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(segment_work, "write_head", write_head)
     with open_store(tmp_path, flush_samples=1, upkeep_seconds=0.01) as store:
         store.append(batch_of((UP, [1], [1])))
-        assert tried.wait(10)
+        assert tried.wait(PATIENCE_SECONDS)
         assert everything(store) == content(batch_of((UP, [1], [1])))
     assert "No space left on device" in caplog.text
 

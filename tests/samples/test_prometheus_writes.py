@@ -1,13 +1,13 @@
 """A real Prometheus writes to us: all it sends is understood and stored, value by value."""
 
 import json
-import socket
 import subprocess
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS, free_port
 
 from tidecast.samples.remote_write import decode_body
 
@@ -26,12 +26,6 @@ remote_write:
   metadata_config: {{send_interval: 1s}}
   queue_config: {{batch_send_deadline: 200ms}}
 """
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class Receiver(ThreadingHTTPServer):
@@ -81,7 +75,7 @@ def test_what_prometheus_sends_is_what_it_holds(tmp_path):
             ]
         )
         try:
-            assert receiver.enough.wait(40)
+            assert receiver.enough.wait(PATIENCE_SECONDS)
             assert receiver.failures == []
             query = "prometheus_tsdb_head_series[1h]"
             with urllib.request.urlopen(

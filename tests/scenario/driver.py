@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -15,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,23 +33,32 @@ STALE_NAN = struct.unpack("<d", b"\x02\x00\x00\x00\x00\x00\xf0\x7f")[0]
 T = TypeVar("T")
 
 
+PATIENCE_SECONDS = 180
+"""How long a test waits for what must come: only a test that fails takes so long."""
+FREE_PORTS = range(10_000, 30_000)
+"""Below those that the system gives to clients, one of which could otherwise be taken meanwhile."""
+
+
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback that nobody listens on, and that stays free until it is used."""
+    system_random = random.SystemRandom()  # the other is seeded alike in every process of a run
+    while True:
+        port = system_random.choice(FREE_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def eventually(ask: Callable[[], T | None], seconds: float = 30, what: str = "") -> T:
+def eventually(ask: Callable[[], T | None], what: str = "") -> T:
     """The first answer that is true, asked again until the time is up."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = ask()
         if answer:
             return answer
         if time.monotonic() > until:
-            raise AssertionError(f"not within {seconds} s: {what or ask}; last answer {answer!r}")
+            late = f"not within {PATIENCE_SECONDS} s: {what or ask}; last answer {answer!r}"
+            raise AssertionError(late)
         time.sleep(0.1)
 
 
@@ -64,7 +74,7 @@ def run_command(*arguments: str, token: str = "", check: bool = True) -> str:
         env=environment(TIDECAST_TOKEN=token),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     if check and done.returncode:
@@ -82,14 +92,14 @@ class Process:
     def kill(self) -> None:
         """kill -9."""
         self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(PATIENCE_SECONDS)
 
     def stop(self) -> None:
         """SIGTERM, and a clean end."""
         if self.popen.poll() is None:
             self.popen.terminate()
             try:
-                self.popen.wait(30)
+                self.popen.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError(f"did not end on SIGTERM: {self.log.read_text()}") from None
@@ -138,7 +148,7 @@ class Server:
         listen = f"--listen=127.0.0.1:{self.port}"
         log = self.directory / "server.log"
         self.process = start(log, *command, listen, *self._options)
-        eventually(self._ready, 30, "the server is ready")
+        eventually(self._ready, "the server is ready")
 
     def _ready(self) -> bool:
         assert self.process is not None
@@ -161,7 +171,7 @@ class Server:
         sent = {**({"Authorization": f"Bearer {self._token}"} if self._token else {}), **headers}
         request = urllib.request.Request(self.url + path, body, sent, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

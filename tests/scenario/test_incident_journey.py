@@ -97,39 +97,38 @@ def test_a_breach_becomes_one_incident_through_two_kills_and_closes_on_proof(
     server: Server, sink: Sink
 ) -> None:
     with Host(server) as host:
-        eventually(lambda: server.query("node_filesystem_avail_bytes"), 10)
+        eventually(lambda: server.query("node_filesystem_avail_bytes"))
         host.available = 3.0
-        eventually(lambda: alert_states(server) == ["pending"], 20, "the alert is pending")
+        eventually(lambda: alert_states(server), "the alert is pending")
 
         server.kill()  # between breach and opening
         server.start()
-        eventually(lambda: states(server) == ["open"], 30, "the incident is open")
+        eventually(lambda: states(server) == ["open"], "the incident is open")
 
         server.kill()  # after opening
         server.start()
-        eventually(lambda: alert_states(server) == ["firing"], 20)
-        eventually(lambda: sink.received, 20, "somebody was told")
+        eventually(lambda: alert_states(server) == ["firing"])
+        eventually(lambda: sink.received, "somebody was told")
         assert states(server) == ["open"]
 
         host.available = None  # the metric vanishes: silence is no proof
         server.write((AVAIL, [(now_ms(), STALE_NAN)]))
-        eventually(lambda: not alert_states(server), 20, "the alert is gone")
+        eventually(lambda: not alert_states(server), "the alert is gone")
         (incident,) = server.incidents("open")
         eventually(
             lambda: signal_states(server, incident["id"]) == ["unknown"],
-            20,
             "the signal is unknown",
         )
         assert states(server) == ["open"]
 
         host.available = 60.0
-        eventually(lambda: states(server) == ["resolved"], 30, "the incident is resolved")
+        eventually(lambda: states(server) == ["resolved"], "the incident is resolved")
 
     view = server.json(f"/api/tidecast/v1/incidents/{incident['id']}")
     assert (view["host"], view["resource"], view["item"]) == ("web-1", "filesystem", "/var")
     kinds = [entry["kind"] for entry in view["timeline"]]
     assert kinds[0] == "opened" and kinds[-1] == "resolved" and kinds.count("opened") == 1
-    eventually(lambda: {"firing", "resolved"} <= {told["status"] for told in sink.received}, 20)
+    eventually(lambda: {"firing", "resolved"} <= {told["status"] for told in sink.received})
     assert len({told["groupKey"] for told in sink.received}) == 1
     assert all(told["version"] == "4" for told in sink.received)
 
@@ -142,7 +141,7 @@ def signal_states(server: Server, incident_id: int) -> list[str]:
 def test_somebody_acknowledges_and_resolves_and_it_stays_so(server: Server) -> None:
     with Host(server) as host:
         host.available = 3.0
-        (incident,) = eventually(lambda: server.incidents("open"), 30)
+        (incident,) = eventually(lambda: server.incidents("open"))
         number = str(incident["id"])
         url = f"--server={server.url}"
         said = run_command("incident", "ack", number, "--by=ann", "--comment=on it", url)
@@ -150,6 +149,6 @@ def test_somebody_acknowledges_and_resolves_and_it_stays_so(server: Server) -> N
         run_command("incident", "resolve", f"INC-{number}", "--by=ann", url)
         (after,) = server.incidents()
         assert after["state"] == "resolved"
-        eventually(lambda: alert_states(server) == ["firing"], 10)
+        eventually(lambda: alert_states(server) == ["firing"])
         assert states(server) == ["resolved"]  # it still fires, and ann knows
         assert "INC-" + number in run_command("incident", "list", "--all", url)

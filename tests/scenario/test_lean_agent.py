@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.scenario.driver import ROOT, Server, eventually, free_port, run_command
+from tests.scenario.driver import PATIENCE_SECONDS, ROOT, Server, eventually, free_port, run_command
 
 pytestmark = pytest.mark.scenario
 
@@ -58,7 +58,7 @@ def test_it_pushes_with_a_token_to_a_server_that_asks_for_one(lean: Path, tmp_pa
             stderr=subprocess.DEVNULL,
         )
         try:
-            found = eventually(lambda: server.query('node_filesystem_avail_bytes{job="node"}'), 20)
+            found = eventually(lambda: server.query('node_filesystem_avail_bytes{job="node"}'))
             assert {each["metric"]["instance"] for each in found} == {"web-2"}
             hosts = server.json("/api/tidecast/v1/hosts")["hosts"]
             assert [each["host"] for each in hosts] == ["web-2"]
@@ -67,4 +67,4 @@ def test_it_pushes_with_a_token_to_a_server_that_asks_for_one(lean: Path, tmp_pa
             ).count("web-2")
         finally:
             agent.terminate()
-            assert agent.wait(20) == 0
+            assert agent.wait(PATIENCE_SECONDS) == 0

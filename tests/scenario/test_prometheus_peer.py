@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenario.driver import Process, Server, eventually, free_port, run_command, start
+from tests.scenario.driver import (
+    PATIENCE_SECONDS,
+    Process,
+    Server,
+    eventually,
+    free_port,
+    run_command,
+    start,
+)
 
 pytestmark = [pytest.mark.scenario, pytest.mark.servers]
 
@@ -50,7 +58,7 @@ class Prometheus:
     def get(self, path: str, **query: str) -> Any:
         """The data of an API answer."""
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return json.load(answer)["data"]
 
     def targets(self) -> list[dict[str, Any]]:
@@ -64,7 +72,7 @@ class Prometheus:
     def stop(self) -> None:
         """Ends it by its pid."""
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -99,9 +107,11 @@ def samples_of(result: list[dict[str, Any]], until: float) -> dict[str, list[lis
 def test_it_scrapes_us_writes_to_us_and_we_import_all_it_holds(
     prometheus: Prometheus, server: Server, tmp_path: Path
 ) -> None:
-    targets = eventually(prometheus.targets, 20, "both targets were scraped")
-    assert [(t["health"], t["lastError"]) for t in targets] == [("up", "")] * 2
-    eventually(lambda: prometheus.get("query", query="count_over_time(up[1m]) >= 8")["result"], 30)
+    eventually(
+        lambda: [(t["health"], t["lastError"]) for t in prometheus.targets()] == [("up", "")] * 2,
+        "both targets were scraped",
+    )
+    eventually(lambda: prometheus.get("query", query="count_over_time(up[1m]) >= 8")["result"])
     until = float(prometheus.get("query", query="time()")["result"][1])
 
     selector = '{__name__=~"node_load.*|node_filesystem_.*|up|node_cpu_seconds_total"}[5m]'
@@ -111,7 +121,7 @@ def test_it_scrapes_us_writes_to_us_and_we_import_all_it_holds(
         ours = server.query(selector)
         return samples_of(theirs, until) == samples_of(ours, until)
 
-    eventually(arrived, 30, "what it wrote to us is what it holds")
+    eventually(arrived, "what it wrote to us is what it holds")
 
     # Our own series, which it scraped from us, must not come back in by its remote-write.
     assert server.query("tidecast_build_info") == []

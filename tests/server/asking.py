@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from tests.scenario.driver import Server
+from tests.scenario.driver import PATIENCE_SECONDS, Server
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
@@ -38,7 +38,7 @@ def raw(
     server: Server, method: str, path: str, headers: Mapping[str, str] = {}, body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers (names in lower case) and body, with exactly these headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
     try:
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         for name, value in headers.items():

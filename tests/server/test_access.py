@@ -40,6 +40,8 @@ def test_loopback_is_what_the_machine_alone_can_reach(name: str, expected: bool)
         ("POST", "/api/tidecast/v1/classifications", Scope.OPERATE),
         ("GET", "/api/v1/query", Scope.READ),
         ("POST", "/api/v1/query_range", Scope.READ),
+        ("POST", "/api/v1/label/job/values", Scope.READ),
+        ("GET", "/federate", Scope.READ),
         ("GET", "/api/tidecast/v1/backups/monday", Scope.OPERATE),
         ("POST", "/api/tidecast/v1/backups", Scope.OPERATE),
         ("GET", "/", Scope.READ),

@@ -15,7 +15,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.scenario.driver import Server, environment, eventually, free_port, run_command, start
+from tests.scenario.driver import (
+    PATIENCE_SECONDS,
+    Server,
+    environment,
+    eventually,
+    free_port,
+    run_command,
+    start,
+)
 from tests.server.asking import JSON, raw
 
 from tidecast.cli.main import main
@@ -164,14 +172,14 @@ def test_a_token_is_taken_as_the_password_of_basic(guarded: Guarded) -> None:
 
 def test_a_running_server_takes_up_changes_of_the_token_file(guarded: Guarded) -> None:
     late = f"Bearer {guarded.create('late', 'read')}"
-    eventually(lambda: guarded.status("GET", "/api/v1/labels", late) == 200, 10, "it is let in")
+    eventually(lambda: guarded.status("GET", "/api/v1/labels", late) == 200, "it is let in")
     run_command("token", "remove", "late", "--token-file", str(guarded.file))
-    eventually(lambda: guarded.status("GET", "/api/v1/labels", late) == 401, 10, "it is shut out")
+    eventually(lambda: guarded.status("GET", "/api/v1/labels", late) == 401, "it is shut out")
     kept = guarded.file.read_text()
     guarded.file.write_text("what is this\n")
     assert guarded.server.process
     log = guarded.server.process
-    eventually(lambda: "tokens:1" in log.output(), 10, "the log says what is wrong with it")
+    eventually(lambda: "tokens:1" in log.output(), "the log says what is wrong with it")
     bearer = f"Bearer {guarded.tokens['read']}"
     assert guarded.status("GET", "/api/v1/labels", bearer) == 200, "the last good ones hold"
     guarded.file.write_text(kept)
@@ -194,7 +202,7 @@ def refused(*options: str) -> tuple[int, str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -306,12 +314,12 @@ def test_with_a_certificate_it_answers_https(
             return b""
 
     try:
-        assert eventually(ready, 30).startswith(b"Tidecast")
+        assert eventually(ready).startswith(b"Tidecast")
         listed = subprocess.run(
             [sys.executable, "-m", "tidecast", "capacity", "list", "--format=json",
              f"--server=https://localhost:{port}"],
             env={**environment(), "SSL_CERT_FILE": os.fspath(crt)},
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         )  # fmt: skip
         assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
     finally:

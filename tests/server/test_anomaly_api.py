@@ -24,7 +24,7 @@ SPIKE = COUNT - 5
 @pytest.fixture(scope="module")
 def server(shared: Server) -> Server:
     send(shared, "POST", "/usage", {"source": "csv:test", "series": usages()})
-    eventually(lambda: len(asked(shared)["leaks"]) == 1, 60, "the fleet is looked at")
+    eventually(lambda: len(asked(shared)["leaks"]) == 1, "the fleet is looked at")
     return shared
 
 
@@ -103,7 +103,7 @@ def test_the_newest_score_is_a_series(server: Server) -> None:
 
 
 def test_the_page_gives_it_as_a_reason(server: Server) -> None:
-    eventually(lambda: "It leaks" in page(server, "leaks"), 60, "the page says that it leaks")
+    eventually(lambda: "It leaks" in page(server, "leaks"), "the page says that it leaks")
     assert "Strange in the last day" in page(server, "waves")
 
 

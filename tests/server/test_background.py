@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from prometheus_client import generate_latest
-from tests.scenario.driver import webhook_sink
+from tests.scenario.driver import PATIENCE_SECONDS, webhook_sink
 
 from tidecast.server.metrics import ServerMetrics
 from tidecast.server.notify import Webhooks, post_webhook, receivers_by_name
@@ -62,7 +62,7 @@ def test_a_task_that_fails_is_counted_and_goes_on() -> None:
 
     tasks = Tasks(metrics)
     tasks.every(0.01, "shaky", run)
-    assert enough.wait(10)
+    assert enough.wait(PATIENCE_SECONDS)
     tasks.stop()
     text = generate_latest(metrics.registry).decode()
     assert 'tidecast_task_failures_total{task="shaky"} 2.0' in text

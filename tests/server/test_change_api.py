@@ -85,7 +85,7 @@ def test_a_recorded_change_is_behind_the_next_forecast(shared: Server) -> None:
         known = [each for each in found["reasons"] if "recorded change" in each]
         return known and [found]
 
-    (found,) = eventually(told, 60, "the forecast knows of the change")
+    (found,) = eventually(told, "the forecast knows of the change")
     assert found["state"] == "in_horizon"
     (seen,) = shared.json(f"{PREFIX}/forecasts/explain?{key}")["changes"]
     assert (seen["title"], seen["to_come"]) == ("moved the logs", False)

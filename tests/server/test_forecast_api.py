@@ -20,8 +20,8 @@ PREFIX = "/api/tidecast/v1"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("forecasts")) as running:
         send(running, "POST", "/usage", {"source": "csv:test", "series": [*histories()]})
-        eventually(lambda: len(resources(running)) == 3, 60, "all are forecast")
-        eventually(lambda: explained(running), 180, "statsmodels is loaded")
+        eventually(lambda: len(resources(running)) == 3, "all are forecast")
+        eventually(lambda: explained(running), "statsmodels is loaded")
         yield running
 
 
@@ -107,7 +107,7 @@ def test_every_forecast_is_made_again_when_asked(server: Server) -> None:
     status, told = send(server, "POST", "/forecasts/run", {})
     assert (status, told["due"]) == (200, True)
     done = eventually(
-        lambda: (run := server.json(f"{PREFIX}/forecasts/run")) and not run["due"] and run, 60
+        lambda: (run := server.json(f"{PREFIX}/forecasts/run")) and not run["due"] and run
     )
     assert (done["running"], done["done"], done["total"]) == (False, 3, 3)
     assert done["started"]

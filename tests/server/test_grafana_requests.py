@@ -15,7 +15,7 @@ import urllib.parse
 from typing import Any
 
 import pytest
-from tests.scenario.driver import Server, series
+from tests.scenario.driver import PATIENCE_SECONDS, Server, series
 from tests.server.asking import FORM, raw
 
 AT = int(time.time()) // 60 * 60 - 3600
@@ -110,7 +110,11 @@ def promtool(*arguments: str) -> str:
     tool = shutil.which("promtool")
     assert tool, "promtool is not installed: apt-get install prometheus"
     ran = subprocess.run(
-        [tool, "query", *arguments], check=False, capture_output=True, text=True, timeout=60
+        [tool, "query", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

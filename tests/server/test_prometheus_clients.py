@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.clock import SystemClock
 from tidecast.promql.engine import Engine
@@ -197,7 +198,9 @@ def promtool(*arguments: str) -> str:
     tool = shutil.which("promtool")
     assert tool, "promtool is not installed: apt-get install prometheus"
     command = [tool, "query", *arguments]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 

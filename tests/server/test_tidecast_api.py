@@ -179,7 +179,7 @@ def test_imported_usage_is_forecast_and_shown(server: Server) -> None:
         found = capacity(server, "grow-1")
         return found[0] if found and found[0]["state"] == "in_horizon" else None
 
-    shown = eventually(forecast, 40, "the import is forecast")
+    shown = eventually(forecast, "the import is forecast")
     # 60 now, 0.05 an hour more: 90 after 600 hours, that is 25 days.
     assert (shown["usage"], shown["limit"], shown["mark"]) == (60, 100, 90)
     assert shown["p10"] <= shown["p50"] <= shown["p90"]
@@ -211,11 +211,11 @@ def test_late_samples_become_usage_records_again_and_again(server: Server) -> No
     server.write((size, [(at, 1000.0) for at in minutes]))
     server.write((free, [(at, 900.0) for at in minutes]))
     expected = {"mean": 100, "p95": 100, "max": 100, "tidecast_limit": 1000, "tidecast_mark": 900}
-    eventually(lambda: recorded() == expected, 30, "60 minutes with 100 of 1000 used")
+    eventually(lambda: recorded() == expected, "60 minutes with 100 of 1000 used")
     server.write((free, [(at, 300.0) for at in minutes[:15]]))
     # 15 minutes with 700 and 45 with 100: the mean is 250; a quarter is more than 5 %.
     corrected = {**expected, "mean": 250, "p95": 700, "max": 700}
-    eventually(lambda: recorded() == corrected, 30, "the hour is computed again")
+    eventually(lambda: recorded() == corrected, "the hour is computed again")
     assert capacity(server, "late-1")[0]["item"] == "/data"
 
 
@@ -241,7 +241,7 @@ def test_chunks_of_an_import_are_remembered(server: Server) -> None:
 def test_generated_data_is_labelled(server: Server) -> None:
     try:
         assert send(server, "PUT", "/settings/generated", {"value": True}) == (200, {"value": True})
-        eventually(lambda: server.json(f"{PREFIX}/capacity")["generated"], 15)
+        eventually(lambda: server.json(f"{PREFIX}/capacity")["generated"])
         assert b"generated" in server.get("/")
     finally:
         send(server, "PUT", "/settings/generated", {"value": False})
@@ -249,7 +249,7 @@ def test_generated_data_is_labelled(server: Server) -> None:
 
 def test_the_report_is_a_document(server: Server) -> None:
     send(server, "POST", "/usage", usage("report-1", hours=3))
-    eventually(lambda: capacity(server, "report-1"), 20)
+    eventually(lambda: capacity(server, "report-1"))
     status, headers, body = raw(server, "GET", f"{PREFIX}/reports/capacity?format=csv")
     assert (status, headers["content-type"]) == (200, "text/csv; charset=utf-8")
     rows = list(csv.DictReader(io.StringIO(body.decode())))
@@ -275,7 +275,7 @@ def open_incidents(server: Server, host: str) -> list[dict[str, Any]]:
 
 def test_an_incident_is_acknowledged_and_resolved_by_name(server: Server) -> None:
     server.write((series("oapi_broken", instance="inc-1"), [(now_ms(), 1.0)]))
-    (opened,) = eventually(lambda: open_incidents(server, "inc-1"), 20, "it opens")
+    (opened,) = eventually(lambda: open_incidents(server, "inc-1"), "it opens")
     assert (opened["state"], opened["resource"]) == ("open", "thing")
     path = f"/incidents/{opened['id']}"
     status, view = send(server, "POST", f"{path}/acknowledge", {"by": "eve", "comment": "on it"})
@@ -292,15 +292,15 @@ def test_what_is_retired_leaves_and_what_is_heard_of_again_returns(server: Serve
     hour_end = now_ms() // HOUR_MS * HOUR_MS + HOUR_MS
     send(server, "POST", "/usage", usage("gone-1", hours=5))
     server.write((series("oapi_broken", instance="gone-1"), [(now_ms(), 1.0)]))
-    eventually(lambda: capacity(server, "gone-1"), 20, "it is known")
-    eventually(lambda: open_incidents(server, "gone-1"), 20, "it is broken")
+    eventually(lambda: capacity(server, "gone-1"), "it is known")
+    eventually(lambda: open_incidents(server, "gone-1"), "it is broken")
     server.write((series("oapi_broken", instance="gone-1"), [(now_ms(), 0.0)]))
     status, answer = send(server, "POST", "/hosts/retire", {"host": "gone-1", "by": "eve"})
     assert (status, answer) == (200, {"host": "gone-1", "incidents_closed": 1})
     (closed,) = (each for each in server.incidents() if each["host"] == "gone-1")
     assert closed["state"] == "resolved"
     assert "retired" in closed["resolution"]
-    eventually(lambda: not capacity(server, "gone-1"), 20, "it is not ranked any more")
+    eventually(lambda: not capacity(server, "gone-1"), "it is not ranked any more")
     assert not [h for h in server.json(f"{PREFIX}/hosts")["hosts"] if h["host"] == "gone-1"]
     assert server.query('tidecast_usage{instance="gone-1",stat="mean"}[2d]'), "its history stays"
     # Old history is no sign of life, and neither is the hour in which it was retired.
@@ -310,6 +310,6 @@ def test_what_is_retired_leaves_and_what_is_heard_of_again_returns(server: Serve
     later = now_ms() // HOUR_MS * HOUR_MS + 2 * HOUR_MS
     again = usage("gone-1", hours=1, timestamps_ms=[later])
     assert send(server, "POST", "/usage", again)[0] == 200
-    eventually(lambda: capacity(server, "gone-1"), 20, "it is back")
+    eventually(lambda: capacity(server, "gone-1"), "it is back")
     server.write((series("node_load1", instance="gone-1"), [(now_ms(), 0.0)]))
     assert [h for h in server.json(f"{PREFIX}/hosts")["hosts"] if h["host"] == "gone-1"]

@@ -43,7 +43,7 @@ def test_what_is_selected_is_forgotten(shared: Server, method: str) -> None:
     ("query", "what"),
     [
         ("", "no match[] parameter provided"),
-        ("match[]=up[5m]", "is not a selector"),
+        ("match[]=up[5m]", "unexpected"),
         ("match[]=up&start=2&end=1", "before the start"),
         ("match[]=up&start=soon", "start"),
     ],

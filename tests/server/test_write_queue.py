@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast.server.write_queue import WriteQueue
 
@@ -41,13 +42,13 @@ def test_what_comes_while_others_are_written_goes_together() -> None:
 
     def slowly(items: Sequence[int]) -> list[int | Exception]:
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE_SECONDS)
         return write(items)
 
     async def run() -> list[int | BaseException]:
         queue = WriteQueue(slowly, 1, 64)
         first = asyncio.ensure_future(queue.written(0))
-        await asyncio.to_thread(begun.wait, 30)
+        await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
         others = [asyncio.ensure_future(queue.written(item)) for item in range(1, 10)]
         await asyncio.sleep(0)
         go_on.set()

@@ -127,6 +127,30 @@ def test_a_calendar_week_is_looked_ahead(engine: Engine) -> None:
     assert found.outlook is not None and 0 <= found.outlook.met_probability <= 1
 
 
+SLOTH = """\
+version: prometheus/v1
+service: checkout
+slos:
+  - name: answers
+    objective: 99
+    sli:
+      events:
+        error_query: sum(rate(requests_total{code="500"}[{{.window}}]))
+        total_query: sum(rate(requests_total[{{.window}}]))
+    alerting: {page_alert: {disable: true}, ticket_alert: {disable: true}}
+"""
+
+
+def test_events_that_are_given_per_second_are_counted_as_events(engine: Engine) -> None:
+    slo = read_service_levels([("slo.yaml", SLOTH)]).slos["checkout-answers"]
+    found = measure(engine, slo, slo.objectives[0], NEVER, NOW)
+    assert found is not None
+    # Sloth's period is thirty days, of which there are samples of four: 10 a minute, 600 failed.
+    assert found.budget.denominator == pytest.approx(57_600, rel=1e-3)
+    assert found.budget.denominator - found.budget.numerator == pytest.approx(600, rel=1e-3)
+    assert found.queries.total == "(sum(sum(rate(requests_total[5m]))) * 300)"
+
+
 def test_words_and_calendars_make_exclusions(tmp_path: Path) -> None:
     policy = read_policy(
         {

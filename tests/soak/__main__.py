@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak import damage, damaged_others, full_disk, fuzzing, kills, servers
+from tests.soak import compare, damage, damaged_others, full_disk, fuzzing, kills, servers
 from tests.soak.finding import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,7 @@ PLANS: dict[str, tuple[int, Part]] = {
     "full-disk": (8, full_disk.run),
     "damage": (200, damage.run),
     "damage-elsewhere": (120, damaged_others.run),
+    "compare": (20, compare.run),
     "mutate": (400, fuzzing.mutate),
 }
 """How many plans each part has at scale 1, and what runs them."""

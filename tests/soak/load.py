@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,18 +14,23 @@ import time
 import urllib.parse
 from pathlib import Path
 
+import cramjam
 import numpy as np
+from tests.samples.test_remote_write_2 import Symbols, series
+from tests.scenario.driver import free_port
 from tests.soak.ledger import Key, Ledger
 from tests.soak.small_server import RETENTION_MS
 
 from tidecast.samples.batch import SampleBatch
-from tidecast.samples.write_requests import WRITE_HEADERS, write_requests
+from tidecast.samples.remote_write import VERSION_1, VERSION_2
+from tidecast.samples.write_requests import write_requests
 from tidecast_collector.labels import Labels, make_labels
 
 JOB = "soak"
 WRITERS = 3
 _SERIES_A_WRITER = 40
-_START_SECONDS = 60
+_FORMS = ((1, "snappy"), (1, "zstd"), (2, "snappy"), (2, "zstd"))
+_START_SECONDS = 180
 
 
 def now_ms() -> int:
@@ -38,9 +42,7 @@ class Server:
     """The small server on a free port; `home` also gets what it prints."""
 
     def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._printed = data_dir.with_name(data_dir.name + ".printed")
         with self._printed.open("ab") as printed:
             self._process = subprocess.Popen(
@@ -134,8 +136,8 @@ class Writers:
                 batch = _batch(writer, rng)
                 with self._guard:
                     self._ledger.begin((writer, number), "append", batch)
-                (body,) = write_requests(batch)
-                connection.request("POST", "/api/v1/write", body, WRITE_HEADERS)
+                body, headers = _request(batch, *_FORMS[int(rng.integers(len(_FORMS)))])
+                connection.request("POST", "/api/v1/write", body, headers)
                 answer = connection.getresponse()
                 text = answer.read()
                 self._note((writer, number), answer.status, text)
@@ -157,12 +159,36 @@ class Writers:
             time.sleep(0.05)
 
 
+def _request(batch: SampleBatch, version: int, encoding: str) -> tuple[bytes, dict[str, str]]:
+    """A remote-write body of this version and compression, and its headers."""
+    if version == 1:
+        (packed,) = write_requests(batch)
+        message = bytes(cramjam.snappy.decompress_raw(packed))
+    else:
+        symbols = Symbols()
+        rows = [
+            series(
+                symbols, labels, zip(times.tolist(), values.view(np.uint64).tolist(), strict=True)
+            )
+            for labels, times, values in batch
+        ]
+        message = symbols.encoded() + b"".join(rows)
+    pack = cramjam.snappy.compress_raw if encoding == "snappy" else cramjam.zstd.compress
+    proto = VERSION_1 if version == 1 else VERSION_2
+    headers = {
+        "Content-Encoding": encoding,
+        "Content-Type": f"application/x-protobuf;proto={proto}",
+        "X-Prometheus-Remote-Write-Version": "0.1.0" if version == 1 else "2.0.0",
+    }
+    return bytes(pack(message)), headers
+
+
 def _batch(writer: int, rng: np.random.Generator) -> SampleBatch:
     """Two samples of each of the writer's series; now and then of a new one."""
     at = now_ms()
     rows: list[tuple[Labels, np.ndarray, np.ndarray]] = []
-    series = [*range(_SERIES_A_WRITER), *([int(rng.integers(10**9))] if rng.random() < 0.2 else [])]
-    for one in series:
+    items = [*range(_SERIES_A_WRITER), *([int(rng.integers(10**9))] if rng.random() < 0.2 else [])]
+    for one in items:
         pairs = {"__name__": "soak_total", "job": JOB, "writer": str(writer), "item": str(one)}
         values = np.round(rng.normal(0, 100, 2), int(rng.integers(0, 12)))
         rows.append((make_labels(pairs), np.array([at - 1, at], dtype=np.int64), values))

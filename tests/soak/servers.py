@@ -24,7 +24,7 @@ from tidecast.samples.verify import verify
 ROUNDS_A_DIRECTORY = 8
 _MINE = (Matcher("job", MatchOp.EQUAL, JOB),)
 _LONGEST_SECONDS = 3.0
-RECOVERY_SECONDS = 30
+RECOVERY_SECONDS = 120
 
 
 def kill(tally: Tally, plans: range, directory: Path) -> None:

@@ -23,7 +23,7 @@ def test_a_twentieth_of_the_soak_test_finds_nothing(tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import html
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
 from starlette.applications import Starlette
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from preview import preview_app
-from preview_fleet import PreviewData
+from tests.web.preview import preview_app
+from tests.web.preview_fleet import PreviewData
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Takes the documentation's images of the demo's pages: `python tests/web/documentation_images.py`.
+"""Takes the documentation's images of the demo's pages: `make screenshots`.
 
 It waits for the demo's own incident, so it takes about two minutes.
 """

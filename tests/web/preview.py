@@ -1,25 +1,21 @@
-"""Serves the pages over made-up data: `tests/web/preview.py [PORT] [first-day|nothing|demo]`.
+"""The pages over made-up data: `python -m tests.web.preview [PORT] [first-day|nothing|demo]`.
 
-The environment needs PYTHONPATH=collector:alerts:reports:src, as the Makefile sets it.
+From the repository's folder, with PYTHONPATH=.:collector:analytics:alerts:reports:src.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from preview_fleet import PreviewData, first_day
-from preview_services import PreviewServices
-from preview_slos import preview_requirements, preview_slos
+from tests.web.preview_fleet import PreviewData, first_day
+from tests.web.preview_services import PreviewServices
+from tests.web.preview_slos import preview_requirements, preview_slos
 
 from tidecast.web.rendering import error_page
 from tidecast.web.requirement_pages import requirement_page_routes

@@ -1,6 +1,6 @@
 """Drives headless Chromium over its debugging pipe: screenshots and questions to a page.
 
-`python tests/web/screenshot.py URL OUT.png [--width 390] [--dark] [--full]`
+`python -m tests.web.screenshot URL OUT.png [--width 390] [--dark] [--full]`
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
 UNPRIVILEGED = "nobody"
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 180
 
 
 class Browser:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
-from preview import preview_app
-from preview_fleet import PreviewData, first_day
-from screenshot import Browser
+from tests.web.preview import preview_app
+from tests.web.preview_fleet import PreviewData, first_day
+from tests.web.screenshot import Browser
 
 pytestmark = pytest.mark.servers
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from conftest import Client
-from preview import preview_app
-from preview_fleet import NOW_MS, PreviewData, first_day, fleet
+from tests.web.conftest import Client
+from tests.web.preview import preview_app
+from tests.web.preview_fleet import NOW_MS, PreviewData, first_day, fleet
 
 from tidecast_alerts.model import IncidentState
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from starlette.applications import Starlette
 from tests.web.conftest import Client
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from preview_fleet import PreviewData
-from preview_services import PreviewServices
+from tests.web.preview_fleet import PreviewData
+from tests.web.preview_services import PreviewServices
 
 from tidecast.web.services import ServicePages, word_of
 

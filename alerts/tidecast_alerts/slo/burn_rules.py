@@ -54,7 +54,7 @@ class BurnAlert:
 
     @property
     def expression(self) -> str:
-        """Its PromQL."""
+        """PromQL that gives a sample while every window burns too fast, or lacks data."""
         if self.without_data:
             window = promql_duration(self.windows_seconds[0])
             return f"absent({ERROR_RATIO}{window}{self.selector})"
@@ -184,7 +184,7 @@ def _told(objective: Objective, asked: _Asked, windows: Sequence[str]) -> tuple[
             f"There is no error ratio over {windows[0]}: no samples, or no events.",
         )
     return (
-        f"the error budget is spent {asked.factor:g} times too fast",
+        f"the error budget is spent over {asked.factor:g} times too fast",
         f"The error ratio over {' and over '.join(windows)} is "
         f"{_words(asked.operator)} {asked.threshold_ratio!r}: "
         f"burn rate {asked.factor:g} x (1 - {objective.target_ratio!r}).",

@@ -153,7 +153,9 @@ def _metric(keys: Keys, key: str) -> Source | None:
 
 def _unasked(source: Keys) -> Source | None:
     """A source whose spec is written down without a value: valid, and not measured."""
-    if "spec" not in {key.value for key, _ in source.body.node.value}:
+    if not source.body.is_mapping:
+        return None
+    if "spec" not in {str(key.value) for key, _ in source.body.node.value}:
         source.body.wrong(f"{source.body.key} lacks spec")
         return None
     source.doubts.append(Doubt(where(source.body), "its spec is empty: nothing can be measured"))
@@ -173,7 +175,7 @@ def read_data_source(keys: Keys) -> str:
 
 
 def read_slo(keys: Keys) -> WrittenSLO | None:
-    """An SLO."""
+    """The SLO of a document of kind SLO; None where its faults leave nothing to go on with."""
     metadata = read_metadata(keys)
     known = {
         *("description", "service", "indicator", "indicatorRef", "budgetingMethod"),

@@ -76,7 +76,7 @@ def read_alert_policy(keys: Keys) -> AlertPolicy:
 
 
 def read_condition(keys: Keys) -> BurnCondition:
-    """An AlertCondition."""
+    """The burn-rate condition of a document of kind AlertCondition; its faults are noted."""
     name = read_metadata(keys).name
     found = BurnCondition(name, "", Operator.GTE, 0.0, 3_600)
     spec = keys.inner("spec", {"description", "severity", "condition"}, ("severity", "condition"))

@@ -55,5 +55,5 @@ class Root(NamedTuple):
             return None
 
     def lines(self, name: str) -> list[str]:
-        """The file's lines."""
+        """The file's lines, what is no UTF-8 in them replaced; raises `OSError` as `read` does."""
         return self.read(name).decode("utf-8", "replace").splitlines()

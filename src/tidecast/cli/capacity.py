@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from tidecast.cli.client import TidecastServer, server_options
 from tidecast.cli.output import format_option, print_rows, printable
+from tidecast_reports.units import share
 
 COLUMNS = (
     "host", "resource", "item", "state", "p10", "p50", "p90", "used", "mark", "held", "method",
@@ -46,9 +50,19 @@ def list_resources(
         for row in found
         if host in (None, row["host"]) and resource in (None, row["resource"])
     ]
-    print_rows(rows, COLUMNS, output_format)
-    if output_format == "table" and rows and rows[0]["p50"]:
+    if output_format != "table":
+        print_rows(rows, COLUMNS, output_format)
+        return
+    print_rows([{**row, **_for_people(row)} for row in rows], COLUMNS, output_format)
+    if rows:
         click.echo(f"\n{printable(rows[0]['sentence'])}")
+
+
+def _for_people(row: Mapping[str, Any]) -> dict[str, str | None]:
+    """The row's dates to the day, and its mark as its usage is shown."""
+    days = {name: row[name] and row[name][:10] for name in ("p10", "p50", "p90")}
+    mark = row["mark"]
+    return {**days, "mark": None if mark is None else share(mark, row["limit"], row["unit"])}
 
 
 def _held(track: dict[str, int] | None) -> str:

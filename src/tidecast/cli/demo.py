@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import click
 import numpy as np
@@ -21,15 +22,19 @@ import numpy as np
 from tidecast.cli.client import TidecastServer, explain_errors
 from tidecast.cli.send_history import USAGE_PATH
 from tidecast.http_client import HttpError, Refused, Unreachable, read_token
-from tidecast.journeys.demo_curves import HOUR_MS, MINUTE_MS
+from tidecast.journeys.demo_curves import DAY_MS, HOUR_MS, MINUTE_MS
 from tidecast.journeys.demo_feed import DemoFeed
 from tidecast.journeys.demo_fleet import DemoFleet
+from tidecast.journeys.demo_services import DemoTraffic, observations, policy_files
 from tidecast.journeys.imports.usage import usage_requests
-from tidecast.samples.batch import Int64s
+from tidecast.samples.batch import Int64s, SampleBatch
 from tidecast.samples.write_requests import WRITE_HEADERS, write_requests
 
 SOURCE = "demo"
+POLICY_PATH, OBSERVATIONS_PATH = "/api/tidecast/v1/policy", "/api/tidecast/v1/observations"
 RAW_HOURS = 6
+TRAFFIC_DAYS = 31
+"""The requests of so many days are there: a little more than the window of the demo's SLOs."""
 CYCLE_SECONDS = 15
 READY_WITHIN_SECONDS = 30.0
 STOP_WITHIN_SECONDS = 15.0
@@ -37,6 +42,15 @@ STOP_WITHIN_SECONDS = 15.0
 
 class ServerNotStarted(HttpError):
     """The demo's own server ended or did not become ready; the message shows its last words."""
+
+
+class Feed(Protocol):
+    """Samples that follow one another, up to `last_ms` so far."""
+
+    last_ms: int
+
+    def advance(self, times_ms: Int64s) -> SampleBatch:
+        """Those at these later times."""
 
 
 def _now_ms() -> int:
@@ -69,8 +83,9 @@ def demo(
 ) -> None:
     """Try everything on a generated fleet: twelve hosts of a shop, thirteen months of history.
 
-    Nothing of it was ever measured, and every page says so. A disk fills up while you watch and is
-    cleaned up again, and a host falls silent and returns. Ends with Ctrl-C.
+    Nothing of it was ever measured, and every page says so. The shop has services with an SLA and
+    SLOs. A disk fills up while you watch and is cleaned up again, and a host falls silent and
+    returns. Ends with Ctrl-C.
 
     \b
     Examples:
@@ -90,26 +105,45 @@ def demo(
             token = read_token(token_file, "TIDECAST_TOKEN")
         server = stack.enter_context(TidecastServer(url, token))
         try:
-            feed = feed_history(server, seed, _now_ms())
+            feeds = feed_history(server, seed, _now_ms())
             click.echo(_tour(server.url))
-            feed_live(server, feed)
+            feed_live(server, feeds)
         except KeyboardInterrupt:
             click.echo("\nThe demo ends.")
 
 
-def feed_history(server: TidecastServer, seed: int, now_ms: int) -> DemoFeed:
-    """Sends thirteen months of records and the last hours of raw samples; returns what follows."""
+def feed_history(server: TidecastServer, seed: int, now_ms: int) -> Sequence[Feed]:
+    """Sends thirteen months of records, the services and the raw samples; returns what follows."""
     server.put_json("/api/tidecast/v1/settings/generated", {"value": True})
     fleet = DemoFleet(now_ms, seed)
-    feed = DemoFeed(fleet, now_ms - RAW_HOURS * HOUR_MS)
-    batch = feed.advance(_minutes(feed.last_ms, now_ms))
+    feeds: list[Feed] = [
+        DemoTraffic(now_ms, seed, now_ms - TRAFFIC_DAYS * DAY_MS),
+        DemoFeed(fleet, now_ms - RAW_HOURS * HOUR_MS),
+    ]
+    batches = [feed.advance(_minutes(feed.last_ms, now_ms)) for feed in feeds]
     requests = list(usage_requests(SOURCE, fleet.history()))
     with click.progressbar(requests, label="generating 13 months of history") as bar:
         for request in bar:
             server.post_json(USAGE_PATH, request.body)
+    for batch in batches:
+        _write(server, batch)
+    _promise(server, now_ms)
+    return feeds
+
+
+def _promise(server: TidecastServer, now_ms: int) -> None:
+    """Puts the shop's policy in force, unless there is one, and tells of outages in the past."""
+    if server.get_json(POLICY_PATH)["version"] is None:
+        comment = "what the generated shop delivers"
+        server.put_json(POLICY_PATH, {"files": policy_files(), "by": SOURCE, "comment": comment})
+    else:
+        click.echo("A policy is in force here: it stays, and the demo's services are not shown.")
+    server.post_json(OBSERVATIONS_PATH, {"observations": observations(now_ms)})
+
+
+def _write(server: TidecastServer, batch: SampleBatch) -> None:
     for body in write_requests(batch):
         server.request("POST", "/api/v1/write", body, WRITE_HEADERS)
-    return feed
 
 
 def _minutes(start_ms: int, end_ms: int) -> Int64s:
@@ -118,7 +152,7 @@ def _minutes(start_ms: int, end_ms: int) -> Int64s:
 
 def feed_live(
     server: TidecastServer,
-    feed: DemoFeed,
+    feeds: Sequence[Feed],
     wait: Callable[[float], None] = time.sleep,
     clock_ms: Callable[[], int] = _now_ms,
 ) -> None:
@@ -126,10 +160,10 @@ def feed_live(
     while True:
         wait(CYCLE_SECONDS)
         now_ms = clock_ms()
-        # A clock that was set back is waited for: samples only ever follow one another.
-        if now_ms > feed.last_ms:
-            for body in write_requests(feed.advance(np.array([now_ms], dtype=np.int64))):
-                server.request("POST", "/api/v1/write", body, WRITE_HEADERS)
+        for feed in feeds:
+            # A clock that was set back is waited for: samples only ever follow one another.
+            if now_ms > feed.last_ms:
+                _write(server, feed.advance(np.array([now_ms], dtype=np.int64)))
 
 
 def _tour(url: str) -> str:
@@ -144,6 +178,8 @@ All of this data is generated: a fictitious shop with twelve hosts, none of them
   Incidents             within two minutes batch-1 /scratch fills up: an incident opens, and
                         after eight minutes it is cleaned up and resolves by itself;
                         from minute 3 to 13 queue-1 is silent, then returns (each hour again)
+  Services and SLOs     the shop rests on its hosts and on a bank's line that failed now and then;
+                        an SLA with credits, and two error budgets
 
 Ctrl-C ends the demo.
 """

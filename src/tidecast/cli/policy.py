@@ -65,9 +65,11 @@ def check(
     from tidecast.clock import SystemClock
     from tidecast.journeys.lint_policy import lint
     from tidecast.journeys.slo_documents import levels_of
+    from tidecast.policy.resources import load_resources
 
     found, count = _read(directory)
-    concerns = lint(found, SystemClock().today())
+    defaults = load_resources(_promql().check)
+    concerns = lint(found, SystemClock().today(), defaults.keys())
     rows = [{"place": str(each.place), "warning": each.what} for each in concerns]
     slos = list(levels_of(found).slos.values())
     if prometheus_url:
@@ -187,8 +189,8 @@ def requirements(output_format: str, server: TidecastServer) -> None:
             click.echo()
             click.echo(printable(f"{each['name']}: {each['title']}: {each['sentence']}"))
             for one in each["evidence"]:
-                told = f"{one['what']}: {one['verdict']}: {one['words']}  [{one['place']}]"
-                click.echo(printable(f"  {told}"))
+                told = f"{one['what']}: {one['verdict'] or 'not judged'}: {one['words']}"
+                click.echo(printable(f"  {told}  [{one['place']}]"))
 
 
 @policy.command()

@@ -221,7 +221,7 @@ def _print(document: object) -> None:
 
 
 def _percent(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio * 100:.7g} %"
+    return "-" if ratio is None else f"{round(ratio * 100, 9):.7g} %"
 
 
 def _promql() -> AlertingPromQL:

@@ -17,14 +17,15 @@ from urllib.parse import urlsplit
 import click
 
 from tidecast.cli.client import TidecastServer
-from tidecast.cli.server import settings_options
-from tidecast.config import DAY_MS, Address, ServerSettings
+from tidecast.cli.server import server
+from tidecast.cli.server_options import invocation, settings_options
+from tidecast.config import Address, ServerSettings, is_loopback
 from tidecast.http_client import HttpError
 from tidecast.policy.tokens import Scope, TokenFile, create_token, remove_token
 from tidecast_collector.errors import TidecastError
 
 READY_SECONDS = 60
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 120
 PR_SET_PDEATHSIG = 1
 OWN_TOKEN = "this-machines-agent"  # noqa: S105 - its name
 
@@ -61,14 +62,13 @@ def up(settings: ServerSettings, agent_listen: str, interval_seconds: int) -> No
     """  # fmt: skip
     children = Children()
     signal.signal(signal.SIGTERM, _as_interrupt)
-    from tidecast.config import is_loopback
-
     # Before the token file is touched for this machine's agent.
     settings.check_access(is_loopback(settings.listen.host))
     first_run = not settings.data_dir.exists()
     environment = _agent_environment(settings)
     try:
-        children.start("server", ["tidecast", "server", *_server_arguments(settings)])
+        again = invocation(server, settings)
+        children.start("server", ["tidecast", "server", *again.arguments], **again.environment)
         _wait_ready(settings, children)
         agent = _agent_arguments(settings, agent_listen, interval_seconds)
         children.start("agent", ["tidecast_collector", *agent], **environment)
@@ -166,12 +166,12 @@ def _import_sysstat(settings: ServerSettings, environment: dict[str, str]) -> No
 def _tell_first_answer(settings: ServerSettings, children: Children) -> None:
     """Prints what runs out first, once the server has an answer for the newest samples."""
     # The pages tell it too: should it not be had here, that is no reason to stop everything.
-    with suppress(HttpError), TidecastServer(_local_url(settings)) as server:
+    with suppress(HttpError), TidecastServer(_local_url(settings)) as asked:
         for _ in range(ANSWER_SECONDS):
             children.check()
             time.sleep(1)
-            busy = server.get_json("/api/tidecast/v1/status")["forecasts_due"]
-            ranked = server.get_json("/api/tidecast/v1/capacity")["resources"]
+            busy = asked.get_json("/api/tidecast/v1/status")["forecasts_due"]
+            ranked = asked.get_json("/api/tidecast/v1/capacity")["resources"]
             if ranked and not busy:
                 click.echo(f"  first  {ranked[0]['sentence']}")
                 return
@@ -203,39 +203,3 @@ def _local_url(settings: ServerSettings) -> str:
     host = settings.listen.host
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
     return f"{settings.scheme}://{Address(reachable, settings.listen.port)}"
-
-
-def _duration(milliseconds: int) -> str:
-    days, rest = divmod(milliseconds, DAY_MS)
-    return f"{days}d" if not rest else f"{milliseconds // 1000}s"
-
-
-def _server_arguments(settings: ServerSettings) -> list[str]:
-    """The command line that gives the server these settings again."""
-    paths = {
-        "--token-file": settings.token_file,
-        "--tls-cert-file": settings.tls_cert_file,
-        "--tls-key-file": settings.tls_key_file,
-        "--resources-file": settings.resources_file,
-        "--samples-token-file": settings.samples_token_file,
-    }
-    flags = {"--require-auth": settings.require_auth, "--insecure-http": settings.insecure_http}
-    return [
-        f"--data-dir={settings.data_dir}",
-        f"--listen={settings.listen}",
-        f"--retention={_duration(settings.retention_ms)}",
-        f"--retention-5m={_duration(settings.retention_5m_ms)}",
-        f"--retention-1h={_duration(settings.retention_1h_ms)}",
-        f"--out-of-order-window={_duration(settings.out_of_order_window_ms)}",
-        f"--max-series={settings.max_series}",
-        f"--external-url={settings.external_url}",
-        f"--samples-backend={settings.samples_backend}",
-        f"--samples-read-url={settings.samples_read_url}",
-        f"--samples-write-url={settings.samples_write_url}",
-        *(f"{option}={path}" for option, path in paths.items() if path),
-        *(option for option, given in flags.items() if given),
-        *(f"--rules-file={path}" for path in settings.rules_files),
-        *(f"--webhook-url={url}" for url in settings.webhook_urls),
-        *([f"--max-disk={settings.max_disk_bytes}"] if settings.max_disk_bytes else []),
-        *([f"--database-url={settings.database_url}"] if settings.database_url else []),
-    ]

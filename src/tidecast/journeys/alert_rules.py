@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from tidecast.journeys.observe_rules import COMPONENT_STATE, STATES
 from tidecast_alerts.ports import PromQL
-from tidecast_alerts.rules import AlertingRule, InvalidRule, RuleFile, RuleGroup, load_rules
+from tidecast_alerts.rules import InvalidRule, RuleFile, RuleGroup, load_rules
 
 MAX_FILE_BYTES = 4 << 20
 
@@ -23,24 +23,15 @@ def read_rules(path: Path, promql: PromQL) -> RuleFile:
         raise InvalidRule(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidRule(f"{path}: not UTF-8: {error}") from error
-    rules = load_rules(text, str(path), promql)
-    faults = [fault for group in rules.groups for fault in _component_faults(group)]
-    if faults:
-        raise InvalidRule("\n".join(faults))
-    return rules
+    return checked_rules(text, str(path), promql)
 
 
-def _component_faults(group: RuleGroup) -> Iterator[str]:
-    """What is wrong with rules that tell a component's state."""
-    for rule in group.rules:
-        if not isinstance(rule, AlertingRule):
-            continue
-        for name, template in rule.labels:
-            if name == COMPONENT_STATE and template.text not in STATES:
-                yield (
-                    f"{group.file}: group {group.name!r}, alert {rule.name!r}: the label "
-                    f"{name} is {template.text[:60]!r}; write one of {', '.join(STATES)}"
-                )
+def checked_rules(text: str, filename: str, promql: PromQL) -> RuleFile:
+    """The rules in this text, which tell of states of components that there are.
+
+    Raises `InvalidRule` with every fault, located.
+    """
+    return load_rules(text, filename, promql, {COMPONENT_STATE: STATES})
 
 
 def read_all_rules(paths: Sequence[Path], promql: PromQL) -> list[RuleGroup]:

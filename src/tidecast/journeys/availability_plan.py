@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from tidecast.journeys.explain_forecast import Document
 from tidecast.journeys.service_availability import ServiceAvailability, expanded
 from tidecast.policy.model import Policy
-from tidecast_analytics.availability import Assessment
+from tidecast_analytics.availability import Assessment, CountedAs
 from tidecast_analytics.spans import Spans, in_at_least
 from tidecast_analytics.structure import (
     Block,
@@ -39,7 +39,8 @@ class PlannedPart:
 
     `lost_ms` is its share of the service's downtime: a moment in which several parts were down is
     shared equally among them. `gain_ms` is the downtime that a second one like it would take from
-    the period by the model (None: nothing is known of a part). `costs` are in the policy's words.
+    the period by the model (None: nothing is known of a part, or degraded counts as down). `costs`
+    are in the policy's words.
     """
 
     service: str
@@ -81,6 +82,8 @@ def planned_parts(policy: Policy, found: ServiceAvailability) -> list[PlannedPar
         if (ratio := part.chosen.ratio) is not None
     }
     known = len(ratios) == len(found.components) and found.modelled_ratio is not None
+    # Where degraded counts as down, a second part saves nothing: the first one failing is enough.
+    known &= found.service.rules.degraded is not CountedAs.DOWN
     parts = []
     for name in found.components:
         second = _with_second(block, name, ratios) if known else None

@@ -21,7 +21,8 @@ from tidecast.journeys.service_availability import (
 from tidecast.policy.model import Place, Policy, Service
 from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment
-from tidecast_analytics.calendars import TooManyOccurrences, utc_ms
+from tidecast_analytics.calendars import utc_ms
+from tidecast_analytics.recurrences import TooManyOccurrences
 from tidecast_analytics.structure import Block, Group, TooComplex, cut_sets
 from tidecast_collector.errors import InvalidInput
 from tidecast_reports.availability import downtime, percent

@@ -23,13 +23,13 @@ from tidecast.journeys.availability_plan import (
 from tidecast.journeys.availability_report import Asked, summary_document
 from tidecast.journeys.explain_forecast import Document
 from tidecast.journeys.own_series import Point, availability_points
-from tidecast.journeys.service_availability import Availabilities, expanded
+from tidecast.journeys.service_availability import Availabilities, below, expanded
 from tidecast.policy.model import Policy
 from tidecast.records import Records
 from tidecast.records.availability import LedgerMark
 from tidecast.records.database import Unit
-from tidecast_analytics.calendars import TooManyOccurrences
-from tidecast_analytics.structure import TooComplex, component_names
+from tidecast_analytics.recurrences import TooManyOccurrences
+from tidecast_analytics.structure import TooComplex
 from tidecast_collector.errors import InvalidInput
 
 PERIODS_KEPT = 4
@@ -146,11 +146,11 @@ def service_rows(
     watches: dict[str, frozenset[str]] = {}
     for name in names:
         try:
-            block = expanded(policy, name)
+            expanded(policy, name)
         except InvalidInput as error:
             rows[name] = _bad_row(policy, name, str(error))
             continue
-        parts = {name, *(component_names(block) if block else ())}
+        parts = {name, *below(policy, name)}
         watches[name] = frozenset(parts | {parents[each] for each in parts if each in parents})
     if not watches:
         return rows

@@ -39,7 +39,7 @@ class Host:
 
 def shop() -> list[Host]:
     """The hosts of the shop, in the order of their tasks."""
-    return [*_web(), *_app(), *_databases(), *_others()]
+    return [*_web(), *_app(), *_databases(), *_cache_and_queue(), *_nightly()]
 
 
 def _root(level: float = 0.35) -> Mount:
@@ -124,7 +124,8 @@ def _databases() -> list[Host]:
     ]
 
 
-def _others() -> list[Host]:
+def _cache_and_queue() -> list[Host]:
+    """What does not grow: a full cache, and a queue that comes and goes."""
     noisy = Curve(0.30, spread=0.06)
     return [
         Host(
@@ -145,6 +146,12 @@ def _others() -> list[Host]:
             mounts=[_root(), Mount("/var/lib/queue", 200 * GIB, noisy, "/dev/vdb1")],
             network=Curve(0.10, daily=0.08, weekend=0.6, spread=0.03),
         ),
+    ]
+
+
+def _nightly() -> list[Host]:
+    """What works at night, and at the end of the month."""
+    return [
         Host(
             name="batch-1",
             cpus=16,

@@ -1,9 +1,11 @@
 """Whether requirements were met in their review period, by what serves them.
 
 Measured are SLAs (their statements), SLOs (their level at the period's end), marks (the highest
-usage recorded), contracts (availability and longest outage of their component) and services (their
-longest outage against the recovery time). A requirement of which nothing of its own is measured is
-judged by those derived from it. What people say in the policy wins.
+usage recorded), contracts (availability and longest outage of their component), services (their
+longest outage against the recovery time), alerts (whether they fired) and lead times (whether
+forecasts came closer). Calendars and routes measure nothing, which is told. A requirement of which
+nothing of its own is measured is judged by those derived from it. What people say in the policy
+wins.
 """
 
 from __future__ import annotations
@@ -16,9 +18,21 @@ from itertools import groupby
 import numpy as np
 
 from tidecast.journeys.availability_report import answers, asked
+from tidecast.journeys.lint_policy import MEASURES, requirement_of
 from tidecast.journeys.sla_documents import sentence as sla_sentence
-from tidecast.journeys.sla_statements import Statement, Verdict, months_in, statements
+from tidecast.journeys.sla_statements import (
+    Statement,
+    Verdict,
+    between,
+    months_in,
+    statements,
+)
 from tidecast.journeys.slo_figures import delivered
+from tidecast.journeys.threshold_evidence import (
+    NOT_MEASURING,
+    alert_evidence,
+    lead_time_evidence,
+)
 from tidecast.journeys.usage_records import ResourceKey, UsageHistory
 from tidecast.journeys.watched_slos import Measured
 from tidecast.policy.elements import Element, elements
@@ -31,6 +45,7 @@ from tidecast.policy.model import (
     Service,
 )
 from tidecast.policy.resources import Resources
+from tidecast.promql.query_engine import QueryEngine
 from tidecast.records.database import Unit
 from tidecast_alerts.slo.model import ServiceLevelObjective
 from tidecast_collector.errors import TidecastError
@@ -43,11 +58,11 @@ OVER = (RequirementState.RETIRED, RequirementState.PROPOSED)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one thing that serves a requirement says of the period."""
+    """What one thing that serves a requirement says of the period; no verdict where none."""
 
     what: str
     place: Place
-    verdict: Verdict
+    verdict: Verdict | None
     words: str
 
 
@@ -87,6 +102,7 @@ class Sources:
     a period."""
 
     unit: Unit
+    engine: QueryEngine
     slos: Mapping[str, ServiceLevelObjective]
     measured: Callable[[ServiceLevelObjective, int], Sequence[Measured]]
     usage: Callable[[int, int], Mapping[ResourceKey, UsageHistory]]
@@ -110,8 +126,8 @@ def judge(policy: Policy, sources: Sources, now_ms: int) -> list[Judgement]:
     """Every requirement that is not retired, in the policy's order."""
     serving: dict[str, list[Element]] = {}
     for one in elements(policy):
-        if one.serves in policy.requirements:
-            serving.setdefault(one.serves, []).append(one)
+        if one.kind in MEASURES:
+            serving.setdefault(requirement_of(policy, one), []).append(one)
     own: dict[str, Judgement] = {}
     ordered = sorted(policy.requirements.values(), key=lambda each: each.review_period)
     for _, alike in groupby(ordered, key=lambda each: each.review_period):
@@ -144,7 +160,7 @@ def _derived(policy: Policy, own: Mapping[str, Judgement], name: str) -> Judgeme
                     verdict = Verdict(below.state.value)
                 what = f"requirement {child.name}"
                 evidence.append(Evidence(what, child.place, verdict, words))
-    return replace(found, verdict=_together(evidence), evidence=evidence)
+    return replace(found, verdict=_together(evidence), evidence=[*found.evidence, *evidence])
 
 
 def _together(evidence: Iterable[Evidence]) -> Verdict | None:
@@ -187,15 +203,18 @@ class _Period:
             self._usage = self._sources.usage(self._start_ms, self._end_ms)
 
     def of(self, one: Element) -> Iterator[Evidence]:
-        """What it says; nothing where it is of a kind that measures nothing."""
+        """What it says; without a verdict where it is of a kind that measures nothing."""
         judges: Mapping[str, Callable[[Element], Iterator[tuple[Verdict, str]]]] = {
             "SLA": self._agreement,
             "SLO": self._slo,
             "mark": self._mark,
             "contract": self._contract,
             "service": self._service,
+            "alert": self._alert,
+            "lead time": self._lead_time,
         }
         if one.kind not in judges:
+            yield Evidence(str(one), one.place, None, NOT_MEASURING[one.kind])
             return
         try:
             for verdict, words in judges[one.kind](one):
@@ -247,6 +266,13 @@ class _Period:
         else:
             yield Verdict.OPEN, "no resource that it is for has usage records of the period"
 
+    def _alert(self, one: Element) -> Iterator[tuple[Verdict, str]]:
+        return alert_evidence(self._sources.engine, one, self._start_ms, self._end_ms)
+
+    def _lead_time(self, one: Element) -> Iterator[tuple[Verdict, str]]:
+        ledger, resources = self._sources.unit.forecasts, self._sources.resources
+        return lead_time_evidence(ledger, resources, one, self._start_ms, self._end_ms)
+
     def _contract(self, one: Element) -> Iterator[tuple[Verdict, str]]:
         contract, policy = self._policy.contracts[one.name], self._policy
         name = contract.component
@@ -278,9 +304,11 @@ class _Period:
                 f"{words} ({percent(low)} to {percent(high)}), promised are {percent(target)}",
             )
         if recovery is not None:
-            longest_seconds = found.assessment.chosen.longest_outage_ms / 1000
-            told = f"{component} was down for {downtime(longest_seconds, 'no time')} at most"
-            yield (
-                Verdict.MET if longest_seconds <= recovery else Verdict.MISSED,
-                f"{told} within its service time, it is to recover within {downtime(recovery)}",
-            )
+            best, worst = found.assessment.best, found.assessment.worst
+            verdict = between(best.longest_outage_ms, worst.longest_outage_ms, recovery * 1000)
+            longest = worst if verdict is Verdict.MET else best
+            told = f"{component} was down for {downtime(longest.longest_outage_ms / 1000)} at most"
+            if verdict is Verdict.OPEN:
+                told += f" ({downtime(worst.longest_outage_ms / 1000)} with time that is not known)"
+            words = f"{told} within its service time, it is to recover within {downtime(recovery)}"
+            yield verdict, words

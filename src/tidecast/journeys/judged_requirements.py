@@ -53,6 +53,7 @@ class JudgedRequirements:
         with self._records.reading() as unit:
             sources = Sources(
                 unit,
+                engine,
                 {each.name: each for each in self._slos.slos()},
                 lambda slo, at_ms: self._slos.measured(engine, slo, at_ms),
                 lambda start_ms, end_ms: read_usage(self._samples, start_ms + 1, end_ms),
@@ -112,7 +113,8 @@ class JudgedRequirements:
 
 def audit_words(judgement: Judgement) -> str:
     """What was judged by which evidence, in one line."""
-    words = "; ".join(f"{e.what}: {e.verdict} ({e.words})" for e in judgement.evidence[:20])
+    told = judgement.evidence[:20]
+    words = "; ".join(f"{e.what}: {e.verdict or 'not judged'} ({e.words})" for e in told)
     since = f"{iso(judgement.start_ms)} to {iso(judgement.end_ms)}"
     return (
         f"{judgement.requirement.name} is {judgement.state}, measured {judgement.verdict} from "
@@ -146,7 +148,7 @@ def requirement_document(judgement: Judgement) -> Document:
             {
                 "what": each.what,
                 "place": str(each.place),
-                "verdict": str(each.verdict),
+                "verdict": str(each.verdict) if each.verdict else None,
                 "words": each.words,
             }
             for each in judgement.evidence[:MAX_SHOWN]
@@ -159,10 +161,8 @@ def requirement_document(judgement: Judgement) -> Document:
 def sentence(judgement: Judgement) -> str:
     """What follows from the measurement, in one sentence."""
     said, verdict = judgement.requirement.state, judgement.verdict
-    if verdict is None:
-        return "nothing that serves it is measured"
-    if verdict is Verdict.OPEN:
-        return "it cannot be told from what was measured"
+    if verdict is None or verdict is Verdict.OPEN:
+        return "it cannot be told from what was measured" if verdict else _why_not(judgement)
     if judgement.contradicted:
         return f"people say {said}, but it was {verdict} by what was measured"
     if said in SAID:
@@ -170,3 +170,8 @@ def sentence(judgement: Judgement) -> str:
     if judgement.state is said:
         return f"{verdict} by what was measured; it counts once the requirement is agreed"
     return f"{verdict} by what was measured"
+
+
+def _why_not(judgement: Judgement) -> str:
+    why = "what serves it measures nothing" if judgement.evidence else "nothing serves it"
+    return f"{why}: let an SLO, an SLA, a mark or an alert serve it"

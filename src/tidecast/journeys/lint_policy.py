@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from tidecast.journeys.lint_names import names_nowhere
 from tidecast.policy.elements import Element, elements
 from tidecast.policy.model import (
     Agreement,
@@ -42,9 +43,13 @@ class Concern:
     what: str
 
 
-def lint(policy: Policy, today: date) -> list[Concern]:
-    """Everything of this kind in the policy, in the order of files and lines."""
+def lint(policy: Policy, today: date, resources: Collection[str] | None = None) -> list[Concern]:
+    """Everything of this kind in the policy, in the order of files and lines.
+
+    `resources` are those that are defined besides the policy's (None: they are not looked at).
+    """
     found = [
+        *(Concern(*each) for each in names_nowhere(policy, resources)),
         *_unmeasured(policy),
         *_unasked(policy),
         *_requirements(policy, today),

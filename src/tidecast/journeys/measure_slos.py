@@ -1,18 +1,19 @@
 """Budgets of SLOs, measured by PromQL over their periods, with exclusions applied when read.
 
-Nothing is stored: a word said later of a service's time changes the figures of that time too.
+No figure is stored: a word said later of a service's time changes the figures of that time too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from tidecast.journeys.kept_slices import KeptSlices
 from tidecast.policy.model import Policy
 from tidecast.promql.query_engine import QueryEngine
-from tidecast.promql.result import Matrix
 from tidecast.records.database import Unit
 from tidecast_alerts.slo.burn_rules import burn_alerts, minimum_events
 from tidecast_alerts.slo.model import Indicator, Objective, ServiceLevelObjective
@@ -26,25 +27,23 @@ from tidecast_analytics.budget_outlooks import (
 from tidecast_analytics.error_budgets import (
     Budget,
     BudgetingMethod,
-    Float64s,
     Slices,
     budget,
     counted,
 )
 from tidecast_analytics.level_intervals import level_interval, overdispersion
-from tidecast_analytics.spans import NEVER, Int64s, Spans, spans
+from tidecast_analytics.spans import NEVER, Spans, spans
 from tidecast_analytics.timelines import ClassificationKind
 from tidecast_collector.errors import InvalidInput
 
 SLICE_SECONDS = 300
 MAX_SLICES = 10_000
 """More slices than this are made wider; of time slices, five times as many are refused."""
-POINTS_AT_ONCE = 10_000
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figures:
     """What one objective of an SLO delivered in the period [start, end), measured until `until_ms`.
 
@@ -62,7 +61,15 @@ class Figures:
     budget: Budget
     queries: EventQueries
     burn_rates: Mapping[int, float | None]
-    outlook: BudgetOutlook | None
+
+    @cached_property
+    def outlook(self) -> BudgetOutlook | None:
+        """What is to be expected of the budget; None where too little is known."""
+        if not len(self.slices.starts_ms):
+            return None
+        kept = self.slices.without(self.excluded)
+        ahead = (self.until_ms, self.end_ms)
+        return _outlook(self.slo, self.objective, kept, self.budget, ahead)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -88,19 +95,22 @@ class Figures:
         """Whether there were fewer events than the SLO's annotation asks for."""
         return bool(self.queries.total) and self.budget.denominator < minimum_events(self.slo)
 
-    def burn_down(self) -> list[tuple[int, float]]:
+    @cached_property
+    def burn_down(self) -> Sequence[tuple[int, float]]:
         """(end of day, share of the budget left by then) for each day of the period so far.
 
         The budget is that of all events so far, so that it only ever goes down.
         """
-        found: list[tuple[int, float]] = []
-        kept, all_events = self.slices.without(self.excluded), self.budget.denominator
-        for end_ms in [*range(self.start_ms + DAY_MS, self.until_ms, DAY_MS), self.until_ms]:
-            so_far = budget_of(self.slo, self.objective, part_of(kept, self.start_ms, end_ms))
-            if all_events:
-                bad = so_far.denominator - so_far.numerator
-                found.append((end_ms, 1 - bad / ((1 - self.objective.target_ratio) * all_events)))
-        return found
+        all_events = self.budget.denominator
+        if not all_events:
+            return ()
+        kept, target = self.slices.without(self.excluded), self.objective.target_ratio
+        good, total = counted(kept, target, self.slo.method, self.objective.slice_target)
+        bad = np.concatenate([[0.0], np.cumsum(np.nan_to_num(total - good))])
+        ends = [*range(self.start_ms + DAY_MS, self.until_ms, DAY_MS), self.until_ms]
+        spent = bad[np.searchsorted(kept.starts_ms, ends)]
+        left = 1 - spent / ((1 - target) * all_events)
+        return list(zip(ends, left.tolist(), strict=True))
 
 
 def budget_of(slo: ServiceLevelObjective, objective: Objective, slices: Slices) -> Budget:
@@ -119,10 +129,11 @@ def measure(
     objective: Objective,
     excluded: Spans,
     now_ms: int,
+    known: KeptSlices | None = None,
 ) -> Figures | None:
     """The figures of the period at that time; None where nothing measures the objective.
 
-    Raises what the engine does.
+    Slices that are `known` are not measured again. Raises what the engine does.
     """
     indicator = objective.indicator
     if indicator is None:
@@ -135,8 +146,8 @@ def measure(
         until_ms = now_ms // width_ms * width_ms
         start_ms = until_ms - count * width_ms
     until_ms = start_ms + count * width_ms
-    slices = measured_slices(engine, objective, indicator, (start_ms, count), width_ms)
     queries = event_queries(objective, indicator, width_ms // 1000)
+    slices = (known or KeptSlices()).slices(engine, queries, (start_ms, count), width_ms)
     whole = budget(
         slices,
         objective.target_ratio,
@@ -152,7 +163,6 @@ def measure(
         ).consumed_ratio
         for seconds in sorted(windows)
     }
-    outlook = _outlook(slo, objective, kept, whole, (until_ms, end_ms)) if count else None
     return Figures(
         slo,
         objective,
@@ -164,7 +174,6 @@ def measure(
         whole,
         queries,
         rates,
-        outlook,
     )
 
 
@@ -191,27 +200,8 @@ def measured_slices(
     width_ms: int,
 ) -> Slices:
     """So many slices from that start on, as the engine's samples tell them."""
-    start_ms, count = slices
     queries = event_queries(objective, indicator, width_ms // 1000)
-    starts: Int64s = start_ms + np.arange(count, dtype=np.int64) * width_ms
-    good = _asked(engine, queries.good, starts, width_ms)
-    total = _asked(engine, queries.total, starts, width_ms) if queries.total else np.ones(count)
-    total = np.where(np.isnan(good), np.nan, total)
-    return Slices(starts, width_ms, np.clip(good, 0, total), total)
-
-
-def _asked(engine: QueryEngine, query: str, starts: Int64s, width_ms: int) -> Float64s:
-    """The query's value at the end of each slice; NaN where there is none."""
-    values = np.full(len(starts), np.nan)
-    for first in range(0, len(starts), POINTS_AT_ONCE):
-        ends = starts[first : first + POINTS_AT_ONCE] + width_ms
-        answer = engine.range(query, int(ends[0]), int(ends[-1]), width_ms).value
-        assert isinstance(answer, Matrix)
-        if len(answer) > 1:
-            raise InvalidInput(f"{query} gives {len(answer)} series; an SLI must give one: use sum")
-        for _, times, found in answer:
-            values[first + (times - int(ends[0])) // width_ms] = found
-    return values
+    return KeptSlices().slices(engine, queries, slices, width_ms)
 
 
 def _outlook(

@@ -12,6 +12,7 @@ from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.policy.resources import ResourceDefinition, Resources
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.result import Matrix
+from tidecast.promql.settings import DEFAULT_OPTIONS, QueryOptions
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import host_of_instance, label_value
 
@@ -36,13 +37,14 @@ def measure(
     start_ms: int,
     end_ms: int,
     step_ms: int = STEP_MS,
+    options: QueryOptions = DEFAULT_OPTIONS,
 ) -> Iterator[MeasuredUsage]:
     """The usage of every defined resource at start, start + step, ..., end."""
     times = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
     for definition in definitions:
-        usages = _by_key(engine, definition, definition.usage, times)
+        usages = _by_key(engine, definition, definition.usage, times, options)
         limits = (
-            _by_key(engine, definition, definition.limit, times)
+            _by_key(engine, definition, definition.limit, times, options)
             if usages and isinstance(definition.limit, str)
             else {}
         )
@@ -53,10 +55,14 @@ def measure(
 
 
 def _by_key(
-    engine: QueryEngine, definition: ResourceDefinition, query: str, times: Int64s
+    engine: QueryEngine,
+    definition: ResourceDefinition,
+    query: str,
+    times: Int64s,
+    options: QueryOptions,
 ) -> dict[ResourceKey, Float64s]:
     step = int(times[1] - times[0]) if len(times) > 1 else STEP_MS
-    matrix = engine.range(query, int(times[0]), int(times[-1]), step).value
+    matrix = engine.range(query, int(times[0]), int(times[-1]), step, options).value
     assert isinstance(matrix, Matrix)
     found: dict[ResourceKey, Float64s] = {}
     for labels, stamps, present in matrix:

@@ -69,11 +69,16 @@ def observe_signals(unit: Unit, changed: Sequence[Signal], now_ms: int) -> int:
     return unit.outages.observe(found)
 
 
+def component_of(signal: Signal) -> str:
+    """The component that it tells of: its label `component`, or else its host; "" for none."""
+    return label_value(signal.labels, COMPONENT) or cause_of(signal.labels).host
+
+
 def _concern(signal: Signal) -> tuple[str, str] | None:
     """The component and the source; None for a signal that says nothing of a component."""
     if label_value(signal.labels, COMPONENT_STATE) not in STATES:
         return None
-    component = label_value(signal.labels, COMPONENT) or cause_of(signal.labels).host
+    component = component_of(signal)
     if not component and signal.first_firing_ms == signal.last_firing_ms:
         log.warning(
             "%s tells a component's state, but of none: it has no label `component` and no host",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+from tidecast.journeys.alert_rules import checked_rules
 from tidecast.journeys.applied_policy import CheckPolicy
 from tidecast.journeys.slo_documents import burn_rate_groups, check_slos
 from tidecast.policy.model import Document, InvalidPolicy, Policy
@@ -99,7 +100,7 @@ def resource_definitions(policy: Policy, promql: PromQL) -> dict[str, ResourceDe
 
 def _check_documents(promql: PromQL, policy: Policy) -> None:
     readers: dict[str, Callable[[Document], object]] = {
-        "rules": lambda d: load_rules(d.text, d.place.filename, promql),
+        "rules": lambda d: checked_rules(d.text, d.place.filename, promql),
         "resources": lambda d: parse_resources(d.text, d.place.filename, promql.check),
     }
     faults = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tidecast.policy.model import Policy, Service
 from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
-from tidecast_analytics.availability import Assessment, Surroundings, assess
+from tidecast_analytics.availability import Assessment, CountedAs, Surroundings, assess
 from tidecast_analytics.calendars import Calendar
 from tidecast_analytics.spans import NEVER, Spans, spans
 from tidecast_analytics.structure import (
@@ -23,12 +23,14 @@ from tidecast_analytics.structure import (
     component_names,
     joined,
     modelled,
+    series,
 )
 from tidecast_analytics.timelines import (
     ClassificationKind,
     ComponentState,
     Observation,
     Timeline,
+    filled,
     observed,
     reclassified,
 )
@@ -70,9 +72,7 @@ class Availabilities:
     ) -> None:
         self._policy, self._question = policy, question
         self._blocks = {name: expanded(policy, name) for name in names}
-        wanted = set(self._blocks)
-        for block in self._blocks.values():
-            wanted |= set(component_names(block)) if block else set()
+        wanted = {each for name in self._blocks for each in (name, *below(policy, name))}
         relations = unit.configuration.relations(question.end_ms - 1)
         self._parents = {r.subject: r.object for r in relations if r.kind == "runs_on"}
         wanted |= {self._parents[name] for name in wanted if name in self._parents}
@@ -82,6 +82,7 @@ class Availabilities:
         for word in unit.outages.classifications(wanted, *span, question.known_on_ms):
             self._words.setdefault(word.component, []).append(word)
         self._lines: dict[str, Timeline] = {}
+        self._wholes: dict[str, Timeline] = {}
         self._calendars: dict[int, tuple[Calendar, Spans]] = {}
 
     def of(self, name: str) -> ServiceAvailability:
@@ -101,14 +102,17 @@ class Availabilities:
         }  # fmt: skip
         ratios = {each: part.chosen.ratio for each, part in parts.items()}
         known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
-        model = _model(block, known) if block and len(known) == len(ratios) else None
+        model = None
+        if block and len(known) == len(ratios):
+            # Where degraded counts as down, one part that is down is enough.
+            strict = service.rules.degraded is CountedAs.DOWN
+            model = _model(series(*map(Component, names)) if strict else block, known)
         return ServiceAvailability(service, line, whole, model, parts, self.words(name))
 
     def words(self, name: str) -> Sequence[Classification]:
         """What people said of the service's time, and of its components'."""
-        block = self._blocks[name]
-        names = dict.fromkeys(component_names(block)) if block else {}
-        return [word for each in (name, *names) for word in self._words.get(each, ())]
+        names = (name, *below(self._policy, name))
+        return [word for each in names for word in self._words.get(each, ())]
 
     def within(
         self, name: str, agreed: Calendar | None, excluded: Calendar | None
@@ -122,20 +126,29 @@ class Availabilities:
         return line, around, assess(line, around, service.rules)
 
     def _whole_line(self, name: str) -> Timeline:
-        block = self._blocks[name]
-        if block is None or self._observations[name]:
+        """What was observed of a service itself; where nothing was, what it rests on tells."""
+        service = self._policy.services.get(name)
+        block = service.rests_on if service else None
+        if block is None:
             return self._line(name)
-        lines = {each: self._line(each) for each in dict.fromkeys(component_names(block))}
-        line = joined(block, lines, self._question.start_ms, self._question.end_ms)
-        return reclassified(line, corrections(self._words.get(name, ())))
+        if name not in self._wholes:
+            lines = {each: self._whole_line(each) for each in dict.fromkeys(component_names(block))}
+            line = joined(block, lines, self._question.start_ms, self._question.end_ms)
+            if self._observations[name]:
+                line = filled(self._observed(name), line)
+            self._wholes[name] = reclassified(line, corrections(self._words.get(name, ())))
+        return self._wholes[name]
 
     def _line(self, component: str) -> Timeline:
         if component not in self._lines:
-            span = (self._question.start_ms, self._question.end_ms)
-            said: Sequence[Observation] = self._observations[component]
-            line = observed(said, *span, known_on_ms=self._question.known_on_ms)
+            line = self._observed(component)
             self._lines[component] = reclassified(line, corrections(self._words.get(component, ())))
         return self._lines[component]
+
+    def _observed(self, component: str) -> Timeline:
+        said: Sequence[Observation] = self._observations[component]
+        span = (self._question.start_ms, self._question.end_ms)
+        return observed(said, *span, known_on_ms=self._question.known_on_ms)
 
     def _around(self, component: str, agreed: Spans, maintenance: Spans) -> Surroundings:
         words = self._words.get(component, ())
@@ -164,6 +177,18 @@ def expanded(policy: Policy, name: str) -> Block | None:
         raise InvalidInput(f"there is no service {name!r} in the applied policy")
     block = policy.services[name].rests_on
     return None if block is None else _expand(policy, block, (name,))
+
+
+def below(policy: Policy, name: str) -> list[str]:
+    """Every service and component that it rests on, at whatever depth, each once."""
+    found: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        service = policy.services.get(waiting.pop())
+        names = component_names(service.rests_on) if service and service.rests_on else []
+        waiting += [each for each in dict.fromkeys(names) if each not in found]
+        found |= dict.fromkeys(names)
+    return list(found)
 
 
 def _expand(policy: Policy, block: Block, within: tuple[str, ...]) -> Block:

@@ -19,7 +19,8 @@ from tidecast.policy.model import Agreement, Period, Policy
 from tidecast.records.availability import Classification
 from tidecast.records.database import Unit
 from tidecast_analytics.availability import Assessment, CountedAs, Outage, Surroundings
-from tidecast_analytics.calendars import TooManyOccurrences, local_time, time_zone, utc_ms
+from tidecast_analytics.calendars import local_time, time_zone, utc_ms
+from tidecast_analytics.recurrences import TooManyOccurrences
 from tidecast_analytics.spans import NEVER, Spans
 from tidecast_analytics.timelines import Timeline
 from tidecast_collector.errors import InvalidInput
@@ -38,18 +39,30 @@ class Verdict(StrEnum):
     OPEN = "open"
 
 
+def between(least: float, most: float, limit: float) -> Verdict:
+    """Whether what lies between the two is at most the limit."""
+    if most <= limit:
+        return Verdict.MET
+    return Verdict.MISSED if least > limit else Verdict.OPEN
+
+
 @dataclass(frozen=True, slots=True)
 class OutageCount:
-    """How many outages were longer than that, of how many that may be."""
+    """How many outages were longer than that, of how many that may be.
+
+    `fewest` and `most` are how many there may have been by what is not known.
+    """
 
     longer_than_seconds: int
     at_most: int
     found: int
+    fewest: int
+    most: float
 
     @property
     def verdict(self) -> Verdict:
         """Whether there were no more than agreed."""
-        return Verdict.MET if self.found <= self.at_most else Verdict.MISSED
+        return between(self.fewest, self.most, self.at_most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +115,8 @@ class Statement:
         limit = self.agreement.longest_outage_seconds
         if limit is None:
             return None
-        longest = self.assessment.chosen.longest_outage_ms
-        return Verdict.MET if longest <= limit * 1000 else Verdict.MISSED
+        best, worst = self.assessment.best, self.assessment.worst
+        return between(best.longest_outage_ms, worst.longest_outage_ms, limit * 1000)
 
     @property
     def verdict(self) -> Verdict:
@@ -227,6 +240,7 @@ def _statement(
                 limit.longer_than_seconds,
                 limit.at_most,
                 sum(each.counted_ms > limit.longer_than_seconds * 1000 for each in outages),
+                *assessment.outages_longer(limit.longer_than_seconds * 1000),
             )
             for limit in agreement.outages
         ],

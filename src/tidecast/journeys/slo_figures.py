@@ -88,7 +88,7 @@ def figures_document(figures: Figures) -> Document:
         "burn_rates": {promql_duration(key): rate for key, rate in figures.burn_rates.items()},
         "met_probability": outlook.met_probability if outlook else None,
         "budget_ends": [iso(each) for each in budget_ends(figures)],
-        "burn_down": [{"at": iso(at), "remaining": left} for at, left in figures.burn_down()],
+        "burn_down": [{"at": iso(at), "remaining": left} for at, left in figures.burn_down],
         "sentence": sentence(figures),
     }
 
@@ -113,7 +113,7 @@ def budget_ends(figures: Figures) -> Sequence[int | None]:
     if left is None:
         return ()
     if left <= 0:
-        day = next((at for at, share in figures.burn_down() if share <= 0), figures.until_ms)
+        day = next((at for at, share in figures.burn_down if share <= 0), figures.until_ms)
         return (day, day, day)
     return figures.outlook.ends_ms if figures.outlook else ()
 

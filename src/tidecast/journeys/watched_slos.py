@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tidecast.journeys.applied_policy import PolicyInForce
 from tidecast.journeys.explain_forecast import Document
+from tidecast.journeys.kept_slices import KeptSlices
 from tidecast.journeys.measure_slos import (
     Figures,
     exclusions,
@@ -40,9 +41,9 @@ from tidecast_collector.errors import InvalidInput, TidecastError
 
 MONTHS = 13
 FRESH_MS = 60_000
-LONGEST_FRESH_MS = 300_000
-PATIENCE = 30
-"""What took a second to measure is kept for so many."""
+PATIENCE_SECONDS = 3.0
+"""How long somebody who asks waits for SLOs that are not measured yet."""
+NOT_YET = "it is measured for the first time; ask again in a minute"
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +66,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Newest:
-    """What was measured last, and until when it need not be measured again."""
+    """What was measured last of one SLO, by which policy, and when."""
 
+    slo: ServiceLevelObjective
     version: int | None
-    fresh_until_ms: float
+    at_ms: int
     found: Sequence[Measured]
 
 
@@ -78,7 +80,8 @@ class WatchedSlos:
     def __init__(self, records: Records, policy: PolicyInForce) -> None:
         self._records, self._policy = records, policy
         self._measuring = threading.Lock()
-        self._newest: _Newest | None = None
+        self._newest: dict[str, _Newest] = {}
+        self._slices = KeptSlices()
         self._read: tuple[Policy, Sequence[ServiceLevelObjective]] | None = None
 
     def slos(self) -> Sequence[ServiceLevelObjective]:
@@ -95,39 +98,79 @@ class WatchedSlos:
         self._read = (policy, found)
         return found
 
-    def refresh(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
-        """Measures every SLO and keeps the figures."""
-        with self._measuring:
-            return self._measured_all(engine, now_ms)
-
-    def _measured_all(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
-        version, began = self._version(), time.perf_counter()
-        found = [each for slo in self.slos() for each in self.measured(engine, slo, now_ms)]
-        took_ms = 1000 * (time.perf_counter() - began)
-        fresh_ms = min(max(FRESH_MS, PATIENCE * took_ms), LONGEST_FRESH_MS)
-        self._newest = _Newest(version, now_ms + fresh_ms, found)
+    def refresh(
+        self,
+        engine: QueryEngine,
+        now_ms: int,
+        rest: Callable[[float], None] = lambda took_seconds: None,
+    ) -> Sequence[Measured]:
+        """Measures every SLO and keeps the figures; after each it may rest, by what that took."""
+        found: list[Measured] = []
+        for slo in self.slos():
+            began = time.perf_counter()
+            with self._measuring:
+                found += self._measured_anew(engine, slo, now_ms).found
+            rest(time.perf_counter() - began)
+        self._let_go()
         return found
 
     def newest(self, engine: QueryEngine, now_ms: int) -> Sequence[Measured]:
-        """Figures of a minute ago by this policy, or of five where they take long; measured now
-        where there are none."""
-        kept = self._newest
-        if kept is None or not self._is_fresh(kept, now_ms):
-            with self._measuring:
-                # Whoever measured meanwhile did it for this one too.
-                kept = self._newest
-                if kept is None or not self._is_fresh(kept, now_ms):
-                    return self._measured_all(engine, now_ms)
-        return kept.found
+        """Figures of a minute ago by this policy, those that are not there measured now.
 
-    def _is_fresh(self, kept: _Newest, now_ms: int) -> bool:
-        return kept.version == self._version() and now_ms < kept.fresh_until_ms
+        That takes some seconds at most; then older figures are told, and of what was never measured
+        that it was not.
+        """
+        found: list[Measured] = []
+        until = time.perf_counter() + PATIENCE_SECONDS
+        for slo in self.slos():
+            kept = self._fresh(slo, now_ms)
+            if kept is None and time.perf_counter() < until:
+                with self._measuring:
+                    # Whoever measured meanwhile did it for this one too.
+                    kept = self._fresh(slo, now_ms) or self._measured_anew(engine, slo, now_ms)
+            kept = kept or self._newest.get(slo.name)
+            if kept is not None and kept.slo == slo:
+                found += kept.found
+            else:
+                found += [Measured(slo, each, None, NOT_YET) for each in slo.objectives]
+        return found
+
+    def _measured_anew(
+        self, engine: QueryEngine, slo: ServiceLevelObjective, now_ms: int
+    ) -> _Newest:
+        version = self._version()
+        found = self.measured(engine, slo, now_ms, known=self._slices)
+        self._newest[slo.name] = kept = _Newest(slo, version, now_ms, found)
+        return kept
+
+    def _fresh(self, slo: ServiceLevelObjective, now_ms: int) -> _Newest | None:
+        kept = self._newest.get(slo.name)
+        if kept is None or kept.slo != slo or kept.version != self._version():
+            return None
+        return kept if now_ms - kept.at_ms < FRESH_MS else None
+
+    def _let_go(self) -> None:
+        """Forgets what was measured of SLOs that are gone."""
+        names = {slo.name for slo in self.slos()}
+        for name in [name for name in self._newest if name not in names]:
+            self._newest.pop(name, None)
+        self._slices.keep_only(
+            (each.figures.queries, each.figures.slices.width_ms)
+            for kept in list(self._newest.values())
+            for each in kept.found
+            if each.figures is not None
+        )
+
+    def came_late(self, start_ms: int, end_ms: int) -> None:
+        """Has what was measured of [start, end) measured again: samples came there meanwhile."""
+        self._slices.forget(start_ms, end_ms)
 
     def points(self) -> Iterator[Point]:
         """The series of the newest figures that are there; nothing is measured for it."""
-        kept = self._newest
-        if kept and kept.version == self._version():
-            yield from slo_points([each.figures for each in kept.found if each.figures is not None])
+        for slo in self.slos():
+            kept = self._newest.get(slo.name)
+            if kept is not None and kept.slo == slo:
+                yield from slo_points([each.figures for each in kept.found if each.figures])
 
     def measured(
         self,
@@ -135,8 +178,12 @@ class WatchedSlos:
         slo: ServiceLevelObjective,
         now_ms: int,
         known_on_ms: int | None = None,
+        known: KeptSlices | None = None,
     ) -> list[Measured]:
-        """Each objective of the SLO at that time, exclusions as they were known on the other."""
+        """Each objective of the SLO at that time, exclusions as they were known on the other.
+
+        Slices that are `known` are not measured again.
+        """
         start_ms, _ = slo.window.period(now_ms)
         with self._records.reading() as unit:
             left_out = exclusions(
@@ -145,7 +192,7 @@ class WatchedSlos:
         found = []
         for objective in slo.objectives:
             try:
-                figures = measure(engine, slo, objective, left_out, now_ms)
+                figures = measure(engine, slo, objective, left_out, now_ms, known)
                 why_not = objective.why_not or "nothing measures it"
             except TidecastError as error:
                 figures, why_not = None, str(error)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr
-
+from tidecast.policy.icalendar_files import from_icalendar
 from tidecast_alerts.yaml_nodes import Field
 from tidecast_analytics.calendars import Calendar, Event, WeeklyHours, time_zone
+from tidecast_analytics.recurrences import checked_rule
 from tidecast_collector.durations import parse_duration_ms
-
-if TYPE_CHECKING:
-    from icalendar import Event as IEvent
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY = frozenset(range(7))
-MAX_EVENTS = 10_000
 UTC = ZoneInfo("UTC")
 
 ReadFile = Callable[[str], str]
@@ -45,78 +41,17 @@ def read_calendar(body: Field, read_file: ReadFile) -> Calendar:
     zone = fields["time_zone"].read(time_zone, UTC) if "time_zone" in fields else UTC
     events = _events(fields.get("events"), zone)
     without = _events(fields.get("without"), zone)
+
+    def from_file(path: str) -> list[Event]:
+        return from_icalendar(read_file(path), zone, path)
+
     if "icalendar" in fields:
-        events += fields["icalendar"].read(lambda path: from_icalendar(read_file(path), zone), [])
+        events += fields["icalendar"].read(from_file, [])
     if "without_icalendar" in fields:
-        without += fields["without_icalendar"].read(
-            lambda path: from_icalendar(read_file(path), zone), []
-        )
+        without += fields["without_icalendar"].read(from_file, [])
     weekly = [hours for item in _items(fields.get("weekly")) for hours in _weekly(item)]
     holidays = [item.read(date.fromisoformat, date.min) for item in _items(fields.get("holidays"))]
     return Calendar(zone, tuple(weekly), tuple(events), frozenset(holidays), tuple(without))
-
-
-def from_icalendar(text: str, zone: ZoneInfo) -> list[Event]:
-    """The events of an iCalendar file that are not cancelled; times without a zone are of `zone`.
-
-    Raises `ValueError` for what is no iCalendar, for a rule that is none, and for more than
-    `MAX_EVENTS` events.
-    """
-    # Few have such files, and loading this is a tenth of the server's start.
-    import icalendar  # noqa: PLC0415
-
-    try:
-        components = icalendar.Calendar.from_ical(text).walk("VEVENT")
-    except (ValueError, IndexError, KeyError) as error:
-        raise ValueError(f"not iCalendar: {error}") from error
-    if len(components) > MAX_EVENTS:
-        raise ValueError(f"{len(components)} events; at most {MAX_EVENTS} are read")
-    return [
-        _icalendar_event(each, zone)
-        for each in components
-        if isinstance(each, icalendar.Event) and str(each.get("STATUS", "")).upper() != "CANCELLED"
-    ]
-
-
-def _icalendar_event(event: IEvent, zone: ZoneInfo) -> Event:
-    first = event.DTSTART
-    if first is None:
-        raise ValueError(f"the event {event.summary or ''!s:.80} has no DTSTART")
-    whole_days = not isinstance(first, datetime)
-    start, zone = _local(first, zone)
-    if event.DTEND is not None:
-        end = _in_zone(event.DTEND, zone)
-    elif event.DURATION is not None:
-        end = start + event.DURATION
-    else:
-        end = start + timedelta(days=1 if whole_days else 0)
-    rules = [str(rule.to_ical(), "utf-8") for rule in event.rrules]
-    if len(rules) > 1:
-        raise ValueError(f"the event {event.summary or ''!s:.80} has {len(rules)} RRULEs")
-    return Event(
-        start,
-        end,
-        zone,
-        checked_rule(rules[0]) if rules else "",
-        frozenset(_in_zone(each, zone) for each in event.exdates),
-        frozenset(_in_zone(each, zone) for each, _ in event.rdates),
-        nominal=whole_days or event.DTEND is None,
-    )
-
-
-def _local(moment: date, zone: ZoneInfo) -> tuple[datetime, ZoneInfo]:
-    """What the clock shows there, and whose clock."""
-    if isinstance(moment, datetime) and moment.tzinfo is not None:
-        name = getattr(moment.tzinfo, "key", None)
-        own = ZoneInfo(name) if name else UTC
-        return moment.astimezone(own).replace(tzinfo=None), own
-    return _in_zone(moment, zone), zone
-
-
-def _in_zone(moment: date, zone: ZoneInfo) -> datetime:
-    if not isinstance(moment, datetime):
-        return datetime.combine(moment, time())
-    return moment.astimezone(zone).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _items(field: Field | None) -> Sequence[Field]:
@@ -176,7 +111,9 @@ def _event(item: Field, zone: ZoneInfo) -> Event | None:
     if start and "duration" in fields:
         length_ms = fields["duration"].read(parse_duration_ms, 0)
         end = start + timedelta(milliseconds=length_ms)
-    rule = fields["rule"].read(checked_rule, "") if "rule" in fields else ""
+    rule = ""
+    if start and "rule" in fields:
+        rule = fields["rule"].read(partial(checked_rule, start=start), "")
     excluded = [each.read(wall_clock, None) for each in _items(fields.get("excluded"))]
     if start is None or end is None:
         return None
@@ -197,13 +134,3 @@ def wall_clock(text: str) -> datetime | None:
             f"{text!r}: times here are those of the calendar's zone, without an offset"
         )
     return found
-
-
-def checked_rule(rule: str) -> str:
-    """The RFC 5545 recurrence rule; raises `ValueError` for one that is none."""
-    if rule:
-        try:
-            rrulestr(rule.upper().replace("Z", ""), dtstart=datetime(2026, 1, 1))  # noqa: DTZ001
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{rule!r} is no recurrence rule: {error}") from error
-    return rule

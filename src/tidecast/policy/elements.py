@@ -54,7 +54,7 @@ class Element:
     """One thing of a policy: `value` has no place, so that it may be compared.
 
     `serves` names the requirement that it is there for ("": it does not say), `service` the
-    service that it belongs to.
+    service that it belongs to; an alert has its `expression`.
     """
 
     kind: str
@@ -63,6 +63,7 @@ class Element:
     value: Value
     serves: str = ""
     service: str = ""
+    expression: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -123,37 +124,39 @@ def _documents(policy: Policy) -> Iterator[Element]:
         root = read_yaml(document.text, problems)
         if root is None:
             continue
-        for kind, name, body in _parts(document.format, root):
+        for kind, name, body, service in _parts(document.format, root):
             text = document.text[body.node.start_mark.index : body.node.end_mark.index]
             # A line's indent tells nothing once the whole stands by itself.
             value = Document(NOWHERE, document.format, re.sub(r"\n\s+", "\n ", text.strip()))
             serves = _of(body, "metadata", "annotations", "serves") or (
                 _of(body, "annotations", "serves") or _of(body, "labels", "serves")
             )
-            service = _of(body, "spec", "service") or _of(body, "labels", "service")
-            yield Element(kind, name, place_of(body), value, serves, service)
+            asked = _of(body, "expr") if kind == "alert" else ""
+            yield Element(kind, name, place_of(body), value, serves, service, asked)
 
 
-def _parts(form: str, root: Field) -> Iterator[tuple[str, str, Field]]:
-    """The kind and name of each thing that a document in another format defines."""
+def _parts(form: str, root: Field) -> Iterator[tuple[str, str, Field, str]]:
+    """The kind, name and service of each thing that a document in another format defines."""
     if form == "openslo":
-        yield _of(root, "kind") or "openslo", _of(root, "metadata", "name"), root
+        kind, name = _of(root, "kind") or "openslo", _of(root, "metadata", "name")
+        yield kind, name, root, _of(root, "spec", "service")
     elif form == "sloth":
         body = _under(root, "spec") or root
-        slos = _under(body, "slos")
+        slos, service = _under(body, "slos"), _of(body, "service")
         for slo in slos.items() if slos else ():
-            yield "SLO", f"{_of(body, 'service')}-{_of(slo, 'name')}", slo
+            yield "SLO", f"{service}-{_of(slo, 'name')}", slo, service
     elif form == "resources":
         bodies = _under(root, "resources")
         for name, body in bodies.mapping(None).items() if bodies else ():
-            yield "resource", name, body
+            yield "resource", name, body, ""
     else:
         groups = _under(root, "groups")
         for group in groups.items() if groups else ():
             rules = _under(group, "rules")
             for rule in rules.items() if rules else ():
                 name = _of(rule, "alert") or _of(rule, "record")
-                yield ("alert" if _of(rule, "alert") else "recording rule"), name, rule
+                kind = "alert" if _of(rule, "alert") else "recording rule"
+                yield kind, name, rule, _of(rule, "labels", "service")
 
 
 def _under(field: Field, *path: str) -> Field | None:

@@ -36,10 +36,11 @@ from typing import NamedTuple
 from tidecast.policy.calendars import ReadFile, read_calendar
 from tidecast.policy.model import InvalidPolicy
 from tidecast_alerts.yaml_nodes import Field, Problems, read_yaml
-from tidecast_analytics.calendars import Calendar, TooManyOccurrences, event_spans, utc_ms
+from tidecast_analytics.calendars import Calendar, event_spans, utc_ms
 from tidecast_analytics.changes import Change, concerns
 from tidecast_analytics.events import Event
 from tidecast_analytics.expectations import parse_amount
+from tidecast_analytics.recurrences import TooManyOccurrences
 from tidecast_analytics.spans import Spans, spans
 
 MAX_FILE_BYTES = 4 << 20

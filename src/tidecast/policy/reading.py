@@ -158,7 +158,7 @@ class _Reading:
         if not root.is_mapping:
             root.wrong("expected a mapping (sections, or an OpenSLO, Sloth or rules document)")
             return
-        keys = {key.value for key, _ in root.node.value}
+        keys = {key.value for key, _ in root.node.value if isinstance(key, yaml.ScalarNode)}
         form = _format_of(root, keys)
         if form:
             self._keep(root, form, text)
@@ -243,7 +243,9 @@ def _listed_format(item: Field) -> str:
 
 
 def _format_of(root: Field, keys: set[str]) -> str:
-    values = {k.value: v.value for k, v in root.node.value if isinstance(v, yaml.ScalarNode)}
+    scalar = yaml.ScalarNode
+    pairs = [(k, v) for k, v in root.node.value if isinstance(k, scalar) and isinstance(v, scalar)]
+    values = {key.value: value.value for key, value in pairs}
     if str(values.get("apiVersion", "")).startswith("openslo"):
         return "openslo"
     sloth = str(values.get("apiVersion", "")).startswith(SLOTH_GROUP)

@@ -93,7 +93,7 @@ def read_role(body: Field) -> Role:
 
 
 def read_supplier(name: str, body: Field) -> Supplier:
-    """Somebody outside."""
+    """Somebody outside who delivers a part: the title and contact under the supplier's name."""
     form = Form(body, SUPPLIER_KEYS)
     return Supplier(name, form.place, form.text("title", name), form.text("contact"))
 
@@ -163,7 +163,7 @@ def read_lead_time(body: Field) -> LeadTime:
 
 
 def read_agreement(name: str, body: Field, shelf: CalendarShelf) -> Agreement:
-    """An SLA."""
+    """The SLA of this name: what is promised to whom, in which hours, and what a miss costs."""
     form = Form(body, AGREEMENT_KEYS, required=("service", "customer"))
     if not {"target", "outages", "longest_outage"} & {key for key in AGREEMENT_KEYS if key in form}:
         body.wrong(f"{name} promises nothing: give a target, outages or longest_outage")

@@ -62,7 +62,7 @@ class Block:
 
 
 def empty_block(steps: int) -> Block:
-    """No series."""
+    """What an expression gives that finds no series: no rows, over so many steps."""
     return Block([], np.empty((0, steps)), np.empty((0, steps), bool), np.empty(0, bool))
 
 

@@ -17,6 +17,8 @@ from tidecast.promql.numbers import parse_number
 
 MAX_NESTING = 100
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
+_IN_BRACKETS = "in subquery selector", "expected number or duration"
+"""How an error tells what a duration is for."""
 _SIGN_BINDS = _PRECEDENCE["*"]
 _NOTHING = (DurationLiteral(0), DurationNumber(0.0))
 _CALLS = {"step": 0, "range": 0, "min": 2, "max": 2, "min_of": 2, "max_of": 2}
@@ -31,10 +33,16 @@ class DurationParser:
         self.index = 0
         self.nesting = 0
         self.may_match_all = False
+        self.aggregations = 0
+        self.where = _IN_BRACKETS
+        self.fault: ParseError | None = None
 
     def peek(self, ahead: int = 0) -> Token:
-        """The token at the cursor, or so many behind it."""
-        return self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
+        """The token at the cursor, or so many behind it; raises `ParseError` for a fault."""
+        token = self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
+        if token.kind is TokenKind.FAULT:
+            raise ParseError(self.query, token.start, token.text)
+        return token
 
     def peek_symbol(self, text: str) -> bool:
         """Whether the token at the cursor is this symbol."""
@@ -63,18 +71,24 @@ class DurationParser:
             self.index += 1
         return found
 
-    def expect(self, symbol: str, context: str, expected: str = "") -> Token:
+    def expect(self, symbol: str, context: str = "", expected: str = "") -> Token:
         """Takes this symbol; raises `ParseError` where something else stands."""
         if not self.peek_symbol(symbol):
-            raise self.unexpected(None, context, expected or f'expected "{symbol}"')
+            raise self.unexpected(None, context, expected)
         return self.take()
+
+    def note(self, fault: ParseError) -> None:
+        """Remembers the first fault of meaning: it is told where there is none of form."""
+        self.fault = self.fault or fault
 
     def unexpected(
         self, token: Token | None = None, context: str = "", expected: str = ""
     ) -> ParseError:
         """The error that names the token (by default the one at the cursor) as out of place."""
         token = token or self.peek()
-        reason = f"unexpected {token.describe()}"
+        reason = f"unexpected {token.describe(self.query)}"
+        if not context and self.aggregations:
+            context = "in aggregation"
         if context:
             reason += f" {context}"
         if expected:
@@ -95,6 +109,7 @@ class DurationParser:
     def positive_duration(self) -> Duration:
         """The duration expression of a range or a step: more than nothing."""
         start = self.peek()
+        self.where = _IN_BRACKETS
         duration = _seconds_where_alone(self.duration(0))
         if isinstance(duration, DurationLiteral) and duration.milliseconds <= 0:
             raise ParseError(self.query, start.start, "duration must be greater than 0")
@@ -102,6 +117,7 @@ class DurationParser:
 
     def offset_duration(self) -> Duration:
         """The duration behind `offset`: arithmetic only within parentheses."""
+        self.where = "in offset", "expected number or duration"
         return _seconds_where_alone(self.signed_duration())
 
     def duration(self, above: int) -> Duration:
@@ -149,20 +165,20 @@ class DurationParser:
             return DurationNumber(value)
         if token.kind is TokenKind.SYMBOL and token.text == "(":
             inner = self.duration(0)
-            self.expect(")", "in duration expression")
+            self.expect(")", *self.where)
             return DurationParen(inner)
         if token.kind is TokenKind.IDENTIFIER and token.text.lower() in _CALLS:
             return self.duration_call(token.text.lower())
-        raise self.unexpected(token, "in duration expression", "expected duration")
+        raise self.unexpected(token, *self.where)
 
     def duration_call(self, name: str) -> Duration:
-        self.expect("(", "in duration expression")
+        self.expect("(", *self.where)
         arguments = []
         for index in range(_CALLS[name]):
             if index:
-                self.expect(",", "in duration expression")
+                self.expect(",", *self.where)
             arguments.append(self.duration(0))
-        self.expect(")", "in duration expression")
+        self.expect(")", *self.where)
         return DurationCall(name, tuple(arguments))
 
 

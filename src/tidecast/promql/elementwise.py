@@ -29,7 +29,8 @@ MATHEMATICS: dict[str, ElementFunction] = {
     "log10": np.log10,
     "log2": np.log2,
     "rad": np.radians,
-    "sgn": np.sign,
+    # Zero stays what it is: the sign of -0 is -0.
+    "sgn": lambda values: np.where(values == 0, values, np.sign(values)),
     "sin": np.sin,
     "sinh": np.sinh,
     "sqrt": np.sqrt,

@@ -8,14 +8,14 @@ from functools import lru_cache
 import numpy as np
 import orjson
 
-from tidecast.promql.numbers import format_value
+from tidecast.promql.numbers import format_sample, format_value
 from tidecast.promql.result import Matrix, QueryResult, Scalar, String, Vector
 from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import Labels
 
 _POINTS_AT_ONCE = 1 << 16
 _SMALL, _LARGE = 1e-4, 1e15
-"""Between these no number is written with an exponent."""
+"""Between these nobody writes a number with an exponent."""
 _LEAST_DIGITS_MS = 10**12
 """From here (in 2001) up to ten times that numbers of milliseconds have thirteen digits."""
 
@@ -149,5 +149,5 @@ def _texts(values: Float64s) -> list[str]:
         size = np.abs(values)
         usual = (size == 0) | (size >= _SMALL) & (size < _LARGE)
         for place in np.flatnonzero(~usual).tolist():
-            texts[place] = format_value(float(values[place]))
+            texts[place] = format_sample(float(values[place]))
     return texts

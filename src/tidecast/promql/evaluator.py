@@ -33,7 +33,9 @@ from tidecast.promql.tree import (
     Unary,
     ValueType,
     VectorSelector,
+    chain,
     children,
+    operands,
 )
 from tidecast.promql.typecheck import SET_OPERATORS, TRIMS
 from tidecast.promql.windows import Windows
@@ -81,6 +83,8 @@ class Evaluator:
                 return node.at is not None
             case Call() if node.function in _TIME_FUNCTIONS:
                 return False
+            case Binary():
+                return all(map(self.is_invariant, operands(node)))
         return all(self.is_invariant(child) for child in children(node))
 
     def vector(self, node: Node, times: Int64s) -> Block:
@@ -108,7 +112,9 @@ class Evaluator:
             case Aggregation():
                 return self._aggregation(node, times)
             case Binary():
-                return self._binary(node, times)
+                joined = self._binary(node, times)
+                assert isinstance(joined, Block)
+                return joined
         raise AssertionError(f"{node.type.value} where the parser lets only vectors pass")
 
     def scalar(self, node: Node, times: Int64s) -> Float64s:
@@ -122,8 +128,9 @@ class Evaluator:
                 value = self.scalar(node.expression, times)
                 return -value if node.op == "-" else value
             case Binary():
-                left, right = self.scalar(node.left, times), self.scalar(node.right, times)
-                return matching.scalar_operation(node.op, left, right)
+                computed = self._binary(node, times)
+                assert isinstance(computed, np.ndarray)
+                return computed
             case Call():
                 found = evaluate_call(self, node, times)
                 assert isinstance(found, np.ndarray)
@@ -214,33 +221,46 @@ class Evaluator:
             text = f"quantile value should be between 0 and 1, got {format_short(value)}"
             self.context.warn(text, node.span)
 
-    def _trim(self, node: Binary, times: Int64s) -> Block:
+    def _trim(self, node: Binary, left: Block | Float64s, right: Block | Float64s) -> Block:
         """Trimming leaves nothing of float samples: only native histograms can be trimmed."""
-        sides = [each for each in (node.left, node.right) if each.type is ValueType.VECTOR]
-        blocks = [self.vector(each, times) for each in sides]
+        blocks = [side for side in (left, right) if isinstance(side, Block)]
         if all(block.present.any() for block in blocks):
             text = f'incompatible sample types encountered for binary operator "{node.op}"'
             self.context.inform(f"{text}: float {node.op} float", node.span)
-        return empty_block(len(times))
+        return empty_block(blocks[0].present.shape[1])
 
-    def _binary(self, node: Binary, times: Int64s) -> Block:
+    def _binary(self, last: Binary, times: Int64s) -> Block | Float64s:
+        """The value of the chain of operations that ends with this one."""
+        operations = chain(last)
+        value = self._side(operations[0].left, times)
+        for each in operations:
+            value = self._operation(each, value, self._side(each.right, times))
+        return value
+
+    def _side(self, node: Node, times: Int64s) -> Block | Float64s:
+        scalar = node.type is ValueType.SCALAR
+        return self.scalar(node, times) if scalar else self.vector(node, times)
+
+    def _operation(
+        self, node: Binary, left: Block | Float64s, right: Block | Float64s
+    ) -> Block | Float64s:
+        if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+            return matching.scalar_operation(node.op, left, right)
         if node.op in TRIMS:
-            return self._trim(node, times)
+            return self._trim(node, left, right)
+        op, return_bool = node.op, node.return_bool
+        if isinstance(left, np.ndarray):
+            assert isinstance(right, Block)
+            return matching.vector_and_scalar(
+                op, right, left, scalar_left=True, return_bool=return_bool
+            )
+        if isinstance(right, np.ndarray):
+            return matching.vector_and_scalar(
+                op, left, right, scalar_left=False, return_bool=return_bool
+            )
         how = node.matching or matching.DEFAULT_MATCHING
-        if node.left.type is ValueType.SCALAR:
-            scalar, block = self.scalar(node.left, times), self.vector(node.right, times)
-            return matching.vector_and_scalar(
-                node.op, block, scalar, scalar_left=True, return_bool=node.return_bool
-            )
-        left = self.vector(node.left, times)
-        if node.right.type is ValueType.SCALAR:
-            scalar = self.scalar(node.right, times)
-            return matching.vector_and_scalar(
-                node.op, left, scalar, scalar_left=False, return_bool=node.return_bool
-            )
-        right = self.vector(node.right, times)
-        if node.op in SET_OPERATORS:
-            return matching.set_operation(node.op, left, right, how)
+        if op in SET_OPERATORS:
+            return matching.set_operation(op, left, right, how)
         return matching.vector_and_vector(
-            node.op, left, right, how, self.context.check_cells, return_bool=node.return_bool
+            op, left, right, how, self.context.check_cells, return_bool=return_bool
         )

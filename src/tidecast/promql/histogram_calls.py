@@ -25,7 +25,7 @@ _FUNCTIONS_URL = "https://prometheus.io/docs/prometheus/latest/querying/function
 
 
 def quantile(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    """histogram_quantile."""
+    """histogram_quantile: the value below which this share of the observations lies."""
     asked, buckets = node.arguments
     quantiles = evaluator.scalar(asked, times)
     evaluator.note_quantiles(quantiles, asked)
@@ -72,7 +72,7 @@ def _quantile_text(value: float) -> str:
 
 
 def fraction(evaluator: Evaluates, node: Call, times: Int64s) -> Block:
-    """histogram_fraction."""
+    """histogram_fraction: the share of the observations between two bounds."""
     *bounds, buckets = node.arguments
     lower, upper = (evaluator.scalar(each, times) for each in bounds)
     block = evaluator.vector(buckets, times)

@@ -14,6 +14,7 @@ from tidecast.samples.batch import Float64s, Int64s
 from tidecast_collector.labels import NAME, Labels, label_value
 
 _TOLERANCE = 1e-12
+_GREATEST = float(np.finfo(np.float64).max)
 BUCKET_LABEL = "le"
 OfBuckets = Callable[[Float64s, Float64s, Int64s], Float64s]
 """Upper bounds [buckets], cumulative counts [buckets x steps], which steps -> values [steps]."""
@@ -143,8 +144,8 @@ def _monotonic(
     lifts = np.zeros_like(counts)
     for bucket in range(1, len(result)):
         previous, current = result[bucket - 1], result[bucket]
-        scale = np.abs(previous) + np.abs(current)
-        close = np.abs(previous - current) <= _TOLERANCE * scale
+        scale = np.minimum(np.abs(previous) + np.abs(current), _GREATEST)
+        close = np.abs(previous - current) < _TOLERANCE * scale
         falls = ~close & (current < previous)
         lifts[bucket] = np.where(falls, previous - current, 0.0)
         result[bucket] = np.where(close | falls, previous, current)
@@ -204,7 +205,7 @@ def bucket_quantile(bounds: Float64s, counts: Float64s, quantiles: Float64s) -> 
     if len(bounds) >= 2 and np.isposinf(bounds[-1]):
         total = counts[-1]
         rank = quantiles * total
-        chosen = (counts[:-1] < rank).sum(axis=0)
+        chosen = _chosen(counts, rank)
         columns = np.arange(len(quantiles))
         below = np.maximum(chosen - 1, 0)
         start = np.where(chosen > 0, bounds[below], 0.0)
@@ -214,6 +215,22 @@ def bucket_quantile(bounds: Float64s, counts: Float64s, quantiles: Float64s) -> 
         if bounds[0] <= 0:
             result = np.where(chosen == 0, bounds[0], result)
         result = np.where(chosen == len(bounds) - 1, bounds[-2], result)
-        result = np.where((total == 0) | np.isnan(total), np.nan, result)
+        result = np.where(total == 0, np.nan, result)
     result = np.where(np.isnan(quantiles), np.nan, result)
     return np.where(quantiles < 0, -np.inf, np.where(quantiles > 1, np.inf, result))
+
+
+def _chosen(counts: Float64s, rank: Float64s) -> Int64s:
+    """The bucket of each step that holds this rank.
+
+    Found by halving, as Prometheus does: with a NaN among the counts another search ends elsewhere.
+    """
+    columns = np.arange(len(rank))
+    low = np.zeros(len(rank), dtype=np.int64)
+    high = np.full(len(rank), len(counts) - 1)
+    while (open_ := low < high).any():
+        middle = (low + high) // 2
+        enough = counts[middle, columns] >= rank
+        high = np.where(open_ & enough, middle, high)
+        low = np.where(open_ & ~enough, middle + 1, low)
+    return low

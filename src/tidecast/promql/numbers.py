@@ -47,7 +47,7 @@ def _of_base(text: str) -> float:
 
 
 def format_value(value: float) -> str:
-    """The shortest decimal text of the value without exponent, as Prometheus' API writes it.
+    """The shortest decimal text of the value without exponent, as Prometheus writes scalars.
 
     >>> format_value(1e21), format_value(1.5e-7), format_value(float("-inf")), format_value(3.0)
     ('1000000000000000000000', '0.00000015', '-Inf', '3')
@@ -60,17 +60,28 @@ def format_value(value: float) -> str:
     return text.removesuffix(".0")
 
 
+def format_sample(value: float) -> str:
+    """The shortest text, with an exponent from 1e+21 on or below 1e-06: as its API writes samples.
+
+    >>> format_sample(1e21), format_sample(1.5e-7), format_sample(1e-6), format_sample(1e20)
+    ('1e+21', '1.5e-07', '0.000001', '100000000000000000000')
+    """
+    if value and math.isfinite(value) and not 1e-6 <= abs(value) < 1e21:
+        return _with_exponent(value)
+    return format_value(value)
+
+
 def format_short(value: float) -> str:
     """The shortest text of the value, with an exponent from 1e+06 on or below 1e-4: Go's `%g`.
 
     >>> format_short(1234567.0), format_short(1e-5), format_short(-1.5), format_short(math.inf)
     ('1.234567e+06', '1e-05', '-1.5', '+Inf')
     """
-    text = repr(value)
-    size = abs(value)
-    if text[-1] in "fn":
-        return format_value(value)
-    if size and not 1e-4 <= size < 1e6:
-        mantissa, _, exponent = f"{Decimal(text).normalize():e}".partition("e")
-        return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"
+    if value and math.isfinite(value) and not 1e-4 <= abs(value) < 1e6:
+        return _with_exponent(value)
     return format_value(value)
+
+
+def _with_exponent(value: float) -> str:
+    mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+    return f"{mantissa}e{exponent[0]}{exponent[1:]:0>2}"

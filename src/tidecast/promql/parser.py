@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 from tidecast.promql import typecheck
 from tidecast.promql.errors import ParseError
 from tidecast.promql.functions import AGGREGATION_PARAMETERS, AGGREGATIONS
-from tidecast.promql.lexer import Token, TokenKind, tokenize
+from tidecast.promql.lexer import KEYWORDS, Token, TokenKind, tokenize
 from tidecast.promql.numbers import is_number_word, parse_number
 from tidecast.promql.selector_parser import SelectorParser
 from tidecast.promql.tree import (
@@ -25,11 +26,15 @@ from tidecast.promql.tree import (
     Unary,
     VectorSelector,
     children,
+    operands,
     walk,
 )
 
 MAX_DEPTH = 100
-"""How deep a query may nest; what walks the tree recursively stays within Python's stack."""
+"""How deep a query may nest; what walks the tree recursively stays within Python's stack.
+
+Operators in a row, `a + b + c`, nest no deeper than one (`chain`).
+"""
 
 PRECEDENCE = {
     "or": 1,
@@ -64,8 +69,25 @@ def _parse(query: str) -> Node:
     tree = parser.expression(0)
     if parser.peek().kind is not TokenKind.END:
         raise parser.unexpected()
+    if parser.fault is not None:
+        raise parser.fault
     _check_depth(query, tree)
     return tree
+
+
+def parse_selector(text: str) -> VectorSelector:
+    """The selector that is the whole text, without modifiers, as `match[]` takes it.
+
+    It may match anything. Raises `ParseError` with line and column.
+    """
+    parser = _Parser(text, tokenize(text))
+    parser.may_match_all = True
+    if parser.peek().kind is not TokenKind.IDENTIFIER and not parser.peek_symbol("{"):
+        raise parser.unexpected()
+    found = parser.vector_selector()
+    if parser.peek().kind is not TokenKind.END:
+        raise parser.unexpected()
+    return found
 
 
 def selectors(query: str | Node) -> list[VectorSelector]:
@@ -90,10 +112,14 @@ def selectors(query: str | Node) -> list[VectorSelector]:
 def _check_depth(query: str, tree: Node) -> None:
     level: list[Node] = [tree]
     for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in children(node)]
+        level = [child for node in level for child in _below(node)]
         if not level:
             return
     raise ParseError(query, level[0].span.start, f"query nests deeper than {MAX_DEPTH} levels")
+
+
+def _below(node: Node) -> tuple[Node, ...]:
+    return operands(node) if isinstance(node, Binary) else children(node)
 
 
 class _Parser(SelectorParser):
@@ -123,7 +149,7 @@ class _Parser(SelectorParser):
         span = Span(left.span.start, right.span.end)
         node_type = typecheck.binary_type(op, left, right)
         node = Binary(op, left, right, node_type, return_bool, matching, span)
-        typecheck.check_binary(self.query, node, token.start)
+        self.checked(typecheck.check_binary, node, token.start)
         return node
 
     def matching(self) -> Matching | None:
@@ -179,7 +205,7 @@ class _Parser(SelectorParser):
             turned = sign.text == "-" and not math.isnan(operand.value)
             return NumberLiteral(-operand.value if turned else operand.value, span)
         node = Unary(sign.text, operand, span)
-        typecheck.check_unary(self.query, node)
+        self.checked(typecheck.check_unary, node)
         return node
 
     def primary(self) -> Node:
@@ -207,6 +233,8 @@ class _Parser(SelectorParser):
             raise self.unexpected()
         following = self.peek(1)
         if following.kind is TokenKind.SYMBOL and following.text == "(":
+            if word in KEYWORDS:
+                raise self.unexpected(following)
             return self.call()
         return self.vector_selector()
 
@@ -227,11 +255,11 @@ class _Parser(SelectorParser):
     def paren(self) -> Node:
         start = self.take()
         inner = self.expression(0)
-        end = self.expect(")", "in parentheses")
+        end = self.expect(")")
         return Paren(inner, Span(start.start, end.end))
 
     def arguments(self, function: str = "") -> tuple[tuple[Node, ...], Token]:
-        self.expect("(", "in function call")
+        self.expect("(")
         found: list[Node] = []
         while not self.peek_symbol(")"):
             # The second argument of info() only has the form of a selector: it may match anything.
@@ -245,20 +273,22 @@ class _Parser(SelectorParser):
                 raise ParseError(
                     self.query, comma.start, "trailing commas not allowed in function call args"
                 )
-        return tuple(found), self.expect(")", "in function call")
+        return tuple(found), self.expect(")")
 
     def call(self) -> Node:
         name = self.take()
-        signature = typecheck.signature_of(self.query, name)
         arguments, end = self.arguments(name.text)
+        signature = typecheck.signature_of(self.query, name)
         node = Call(name.text, arguments, signature.returns, Span(name.start, end.end))
-        typecheck.check_call(self.query, node, signature)
+        self.checked(typecheck.check_call, node, signature)
         return node
 
     def aggregation(self, op: str) -> Node:
         start = self.take()
         grouping = self.grouping()
+        self.aggregations += 1
         arguments, end = self.arguments()
+        self.aggregations -= 1
         if grouping is None:
             grouping = self.grouping()
         span = Span(start.start, self.previous().end if grouping else end.end)
@@ -274,8 +304,15 @@ class _Parser(SelectorParser):
             raise ParseError(self.query, span.start, reason)
         parameter = arguments[0] if wanted == 2 else None
         node = Aggregation(op, arguments[-1], parameter, grouping, span)
-        typecheck.check_aggregation(self.query, node)
+        self.checked(typecheck.check_aggregation, node)
         return node
+
+    def checked(self, check: Callable[..., None], *given: object) -> None:
+        """Notes what the check of types finds wrong."""
+        try:
+            check(self.query, *given)
+        except ParseError as fault:
+            self.note(fault)
 
     def grouping(self) -> Grouping | None:
         word = self.peek_word()

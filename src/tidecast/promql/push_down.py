@@ -25,6 +25,8 @@ from tidecast.samples.protocol import (
 from tidecast.samples.routed import is_own
 from tidecast_collector.labels import NAME, label_value
 
+_GRACE_SECONDS = 2.0
+"""So much longer than the query may take is waited, so that the engine's own reason arrives."""
 _ALL_TIME = (-(2**53), 2**53)
 
 
@@ -127,7 +129,7 @@ class PushDownEngine:
         if options.cancelled():
             raise QueryCancelled("query was canceled before it was sent to the samples engine")
         try:
-            return self._remote.ask(path, [*form, *exact])
+            return self._remote.ask(path, [*form, *exact], max(allowed, 0.0) + _GRACE_SECONDS)
         except TimedOut as error:
             raise QueryTimeout(f"query timed out in the samples engine: {error}") from error
         except AnswerTooLarge as error:

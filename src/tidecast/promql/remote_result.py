@@ -11,8 +11,8 @@ from tidecast.promql.errors import QueryError
 from tidecast.promql.result import Matrix, Scalar, String, Vector
 from tidecast.promql.tree import Aggregation, Binary, Call, Node, Paren, Unary, ValueType
 from tidecast.samples.batch import SampleBatch
-from tidecast.samples.prometheus_answers import InvalidAnswer, matrix_samples
-from tidecast_collector.labels import NAME, Labels, make_labels
+from tidecast.samples.prometheus_answers import InvalidAnswer, labels_of, matrix_samples
+from tidecast_collector.labels import NAME, Labels
 
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "^", "atan2"))
 _FUNCTIONS_KEEPING_NAMES = frozenset(
@@ -33,8 +33,8 @@ def instant_value(data: Any, tree: Node, at_ms: int) -> Scalar | String | Vector
         if kind == "string":
             return String(at_ms, str(result[1]))
         # Native histograms stand under another key; they are no numbers, and are left out.
-        found = [each for each in result if "value" in each]
-        labels = [make_labels(each["metric"]) for each in found]
+        found = [each for each in _listed(result) if "value" in each]
+        labels = [labels_of(each["metric"]) for each in found]
         values = np.array([float(each["value"][1]) for each in found], dtype=np.float64)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise InvalidAnswer(f"the vector does not read as one: {error!r}") from error
@@ -42,6 +42,12 @@ def instant_value(data: Any, tree: Node, at_ms: int) -> Scalar | String | Vector
         # VictoriaMetrics knows no scalars: they are vectors of one element, or of none for NaN.
         return Scalar(at_ms, float(values[0]) if len(values) == 1 else np.nan)
     return Vector(at_ms, _named(labels, tree), values)
+
+
+def _listed(result: Any) -> list[Any]:
+    if not isinstance(result, list):
+        raise TypeError(f"expected a list, got {str(result)[:200]}")
+    return result
 
 
 def range_value(data: Any, tree: Node) -> Matrix:

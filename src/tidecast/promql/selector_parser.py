@@ -33,11 +33,11 @@ class SelectorParser(DurationParser):
         matches_all = name is None and all(matcher.matches("") for matcher in matchers)
         if matches_all and not self.may_match_all:
             reason = "vector selector must contain at least one non-empty matcher"
-            raise ParseError(self.query, first.start, reason)
+            self.note(ParseError(self.query, first.start, reason))
         for matcher in matchers if name is not None else ():
-            if matcher.name == NAME:
+            if matcher.name == NAME and not self.may_match_all:
                 reason = f'metric name must not be set twice: "{name}" or "{matcher.value}"'
-                raise ParseError(self.query, first.start, reason)
+                self.note(ParseError(self.query, first.start, reason))
         return VectorSelector(name, matchers, span=span)
 
     def label_matchers(self) -> tuple[Matcher, ...]:
@@ -69,12 +69,12 @@ class SelectorParser(DurationParser):
             try:
                 compile_regex(matcher.value)
             except InvalidRegex as error:
-                raise ParseError(self.query, value.start, str(error)) from error
+                raise ParseError(self.query, label.start, str(error)) from error
         return matcher
 
     def label_list(self) -> tuple[str, ...]:
         """Label names in parentheses."""
-        self.expect("(", "in grouping opts")
+        self.expect("(", "in grouping opts", 'expected "("')
         found = []
         while not self.peek_symbol(")"):
             token = self.take()
@@ -109,16 +109,13 @@ class SelectorParser(DurationParser):
         if self.peek_symbol(":"):
             self.take()
             step = None if self.peek_symbol("]") else self.positive_duration()
-            end = self.expect("]", "in subquery selector")
-            if node.type is not ValueType.VECTOR and node.type is not ValueType.SCALAR:
+            end = self.expect("]", "in subquery selector", 'expected "]"')
+            if node.type is not ValueType.VECTOR:
                 kind = "matrix" if node.type is ValueType.MATRIX else node.type.value
-                reason = f"subquery is only allowed on instant vector, got {kind}"
-                raise ParseError(self.query, node.span.start, reason)
-            if node.type is ValueType.SCALAR:
-                reason = "subquery is only allowed on instant vector, got scalar instead"
-                raise ParseError(self.query, node.span.start, reason)
+                reason = f"subquery is only allowed on instant vector, got {kind} instead"
+                self.note(ParseError(self.query, node.span.start, reason))
             return Subquery(node, extent, step, span=Span(node.span.start, end.end))
-        end = self.expect("]", "in subquery or range selector", 'expected ":" or "]"')
+        end = self.expect("]", "in subquery or range", 'expected ":" or "]"')
         if not isinstance(node, VectorSelector):
             raise ParseError(self.query, start.start, "ranges only allowed for vector selectors")
         modifiers = (
@@ -151,18 +148,18 @@ class SelectorParser(DurationParser):
         return replace(vector, boundary=boundary, span=span)
 
     def with_offset(self, node: Node) -> Node:
-        word = self.take()
+        self.take()
         offset = self.offset_duration()
         if _modifiers_of(self.query, node, "offset")[0] is not None:
-            raise ParseError(self.query, word.start, "offset may not be set multiple times")
+            raise ParseError(self.query, node.span.start, "offset may not be set multiple times")
         return self.modified(node, offset=offset)
 
     def with_at(self, node: Node) -> Node:
-        symbol = self.take()
+        self.take()
         at = self.at_modifier(node)
         if _modifiers_of(self.query, node, "@")[1] is not None:
             raise ParseError(
-                self.query, symbol.start, "@ <timestamp> may not be set multiple times"
+                self.query, node.span.start, "@ <timestamp> may not be set multiple times"
             )
         return self.modified(node, at=at)
 
@@ -179,8 +176,8 @@ class SelectorParser(DurationParser):
         word = self.peek_word()
         if word in ("start", "end"):
             self.take()
-            self.expect("(", "in @ modifier")
-            self.expect(")", "in @ modifier")
+            self.expect("(", "in @", "expected timestamp")
+            self.expect(")", "in @", "expected timestamp")
             return At(word)
         sign = 1
         if self.peek_symbol("+") or self.peek_symbol("-"):

@@ -266,9 +266,14 @@ class Binary:
     span: Span = field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
+        operations = chain(self)
+        return str(operations[0].left) + "".join(each.tail() for each in operations)
+
+    def tail(self) -> str:
+        """What stands behind the left side, as text."""
         return_bool = " bool" if self.return_bool else ""
         matching = "" if self.matching is None else f" {self.matching}"
-        return f"{self.left} {self.op}{return_bool}{matching} {self.right}"
+        return f" {self.op}{return_bool}{matching} {self.right}"
 
 
 Node: TypeAlias = (
@@ -283,6 +288,23 @@ Node: TypeAlias = (
     | Aggregation
     | Binary
 )
+
+
+def chain(last: Binary) -> list[Binary]:
+    """The operations of `a + b + c`, from left to right: each is the left side of the next.
+
+    Thousands of them are no depth: whatever follows a tree takes them one after the other.
+    """
+    found = [last]
+    while isinstance(left := found[-1].left, Binary):
+        found.append(left)
+    return found[::-1]
+
+
+def operands(last: Binary) -> tuple[Node, ...]:
+    """What the operations of the chain join, from left to right."""
+    operations = chain(last)
+    return (operations[0].left, *(each.right for each in operations))
 
 
 def children(node: Node) -> tuple[Node, ...]:

@@ -20,6 +20,7 @@ from tidecast.promql.tree import (
     Unary,
     ValueType,
     VectorSelector,
+    chain,
 )
 
 Json = dict[str, object]
@@ -79,14 +80,22 @@ def _compound(node: Unary | Subquery | Call | Aggregation | Binary) -> Json:
                 "without": node.grouping is not None and node.grouping.without,
             }
         case Binary():
-            return {
-                "type": "binaryExpr",
-                "op": node.op,
-                "lhs": tree_json(node.left),
-                "rhs": tree_json(node.right),
-                "matching": _matching(node),
-                "bool": node.return_bool,
-            }
+            return _chain(node)
+
+
+def _chain(last: Binary) -> Json:
+    operations = chain(last)
+    left = tree_json(operations[0].left)
+    for node in operations:
+        left = {
+            "type": "binaryExpr",
+            "op": node.op,
+            "lhs": left,
+            "rhs": tree_json(node.right),
+            "matching": _matching(node),
+            "bool": node.return_bool,
+        }
+    return left
 
 
 def _nodes(nodes: Sequence[Node]) -> list[Json]:

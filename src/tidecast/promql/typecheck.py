@@ -101,10 +101,10 @@ def check_binary(query: str, node: Binary, operator_at: int) -> None:
     scalars = [side.type for side in (node.left, node.right)].count(ValueType.SCALAR)
     if node.op in COMPARISONS and scalars == 2 and not node.return_bool:
         raise ParseError(query, operator_at, "comparisons between scalars must use BOOL modifier")
+    _check_matching(query, node, operator_at, scalars)
     if node.op in SET_OPERATORS and scalars:
         reason = f'set operator "{node.op}" not allowed in binary scalar expression'
         raise ParseError(query, node.span.start, reason)
-    _check_matching(query, node, operator_at, scalars)
 
 
 def _check_matching(query: str, node: Binary, operator_at: int, scalars: int) -> None:

@@ -54,6 +54,13 @@ class AlertRecords:
         """Signals in these states, oldest first."""
         return self._signals(tables.signals.c.state.in_(list(states)))
 
+    def signals_from(
+        self, sources: Sequence[str], *, states: Collection[SignalState]
+    ) -> Sequence[Signal]:
+        """Signals of these sources in these states, oldest first."""
+        table = tables.signals.c
+        return self._signals(sa.and_(table.source.in_(sources), table.state.in_(list(states))))
+
     def signals_of(self, incident_id: int) -> Sequence[Signal]:
         """Signals that belong to the incident, oldest first."""
         return self._signals(tables.signals.c.incident_id == storable_integer(incident_id))

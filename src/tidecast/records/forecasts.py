@@ -53,6 +53,19 @@ class PublishedForecast:
     basis: Basis | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Soonest:
+    """How soon the forecasts of some time expected a resource to reach its mark.
+
+    `left_ms` is the least time that was left, 0 where it was over the mark already; None where no
+    forecast saw it within its horizon.
+    """
+
+    host: str
+    item: str
+    left_ms: int | None
+
+
 _PLAIN = tuple(f.name for f in fields(PublishedForecast) if f.name not in BAND_NAMES)
 NO_STEPS = Bands(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in BAND_NAMES[1:]))
 
@@ -97,6 +110,30 @@ class ForecastLedger:
         ranked = sa.select(*columns).join(tables.newest_forecasts, newest)
         by_key = ranked.order_by(table.c.host, table.c.resource, table.c.item)
         return [read_forecast(row) for row in self._transaction.rows(by_key)]
+
+    def soonest(self, resource: str, start_ms: int, end_ms: int) -> list[Soonest]:
+        """For each resource of this name that was forecast in [start, end) what came soonest.
+
+        Forecasts that had too little to go by say nothing.
+        """
+        table = tables.forecasts.c
+        left = sa.case(
+            (table.state == "over_now", 0),
+            (table.p50_ms < table.published_ms, 0),
+            else_=table.p50_ms - table.published_ms,
+        )
+        found = (
+            sa.select(table.host, table.item, sa.func.min(left).label("left_ms"))
+            .where(
+                table.published_ms >= start_ms,
+                table.published_ms < end_ms,
+                table.resource == resource,
+                table.state.not_in(["not_enough_data", "no_mark"]),
+            )
+            .group_by(table.host, table.item)
+            .order_by(table.host, table.item)
+        )
+        return [Soonest(**row) for row in self._transaction.rows(found)]
 
     def of(self, host: str, resource: str, item: str, limit: int) -> list[PublishedForecast]:
         """Up to `limit` forecasts of this resource, the newest first."""

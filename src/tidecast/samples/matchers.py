@@ -37,7 +37,9 @@ def compile_regex(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise InvalidRegex(f"invalid regular expression {pattern!r}: {error}") from error
+        (reason,) = error.args
+        told = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+        raise InvalidRegex(f"invalid regular expression {pattern!r}: {told}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ selectors. How long it keeps them, and how durably, is its own affair.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -45,8 +45,10 @@ from tidecast.samples.write_requests import MAX_SAMPLES_A_REQUEST, WRITE_HEADERS
 from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import NAME, Labels
 
+Found = TypeVar("Found")
+
 READ_TIMEOUT_SECONDS = 125.0
-"""A little more than a query may take, so that the engine's own reason arrives."""
+"""For what is no query; a little more than one may usually take."""
 WRITE_TIMEOUT_SECONDS = 30.0
 SETTLE_SECONDS = 15.0
 """VictoriaMetrics shows what it has acknowledged after a second, new series of a selector that it
@@ -131,14 +133,14 @@ class PrometheusSamples(Samples):
         if not matchers:
             return []
         form = [*_span(start_ms, end_ms), *_matches(matchers)]
-        return sorted(set(label_sets(self._data("/api/v1/series", form))))
+        return sorted(set(self._data("/api/v1/series", form, label_sets)))
 
     def label_names(
         self, matchers: Sequence[Matchers], start_ms: int, end_ms: int
     ) -> Sequence[str]:
         """Names of the labels of those series (of all, where `matchers` is empty), sorted."""
         form = [*_span(start_ms, end_ms), *_matches(matchers)]
-        return sorted(texts(self._data("/api/v1/labels", form)))
+        return sorted(self._data("/api/v1/labels", form, texts))
 
     def label_values(
         self, name: str, matchers: Sequence[Matchers], start_ms: int, end_ms: int
@@ -182,17 +184,22 @@ class PrometheusSamples(Samples):
 
     def metadata(self) -> dict[str, MetricMetadata]:
         """What the engine knows of each metric name, and what came in through us."""
-        return metric_metadata(self._data("/api/v1/metadata", [])) | self._metadata.all()
+        return self._data("/api/v1/metadata", [], metric_metadata) | self._metadata.all()
 
-    def ask(self, path: str, form: Sequence[tuple[str, str]]) -> Any:
-        """The whole JSON answer of the engine's API to this form; raises `HttpError`."""
-        with self._read.client() as http:
+    def ask(self, path: str, form: Sequence[tuple[str, str]], seconds: float) -> Any:
+        """The whole JSON answer of the engine's API to this form, waited for so long.
+
+        Raises `HttpError`.
+        """
+        with self._read.client() as http, http.patience(seconds):
             return http.post_form(path, form)
 
-    def _data(self, path: str, form: Sequence[tuple[str, str]]) -> Any:
+    def _data(
+        self, path: str, form: Sequence[tuple[str, str]], read: Callable[[Any], Found]
+    ) -> Found:
         with self._read.client() as http, _explained():
             # A POST carries selectors of any length; what has no parameters takes a GET only.
-            return answer_data(http.post_form(path, form) if form else http.get_json(path))
+            return read(answer_data(http.post_form(path, form) if form else http.get_json(path)))
 
     def _way(self, http: HttpClient) -> Way:
         if self._known_way is None:

@@ -77,7 +77,7 @@ def matrix_samples(
         if data["resultType"] != "matrix":
             raise InvalidAnswer(f"expected a matrix, got a {data['resultType']}")
         parts = [_series(each, start_ms, end_ms) for each in data["result"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InvalidAnswer(f"the matrix does not read as one: {error!r}") from error
     if nan_is_stale:
         for _, _, values in parts:
@@ -90,7 +90,14 @@ def _series(each: Any, start_ms: int, end_ms: int) -> tuple[Labels, Int64s, Floa
     times = np.array([round(time * 1000) for time, _ in pairs], dtype=np.int64)
     values = np.array([float(value) for _, value in pairs], dtype=np.float64)
     inside = (start_ms <= times) & (times <= end_ms)
-    return make_labels(each["metric"]), times[inside], values[inside]
+    return labels_of(each["metric"]), times[inside], values[inside]
+
+
+def labels_of(metric: Any) -> Labels:
+    """The label set of an object of texts; raises `TypeError` for anything else."""
+    if not isinstance(metric, dict) or not all(isinstance(text, str) for text in metric.values()):
+        raise TypeError(f"expected labels, got {str(metric)[:200]}")
+    return make_labels(metric)
 
 
 def texts(data: Any) -> list[str]:
@@ -103,8 +110,8 @@ def texts(data: Any) -> list[str]:
 def label_sets(data: Any) -> list[Labels]:
     """The label sets in the data of a series request; raises `InvalidAnswer`."""
     try:
-        return [make_labels(each) for each in data]
-    except (AttributeError, TypeError, ValueError) as error:
+        return [labels_of(each) for each in data]
+    except TypeError as error:
         raise InvalidAnswer(f"expected label sets, got {str(data)[:200]}") from error
 
 

@@ -81,7 +81,7 @@ class Walker:
         return timestamp, bits
 
     def text(self, start: int, end: int) -> str:
-        """The text there."""
+        """The UTF-8 text at these bytes; refuses what is none, naming the first wrong byte."""
         try:
             return self.data[start:end].decode()
         except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ READING_POSTS = tuple(
         *("series", "labels"),
     )
 )
+_VALUES = re.compile("/api/v1/label/[^/]+/values")
 CHALLENGE = 'Basic realm="Tidecast: any name, a token as the password", charset="UTF-8"'
 
 
@@ -50,7 +52,7 @@ def required_scope(method: str, path: str) -> TokenScope:
         return TokenScope.INGEST
     if path.startswith(BACKUPS_PATH):
         return TokenScope.OPERATE  # a backup holds everything, hashed tokens among it
-    if method in ("GET", "HEAD", "OPTIONS") or path in READING_POSTS:
+    if method in ("GET", "HEAD", "OPTIONS") or path in READING_POSTS or _VALUES.fullmatch(path):
         return TokenScope.READ
     return TokenScope.OPERATE
 

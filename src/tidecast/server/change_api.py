@@ -98,7 +98,7 @@ class ChangeApi:
 
 
 def change_document(change: RecordedChange, now_ms: int) -> Document:
-    """One recorded change."""
+    """A recorded change as `Change` in the API; planned as long as its time is to come."""
     state = "planned" if change.at_ms > now_ms else "done"
     return {
         "id": change.id,

@@ -81,7 +81,7 @@ def outlook_with_series(each: ResourceOutlook) -> Document:
 
 
 def host(each: HostSummary) -> Document:
-    """One host."""
+    """A host as `Host` in the API."""
     return {
         "host": each.name,
         "last_seen": iso(each.last_seen_ms),
@@ -92,7 +92,7 @@ def host(each: HostSummary) -> Document:
 
 
 def incident(each: Incident) -> Document:
-    """One incident."""
+    """An incident as `Incident` in the API, without its signals and timeline."""
     return {
         "id": each.id,
         "name": each.name,

@@ -68,6 +68,7 @@ async def _serve(
         raise
     finally:
         await serving
+        log.info("stopped listening")
 
 
 _ENDING = PlainTextResponse("the server cannot be started, see its log\n", 503)

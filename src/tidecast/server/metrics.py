@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, ProcessCollector
@@ -13,7 +14,12 @@ from tidecast.journeys.ingest import IngestReport
 from tidecast.journeys.own_series import HELP
 from tidecast.samples.batch import SampleBatch
 from tidecast.samples.write_request import WriteRequest
+from tidecast_collector.errors import TidecastError
 from tidecast_collector.labels import NAME
+
+log = logging.getLogger(__name__)
+
+TOLD = "tidecast_own_series_told"
 
 
 class ServerMetrics:
@@ -23,64 +29,49 @@ class ServerMetrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        counter, registry = Counter, self.registry
-        Gauge(
+        build = Gauge(
             "tidecast_build_info",
             "The version that runs here; always 1.",
             ["version"],
-            registry=registry,
-        ).labels(tidecast_collector.__version__).set(1)
-        self._samples = counter(
-            "tidecast_ingested_samples", "Samples kept by remote-write.", registry=registry
+            registry=self.registry,
         )
-        self._duplicates = counter(
-            "tidecast_ingest_duplicate_samples",
-            "Samples that were here already.",
-            registry=registry,
+        build.labels(tidecast_collector.__version__).set(1)
+        self._count_ingest()
+        self._count_queries_and_tasks()
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"tidecast_{name}", meaning, labels, registry=self.registry)
+
+    def _count_ingest(self) -> None:
+        self._samples = self._counter("ingested_samples", "Samples kept by remote-write.")
+        self._duplicates = self._counter(
+            "ingest_duplicate_samples", "Samples that were here already."
         )
-        self._rejected = counter(
-            "tidecast_ingest_rejected_series", "Series refused by validation.", registry=registry
-        )
-        self._over_limit = counter(
-            "tidecast_ingest_series_over_limit",
+        self._rejected = self._counter("ingest_rejected_series", "Series refused by validation.")
+        self._over_limit = self._counter(
+            "ingest_series_over_limit",
             "New series refused because as many as may be were active.",
-            registry=registry,
         )
-        self._refused_writes = counter(
-            "tidecast_ingest_refused_writes",
+        self._refused_writes = self._counter(
+            "ingest_refused_writes",
             "Writes of which nothing or not all was kept, by the status they were answered.",
-            ["status"],
-            registry=registry,
+            "status",
         )
-        self._own = counter(
-            "tidecast_ingest_own_series_dropped",
-            "Series of our own that came back.",
-            registry=registry,
-        )
-        skipped = counter(
-            "tidecast_ingest_skipped",
-            "Parts of a write that are not kept.",
-            ["kind"],
-            registry=registry,
-        )
+        self._own = self._counter("ingest_own_series_dropped", "Series of our own that came back.")
+        skipped = self._counter("ingest_skipped", "Parts of a write that are not kept.", "kind")
         self._exemplars, self._histograms = skipped.labels("exemplar"), skipped.labels("histogram")
-        self._queries = counter(
-            "tidecast_queries",
+
+    def _count_queries_and_tasks(self) -> None:
+        self._queries = self._counter(
+            "queries",
             "Queries of the HTTP API by where they were answered, or refused for want of a turn.",
-            ["where"],
-            registry=registry,
+            "where",
         )
-        self._task_failures = counter(
-            "tidecast_task_failures",
-            "Background tasks that ended with an error.",
-            ["task"],
-            registry=registry,
+        self._task_failures = self._counter(
+            "task_failures", "Background tasks that ended with an error.", "task"
         )
-        self._task_seconds = counter(
-            "tidecast_task_seconds",
-            "Time spent in background tasks.",
-            ["task"],
-            registry=registry,
+        self._task_seconds = self._counter(
+            "task_seconds", "Time spent in background tasks.", "task"
         )
 
     def count_write(self, decoded: WriteRequest, report: IngestReport) -> None:
@@ -124,12 +115,23 @@ class OwnSeries(Collector):
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """One family for each name: a summary where quantiles are told, else a gauge."""
+        """One family for each name: a summary where quantiles are told, else a gauge.
+
+        Where the records are away only that is told: the server's own health is needed then.
+        """
         families: dict[str, Metric] = {}
-        for labels, _, values in self._read():
-            named = dict(labels)
-            name = named.pop(NAME)
-            kind = "summary" if "quantile" in named else "gauge"
-            family = families.setdefault(name, Metric(name, HELP[name], kind))
-            family.add_sample(name, named, float(values[-1]))
-        return families.values()
+        readable = True
+        try:
+            for labels, _, values in self._read():
+                named = dict(labels)
+                name = named.pop(NAME)
+                kind = "summary" if "quantile" in named else "gauge"
+                # A series that nobody has described is better than no metrics at all.
+                family = families.setdefault(name, Metric(name, HELP.get(name, ""), kind))
+                family.add_sample(name, named, float(values[-1]))
+        except TidecastError as error:
+            log.warning("/metrics lacks what the server knows: %s", error)
+            families, readable = {}, False
+        told = Metric(TOLD, "1 where the series below could be read, else 0.", "gauge")
+        told.add_sample(TOLD, {}, float(readable))
+        return [told, *families.values()]

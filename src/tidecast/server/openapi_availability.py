@@ -111,7 +111,7 @@ AVAILABILITY_PATHS: dict[str, Schema] = {
     "/availability": {
         "get": operation(
             "Availability of one service or component, or of all services in short",
-            {"oneOf": [ref("Availability"), ref("Availabilities")]},
+            {"anyOf": [ref("Availability"), ref("Availabilities")]},
             [query("service"), query("component"), *TIMES],
         )
     },

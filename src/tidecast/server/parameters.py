@@ -78,20 +78,15 @@ def _bounded(value: int, text: str, name: str) -> int:
 
 
 def duration_ms(text: str, name: str) -> int:
-    """Seconds (with a fraction) or a Prometheus duration, in milliseconds above zero."""
+    """Seconds (with a fraction, with a sign) or a Prometheus duration, in milliseconds."""
     try:
         milliseconds = float(text) * 1000
         value = round(milliseconds) if math.isfinite(milliseconds) else None
     except ValueError:
         value = promql_duration_ms(text) if _DURATION.fullmatch(text) else None
-    if value is None or value >= MAX_TIME_MS:
+    if value is None or abs(value) >= MAX_TIME_MS:
         raise InvalidParameter(
             f'invalid parameter "{name}": cannot parse "{text[:100]}" to a valid duration'
-        )
-    if value <= 0:
-        raise InvalidParameter(
-            f'invalid parameter "{name}": zero or negative query resolution step widths are not '
-            "accepted. Try a positive integer"
         )
     return value
 

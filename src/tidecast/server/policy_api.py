@@ -102,7 +102,7 @@ class PolicyApi:
         plan = [difference_document(each) for each in differences(before, after)]
         warnings = [
             {"place": str(each.place), "what": each.what}
-            for each in lint(after, self._app.clock.today())
+            for each in lint(after, self._app.clock.today(), self._app.definitions.keys())
         ]
         told = version_document(self._app.policy.version)
         return {**told, "differences": plan, "warnings": warnings}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from starlette.routing import Route
 import tidecast_collector
 from tidecast.clock import SystemClock
 from tidecast.promql.durations import format_duration
+from tidecast.promql.errors import QueryError
 from tidecast.promql.parser import parse
 from tidecast.promql.query_engine import QueryEngine
 from tidecast.promql.tree_json import tree_json
@@ -101,7 +103,11 @@ class PrometheusApi:
 
     def parse_query(self, parameters: Parameters) -> Response:
         """The expression's syntax tree."""
-        return success(tree_json(parse(required(parameters, "query"))))
+        tree = parse(required(parameters, "query"))
+        try:
+            return success(tree_json(tree))
+        except orjson.JSONEncodeError as error:
+            raise QueryError("the syntax tree is too deep to be written as JSON") from error
 
     def series(self, parameters: Parameters) -> Response:
         """The label sets that the selectors of match[] meet."""
@@ -113,13 +119,13 @@ class PrometheusApi:
         return _limited(found, parameters)
 
     def labels(self, parameters: Parameters) -> Response:
-        """Label names."""
+        """The label names of the series that match in this span, sorted."""
         start, end = given_span(parameters)
         names = self._samples.label_names(given_matchers(parameters), start, end)
         return _limited(names, parameters)
 
     def label_values(self, parameters: Parameters) -> Response:
-        """Values of one label."""
+        """The values of the label in the path, of the series that match in this span, sorted."""
         start, end = given_span(parameters)
         name = unescape_name(required(parameters, "name"))
         values = self._samples.label_values(name, given_matchers(parameters), start, end)

@@ -41,7 +41,7 @@ class QueryApi:
         self._queries, self._clock = queries, clock
 
     def routes(self) -> list[Route]:
-        """The two routes."""
+        """Both, each by GET and by POST with a form."""
         handlers = (self.query, self.query_range)
         return [
             Route(path, self._query_endpoint(each), methods=["GET", "POST"])
@@ -60,6 +60,11 @@ class QueryApi:
         start = time_ms(required(parameters, "start"), "start")
         end = time_ms(required(parameters, "end"), "end")
         step = duration_ms(required(parameters, "step"), "step")
+        if step <= 0:
+            raise InvalidParameter(
+                'invalid parameter "step": zero or negative query resolution step widths are not '
+                "accepted. Try a positive integer"
+            )
         if end < start:
             raise InvalidParameter(
                 'invalid parameter "end": end timestamp must not be before start time'
@@ -95,10 +100,16 @@ def _asked(parameters: Parameters, request: QueryRequest) -> QueryRequest:
     return replace(
         request,
         timeout_seconds=duration_ms(timeout, "timeout") / 1000 if timeout else None,
-        lookback_ms=duration_ms(lookback, "lookback_delta") if lookback else None,
+        lookback_ms=_lookback_ms(lookback) if lookback else None,
         series_limit=whole_number(parameters, "limit"),
         stats=bool(parameters.get("stats")),
     )
+
+
+def _lookback_ms(text: str) -> int | None:
+    """The wanted look-back; None, the server's own, where it is not above zero."""
+    milliseconds = duration_ms(text, "lookback_delta")
+    return milliseconds if milliseconds > 0 else None
 
 
 def api_route(

@@ -25,12 +25,14 @@ from tidecast.server.backup_api import BackupApi
 from tidecast.server.change_api import ChangeApi
 from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.doors import health_routes, middleware
+from tidecast.server.federation import Federation
 from tidecast.server.forecast_api import ForecastApi
 from tidecast.server.heavy_queries import HeavyQueries
 from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.scraping_api import scraping_routes
 from tidecast.server.sla_api import SlaApi
 from tidecast.server.slo_api import SloApi
 from tidecast.server.stores import Stores
@@ -68,32 +70,14 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
     views = Views(application, forecasts.explained, forecasts.expect_explanation, changes.keep)
     slos, policies = SloApi(application), PolicyApi(application)
     availability = AvailabilityViews(application)
-    heavy = HeavyQueries(application.worker.queries, application.engine)
-    prometheus = PrometheusApi(
-        application.engine,
-        application.samples,
-        application.alerts,
-        application.clock,
-        Queries(
-            application.engine,
-            heavy,
-            application.settings.query_max_concurrency,
-            application.metrics.count_query,
-        ),
-    )
-    write = WriteApi(
-        application.ingest,
-        application.samples,
-        application.metrics,
-        application.clock,
-        away="raw" not in application.embedded,
-    )
     return Starlette(
         routes=[
             *health_routes(),
             Route("/metrics", _metrics(application)),
-            *write.routes(),
-            *prometheus.routes(),
+            *_write_api(application).routes(),
+            *_prometheus_api(application).routes(),
+            *scraping_routes(),
+            *Federation(application.engine, application.clock).routes(),
             *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
             *TidecastApi(application, upkeep, views).routes(),
@@ -113,6 +97,33 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
         ],
         middleware=middleware(policy),
         exception_handlers={404: _error, 405: _error, 500: _error},
+    )
+
+
+def _write_api(application: Application) -> WriteApi:
+    return WriteApi(
+        application.ingest,
+        application.samples,
+        application.metrics,
+        application.clock,
+        away="raw" not in application.embedded,
+    )
+
+
+def _prometheus_api(application: Application) -> PrometheusApi:
+    heavy = HeavyQueries(application.worker.queries, application.engine)
+    queries = Queries(
+        application.engine,
+        heavy,
+        application.settings.query_max_concurrency,
+        application.metrics.count_query,
+    )
+    return PrometheusApi(
+        application.engine,
+        application.samples,
+        application.alerts,
+        application.clock,
+        queries,
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tidecast.promql.errors import ParseError
-from tidecast.promql.parser import parse
-from tidecast.promql.tree import VectorSelector
+from tidecast.promql.parser import parse_selector
 from tidecast.samples.matchers import Matchers
 from tidecast.server.parameters import (
     MAX_TIME_MS,
@@ -36,9 +35,11 @@ def given_matchers(parameters: Parameters) -> list[Matchers]:
 
 def _selector(text: str) -> Matchers:
     try:
-        tree = parse(text)
+        matchers = parse_selector(text).all_matchers
     except ParseError as error:
         raise InvalidParameter(f'invalid parameter "match[]": {error}') from error
-    if not isinstance(tree, VectorSelector):
-        raise InvalidParameter(f'invalid parameter "match[]": {text[:100]!r} is not a selector')
-    return tree.all_matchers
+    if all(matcher.matches("") for matcher in matchers):
+        raise InvalidParameter(
+            'invalid parameter "match[]": match[] must contain at least one non-empty matcher'
+        )
+    return matchers

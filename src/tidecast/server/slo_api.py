@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
@@ -37,11 +39,8 @@ class SloApi:
     def all(self) -> list[Document]:
         """Every SLO with its newest figures, the least budget left first."""
         found = self._app.slos.newest(self._app.engine, self._app.clock.now_ms())
-        by_name = {each.slo.name: each.slo for each in found}
-        told_of = [
-            told(slo, [each for each in found if each.slo.name == name])
-            for name, slo in by_name.items()
-        ]
+        each_slo = groupby(found, key=lambda each: each.slo)
+        told_of = [told(slo, list(measured)) for slo, measured in each_slo]
         return sorted(told_of, key=_budget_left)
 
     async def slo(self, request: Request) -> object:

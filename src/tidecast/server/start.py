@@ -6,18 +6,16 @@ is still being loaded and opened.
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 from tidecast.config import InvalidSettings, ServerSettings, is_loopback
+from tidecast.logs import LogSettings, start_log
 from tidecast.policy.tokens import TokenFile
 from tidecast.server.stores import Stores
 from tidecast_collector.errors import TidecastError
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class CannotListen(TidecastError):
@@ -26,7 +24,7 @@ class CannotListen(TidecastError):
 
 def serve(settings: ServerSettings) -> None:
     """Runs the server until it is told to stop."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    start_log(LogSettings(settings.log_level, settings.log_format))
     settings.check_access(is_loopback(settings.listen.host))
     settings.check_samples()
     settings.check_ledger()

@@ -13,7 +13,7 @@ from tidecast.journeys.host_clocks import own_times_apart
 from tidecast.journeys.ingest import last_closed_hour
 from tidecast.journeys.measure_usage import usage_records
 from tidecast.journeys.observe_hosts import HostSilence
-from tidecast.journeys.observe_watched import observe_watched
+from tidecast.journeys.observe_watched import WatchedComponents
 from tidecast.journeys.own_series import (
     Point,
     anomaly_points,
@@ -103,6 +103,7 @@ class Upkeep:
         self._silence = HostSilence(
             application.records, application.hosts.all(), self._clock.now_ms()
         )
+        self._watched = WatchedComponents(application.records, application.alerts)
         self._familiar = FamiliarRises(application.own)
         self._webhooks = Webhooks(application.receivers)
         self._availabilities = AvailabilityViews(application)
@@ -178,9 +179,9 @@ class Upkeep:
         return [*host_points(self._app.hosts.all()), *clock_points(clocks)]
 
     def _measure_slos(self) -> None:
-        now_ms = self._clock.now_ms()
-        self._app.slos.refresh(self._engine, now_ms)
-        self._app.own.append(batch_at(self._app.slos.points(), now_ms))
+        # At most half of one core, also when all are measured for the first time.
+        self._app.slos.refresh(self._engine, self._clock.now_ms(), self._tasks.wait)
+        self._app.own.append(batch_at(self._app.slos.points(), self._clock.now_ms()))
 
     def _judge_requirements(self) -> None:
         """Judges every requirement and the running period of every SLA."""
@@ -199,7 +200,7 @@ class Upkeep:
         clocks.note_own_times(own_times_apart(self._engine, self._clock.now_ms()))
 
     def _observe_watched(self) -> None:
-        observe_watched(self._app.records, self._app.alerts, self._clock.now_ms())
+        self._watched.observe(self._clock.now_ms())
 
     def _write_own_series(self) -> None:
         self._app.own.append(batch_at(self._own_points(), self._clock.now_ms()))
@@ -257,6 +258,9 @@ class Upkeep:
                 late.put_back(hours)
                 raise
             late.done(hours)
+            for hour_ms in hours:
+                # An hour more: queries may look back from the next one.
+                self._app.slos.came_late(hour_ms - HOUR_MS, hour_ms + HOUR_MS)
             again = not closed.issuperset(hours)
             now = self._clock.now_ms()
             self._late_ms = now if again else self._late_ms

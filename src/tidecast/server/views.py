@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -20,8 +21,11 @@ from tidecast.journeys.usage_records import (
     hour_end,
     read_usage,
 )
+from tidecast.promql.errors import QueryTimeout
+from tidecast.promql.settings import QueryOptions
 from tidecast.records import PublishedForecast, RecordedChange
 from tidecast.samples.matchers import Matcher, MatchOp
+from tidecast.samples.protocol import SamplesUnavailable
 from tidecast.server.application import Application
 from tidecast.server.ledger_views import band_of, past_forecasts, track_record
 from tidecast.web.data import ChangeSaid, HostSummary, HostView, PageStatus, ResourceView
@@ -39,8 +43,11 @@ SHOWN_MS = 90 * 24 * HOUR_MS
 SHOWN_WHOLE_MS = 730 * 24 * HOUR_MS
 SILENT_MS = 180_000
 KEPT_SECONDS = 5
+_RUNNING_HOUR_SECONDS = 10.0
+"""People do not wait longer for the part of a page that is provisional."""
 OPEN_STATES = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 Explain = Callable[[ResourceKey], Mapping[str, Any] | None]
+log = logging.getLogger(__name__)
 NONE_MS, NONE = np.empty(0, dtype=np.int64), np.empty(0)
 
 
@@ -128,11 +135,19 @@ class Views:
         ]
 
     def _running_hour(self, now: int) -> Sequence[MeasuredUsage]:
-        """The usage so far in the hour that is not closed yet, or in the last five minutes."""
+        """The usage so far in the hour that is not closed yet, or in the last five minutes.
+
+        Nothing where an engine elsewhere is away or slow: hours before and forecasts are here.
+        """
         start = min(hour_end(now) - HOUR_MS + 60_000, now - 300_000)
         steps = (now - start) // 60_000
         definitions = self._app.definitions.values()
-        return list(measure(self._app.engine, definitions, now - steps * 60_000, now))
+        since, options = now - steps * 60_000, QueryOptions(timeout_seconds=_RUNNING_HOUR_SECONDS)
+        try:
+            return list(measure(self._app.engine, definitions, since, now, options=options))
+        except (SamplesUnavailable, QueryTimeout) as error:
+            log.warning("the running hour cannot be shown: %s", error)
+            return ()
 
     def _outlook(
         self,

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
+from tidecast.logs import log_settings
 from tidecast.server.worker_process import (
     Answer,
     Begun,
@@ -99,7 +100,10 @@ class _Process:
         self.idle_since = time.monotonic()
         self.begun = False
         self._process: SpawnProcess = context.Process(
-            target=serve_jobs, args=(theirs, niceness), name=f"tidecast-{name}", daemon=True
+            target=serve_jobs,
+            args=(theirs, niceness, log_settings()),
+            name=f"tidecast-{name}",
+            daemon=True,
         )
         try:
             self._process.start()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tidecast.logs import LogSettings, start_log
 from tidecast_collector.errors import TidecastError
 
 ENDED_BY_ITS_SERVER = 0
@@ -99,11 +100,13 @@ class Control:
         return answer.what
 
 
-def serve_jobs(connection: Connection, niceness: int) -> None:
+def serve_jobs(connection: Connection, niceness: int, log: LogSettings | None) -> None:
     """Does what comes through the connection until the other end closes, even by being killed."""
     # Ctrl-C reaches the whole foreground group; when to end is the server's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
+    if log is not None:
+        start_log(log)
     jobs: queue.SimpleQueue[tuple[Job, Control]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
     while True:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tidecast.samples.protocol import SamplesUnavailable
 from tidecast.web.change_forms import recorder
 from tidecast.web.data import PageData
 from tidecast.web.forms import read_form
@@ -153,6 +154,8 @@ def _route(page: Page, data: PageData) -> Callable[[Request], Awaitable[Response
             return error_page(request, refused.status, str(refused), refused.advice)
         except InvalidInput as error:
             return error_page(request, 400, "That cannot be answered", str(error))
+        except SamplesUnavailable as error:
+            return error_page(request, 503, "Samples cannot be read now", str(error))
 
     return endpoint
 

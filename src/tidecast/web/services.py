@@ -65,7 +65,7 @@ class ServicePages:
         self._frame, self._data = frame, data
 
     def routes(self) -> list[Route]:
-        """Their routes."""
+        """The pages' routes, and those of the forms on them."""
         return [
             Route("/services", _page(self.services)),
             Route("/services/{name:path}", _page(self.service)),
