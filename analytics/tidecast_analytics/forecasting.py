@@ -22,6 +22,7 @@ from tidecast_analytics.events import ahead
 from tidecast_analytics.intervals import (
     Bands,
     Phases,
+    at_least,
     for_few_days,
     half_widths,
     steps_to_come,
@@ -40,6 +41,7 @@ from tidecast_analytics.portfolio import Choice, choose, plan
 from tidecast_analytics.robust import rises, sustained_slope
 from tidecast_analytics.rows import Rows
 from tidecast_analytics.series import DAY_MS
+from tidecast_analytics.wandering import wandering
 
 Float64s = npt.NDArray[np.float64]
 
@@ -106,6 +108,7 @@ def _outlooks(cases: Sequence[Case], horizon_ms: int, dated: Mapping[int, Dated]
     hours = Phases.of(test.origins, test.steps, values.shape[1], per_day) if per_day > 1 else None
     widths = half_widths(choice.residuals, horizon, windows, hours)
     widths = with_growing_noise(widths, louder(values, per_day)) if per_day > 1 else widths
+    widths = at_least(widths, wandering(values, choice.walks, horizon))
     widths = for_few_days(widths, values.shape[1] / per_day)
     widths = within_swings(widths, values, per_day)
     widths = with_departures(widths, away, period)

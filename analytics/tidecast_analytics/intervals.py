@@ -239,6 +239,16 @@ def with_changing_trend(
     )
 
 
+def at_least(widths: HalfWidths, deviation: Float64s) -> HalfWidths:
+    """The half-widths, no narrower than those of a normal law of so much deviation, [series,
+    horizon]."""
+    return HalfWidths(
+        np.maximum(widths.of80, NORMAL_80 * deviation),
+        np.maximum(widths.of95, NORMAL_95 * deviation),
+        widths.shape,
+    )
+
+
 def with_growing_noise(widths: HalfWidths, growth: Float64s) -> HalfWidths:
     """The half-widths where noise has lately grown so many times, [series], which few errors of
     the back-test show; what comes in bursts shows in the 95 % band already."""

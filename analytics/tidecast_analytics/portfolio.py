@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from tidecast_analytics.firstweek import week_share
 from tidecast_analytics.fixedhours import with_fixed_hours
-from tidecast_analytics.members import SAME_WEEK, Member
+from tidecast_analytics.members import LAST_VALUE, SAME_WEEK, Member
 from tidecast_analytics.robust import middle
 from tidecast_analytics.rows import Floats, Rows
+from tidecast_analytics.wandering import walks
 
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -42,6 +43,9 @@ _BENT_SHARE = 0.6
 # Errors of the back-test hold some of the doubt whether the week repeats: so much of it is added.
 _WEEK_DOUBT = 0.5
 
+# What wanders stays where it is: so much is left to the last value.
+_WALKS_STAY = 0.7
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -53,7 +57,7 @@ class Choice:
     `mae` and `naive_mae` [series], `naive_mae` that of the naive member best at all other origins;
     `naive_only` is True where only a naive member was good enough. `disagreement` [series, horizon]
     is how far the mixture of all lies from that of those who do not bend, and from last week where
-    that is possible, but untested.
+    that is possible, but untested; `walks` [series] are those told to be random walks.
     """
 
     names: Sequence[str]
@@ -65,6 +69,7 @@ class Choice:
     naive_mae: Float64s
     naive_only: Bools
     disagreement: Float64s
+    walks: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,9 @@ def choose(
         share = week_share(values, per_day)
         weights = np.concatenate((weights * (1 - share), np.stack((share, share))[:, None]), axis=1)
         members.append(SAME_WEEK)
+    walking = walks(values, per_day)
+    weights[:, :, walking] *= 1 - _WALKS_STAY
+    weights[:, members.index(LAST_VALUE), walking] += _WALKS_STAY
     known = Rows(values, period, per_day)
     bent, unbent = _mixtures(known, members, weights, horizon)
     mean = _BENT_SHARE * bent + (1 - _BENT_SHARE) * unbent
@@ -149,6 +157,7 @@ def choose(
         naive_mae=judged.naive_mae,
         naive_only=judged.naive_only & (share == 0),
         disagreement=np.hypot(bent - unbent, _week_or_not(known, mean, share)),
+        walks=walking,
     )
 
 
