@@ -215,7 +215,7 @@ class Rows:
         """
         found = self._empty(period)
         for which, _, folded, weights in self._cycles(self.values, period, half_life):
-            found[:, which] = weights @ folded
+            found[:, which] = _product(weights, folded)
         return found
 
     def _profile(self, period: int, half_life: float) -> Floats:
@@ -233,9 +233,10 @@ class Rows:
             # After the last known cycle it goes on as before.
             newest = np.arange(level.shape[1]) == known[:, None] - 1
             before_newest, onward = weights * newest, weights * ~newest
-            falling = weights @ before[:, :, None]
-            rising = onward @ after[:, :, None] + before_newest @ before[:, :, None]
-            profile = weights @ folded
+            falling = _product(weights, before[:, :, None])
+            rising = _product(onward, after[:, :, None])
+            rising += _product(before_newest, before[:, :, None])
+            profile = _product(weights, folded)
             profile -= np.minimum(place, 0) * falling
             profile -= np.maximum(place, 0) * rising
             profile -= profile.mean(axis=2, keepdims=True)
@@ -287,3 +288,13 @@ class Rows:
                 folded.reshape(values.shape[0], count, period),
                 weights.astype(self.values.dtype),
             )
+
+
+def _product(weights: Floats, values: Floats) -> Floats:
+    """The matrix product of finite numbers.
+
+    Kernels of BLAS may raise the flag of an invalid operation by what they read beside them: a
+    warning of that was seen once, and no input was found that gives it.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(weights @ values)

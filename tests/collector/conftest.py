@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import cramjam
 import pytest
 from tests.scenario.driver import PATIENCE_SECONDS
 
+from tidecast_collector.exposition import TextWriter
 from tidecast_collector.labels import Labels
+from tidecast_collector.model import Family
 from tidecast_collector.remote_write import WriteRequest, decode_request
+from tidecast_collector.sources.reading import Root
 
 
 class Sink:
@@ -113,3 +117,26 @@ def sink() -> Iterator[Sink]:
     sink.start()
     yield sink
     sink.stop()
+
+
+Host = Callable[[dict[str, str]], Root]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """Makes a host's file system of these files."""
+
+    def make(files: dict[str, str]) -> Root:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return Root(str(tmp_path))
+
+    return make
+
+
+def sample_lines(families: list[Family]) -> list[str]:
+    """The exposition's lines of samples."""
+    lines = TextWriter().write(families).decode().splitlines()
+    return [line for line in lines if not line.startswith("#")]

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from tests.scenario.driver import PATIENCE_SECONDS
 
 from tidecast_collector.collect import Collector
-from tidecast_collector.exposition import TextWriter
 from tidecast_collector.model import Family
-from tidecast_collector.sources import filesystem, kernel
+from tidecast_collector.sources import kernel
 from tidecast_collector.sources.catalog import sources_of_platform
 from tidecast_collector.sources.cpu import cpu
 from tidecast_collector.sources.diskstats import diskstats
-from tidecast_collector.sources.filesystem import FilesystemSource
 from tidecast_collector.sources.load import load
 from tidecast_collector.sources.memory import memory
 from tidecast_collector.sources.netclass import netclass
@@ -31,27 +25,7 @@ from tidecast_collector.sources.stat import stat
 from tidecast_collector.sources.timex import timex_families
 from tidecast_collector.sources.vmstat import vmstat
 
-Host = Callable[[dict[str, str]], Root]
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    """Makes a host's file system of these files."""
-
-    def make(files: dict[str, str]) -> Root:
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return Root(str(tmp_path))
-
-    return make
-
-
-def _text(families: list[Family]) -> list[str]:
-    """The exposition's lines of samples."""
-    lines = TextWriter().write(families).decode().splitlines()
-    return [line for line in lines if not line.startswith("#")]
+from .conftest import Host, sample_lines
 
 
 def _types(families: list[Family]) -> dict[str, str]:
@@ -75,7 +49,7 @@ softirq 206040 0 14608
 def test_cpu(host: Host) -> None:
     # 100 ticks a second, so the ticks of cpu0 are hundredths of seconds
     families = cpu(host({"proc/stat": STAT}))
-    lines = _text(families)
+    lines = sample_lines(families)
     assert lines[:8] == [
         'node_cpu_seconds_total{cpu="0",mode="user"} 1',
         'node_cpu_seconds_total{cpu="0",mode="nice"} 0.01',
@@ -96,7 +70,7 @@ def test_cpu(host: Host) -> None:
 
 def test_stat(host: Host) -> None:
     families = stat(host({"proc/stat": STAT}))
-    assert _text(families) == [
+    assert sample_lines(families) == [
         "node_intr_total 248272",
         "node_context_switches_total 508766",
         "node_boot_time_seconds 1795345899",
@@ -113,7 +87,7 @@ def test_memory(host: Host) -> None:
         "MemTotal:  24684084 kB\nActive(anon):  2 kB\nHugePages_Total:  3\nHugepagesize: 2048 kB\n"
     )
     # kB there means 1024 bytes: 24684084 * 1024 = 25276502016
-    assert _text(memory(host({"proc/meminfo": meminfo}))) == [
+    assert sample_lines(memory(host({"proc/meminfo": meminfo}))) == [
         "node_memory_MemTotal_bytes 25276502016",
         "node_memory_Active_anon_bytes 2048",
         "node_memory_HugePages_Total 3",
@@ -127,7 +101,7 @@ def test_vmstat(host: Host) -> None:
         "pgfault 5\npgmajfault 6\npgfree 7\n"
     )
     families = vmstat(host({"proc/vmstat": text + "oom_kill 8\nthp_fault_alloc 9\n"}))
-    assert _text(families) == [
+    assert sample_lines(families) == [
         "node_vmstat_pgpgin 1",
         "node_vmstat_pgpgout 2",
         "node_vmstat_pswpin 3",
@@ -149,8 +123,8 @@ def test_load_and_processes(host: Host) -> None:
             "proc/sys/kernel/threads-max": "192000\n",
         }
     )
-    assert _text(load(root)) == ["node_load1 0.5", "node_load5 1.25", "node_load15 2"]
-    assert _text(kernel.processes(root)) == [
+    assert sample_lines(load(root)) == ["node_load1 0.5", "node_load5 1.25", "node_load15 2"]
+    assert sample_lines(kernel.processes(root)) == [
         "node_processes_pids 2",
         "node_processes_threads 412",
         "node_processes_max_processes 32768",
@@ -168,7 +142,7 @@ def test_diskstats(host: Host) -> None:
         " 259       1 nvme0n1p1 1 0 0 0 0 0 0 0 0 0 0\n"
     )
     families = diskstats(host({"proc/diskstats": text}))
-    lines = _text(families)
+    lines = sample_lines(families)
     assert [line for line in lines if '"sda"' in line] == [
         'node_disk_reads_completed_total{device="sda"} 1',
         'node_disk_reads_merged_total{device="sda"} 2',
@@ -211,7 +185,7 @@ def test_network(host: Host) -> None:
             "sys/class/net/bonding_masters": "\n",
         }
     )
-    assert _text(netdev(root)) == [
+    assert sample_lines(netdev(root)) == [
         'node_network_receive_bytes_total{device="eth0"} 10',
         'node_network_receive_packets_total{device="eth0"} 11',
         'node_network_receive_errs_total{device="eth0"} 12',
@@ -231,7 +205,7 @@ def test_network(host: Host) -> None:
         'node_network_receive_nohandler_total{device="eth0"} 18',
     ]
     # 1000 Mbit/s = 1e9 / 8 bytes a second
-    assert _text(netclass(root)) == [
+    assert sample_lines(netclass(root)) == [
         'node_network_up{device="eth0"} 1',
         'node_network_up{device="lo"} 0',
         'node_network_carrier{device="eth0"} 1',
@@ -251,7 +225,7 @@ def test_netstat(host: Host) -> None:
             "proc/net/snmp6": "Ip6InOctets \t7\nUdpLite6InErrors\t8\nIp6OutNoRoutes 9\n",
         }
     )
-    assert _text(netstat(root)) == [
+    assert sample_lines(netstat(root)) == [
         "node_netstat_TcpExt_ListenDrops 2",
         "node_netstat_IpExt_InOctets 3",
         "node_netstat_Tcp_CurrEstab 5",
@@ -269,7 +243,7 @@ def test_sockstat_and_softnet(host: Host) -> None:
             "proc/net/softnet_stat": "0000000d 00000001 00000002 0 0 0 0 0 0 000000ff 00000003\n",
         }
     )
-    assert _text(sockstat(root)) == [
+    assert sample_lines(sockstat(root)) == [
         "node_sockstat_sockets_used 17",
         "node_sockstat_TCP_inuse 4",
         "node_sockstat_TCP_mem 2",
@@ -278,7 +252,7 @@ def test_sockstat_and_softnet(host: Host) -> None:
         "node_sockstat_FRAG_memory 5",
         "node_sockstat_TCP6_inuse 6",
     ]
-    assert _text(softnet(root)) == [
+    assert sample_lines(softnet(root)) == [
         'node_softnet_processed_total{cpu="0"} 13',
         'node_softnet_dropped_total{cpu="0"} 1',
         'node_softnet_times_squeezed_total{cpu="0"} 2',
@@ -297,7 +271,7 @@ def test_pressure(host: Host) -> None:
             "proc/pressure/irq": full.format(250000),
         }
     )
-    assert _text(pressure(root)) == [
+    assert sample_lines(pressure(root)) == [
         "node_pressure_cpu_waiting_seconds_total 1.5",
         "node_pressure_io_waiting_seconds_total 2",
         "node_pressure_io_stalled_seconds_total 1",
@@ -320,23 +294,23 @@ def test_kernel_facts(host: Host) -> None:
             "proc/schedstat": "version 15\ncpu0 0 0 0 0 0 0 2000000000 500000000 7\ndomain0 3 0\n",
         }
     )
-    assert _text(kernel.filefd(root)) == [
+    assert sample_lines(kernel.filefd(root)) == [
         "node_filefd_allocated 620",
         "node_filefd_maximum 2466170",
     ]
-    assert _text(kernel.conntrack(root)) == [
+    assert sample_lines(kernel.conntrack(root)) == [
         "node_nf_conntrack_entries 5",
         "node_nf_conntrack_entries_limit 262144",
     ]
-    assert _text(kernel.entropy(root)) == [
+    assert sample_lines(kernel.entropy(root)) == [
         "node_entropy_available_bits 250",
         "node_entropy_pool_size_bits 256",
     ]
-    assert _text(kernel.arp(root)) == [
+    assert sample_lines(kernel.arp(root)) == [
         'node_arp_entries{device="eth0"} 1',
         'node_arp_entries{device="eth1"} 2',
     ]
-    assert _text(kernel.schedstat(root)) == [
+    assert sample_lines(kernel.schedstat(root)) == [
         'node_schedstat_running_seconds_total{cpu="0"} 2',
         'node_schedstat_waiting_seconds_total{cpu="0"} 0.5',
         'node_schedstat_timeslices_total{cpu="0"} 7',
@@ -347,7 +321,7 @@ def test_timex() -> None:
     # 250 us in nanoseconds (status bit 0x2000); 65536000000 is 1 ppm * 1e6 with 16 bits of fraction
     fields = (0, 250_000, 65_536_000_000, 500, 2_000_000, 0x2001, 7, 1, 2, 3, 4)
     pulse = (10_000, 0, 8_000, 9, 0, 11, 12, 13, 14, 37)
-    lines = _text(timex_families(0, (*fields, *pulse)))
+    lines = sample_lines(timex_families(0, (*fields, *pulse)))
     assert lines == [
         "node_timex_sync_status 1",
         "node_timex_offset_seconds 0.00025",
@@ -368,85 +342,8 @@ def test_timex() -> None:
         "node_timex_pps_stability_exceeded_total 14",
     ]
     # in microseconds without that bit; state 5 means not synchronised
-    lines = _text(timex_families(5, (*fields[:5], 1, *fields[6:], *pulse)))
+    lines = sample_lines(timex_families(5, (*fields[:5], 1, *fields[6:], *pulse)))
     assert lines[:2] == ["node_timex_sync_status 0", "node_timex_offset_seconds 0.25"]
-
-
-def test_filesystem(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "data dir").mkdir()
-    statvfs = os.statvfs
-    now = statvfs(tmp_path)
-
-    def as_it_is_now(path: str) -> os.statvfs_result:
-        statvfs(path)  # which fails where there is none
-        return now
-
-    monkeypatch.setattr(os, "statvfs", as_it_is_now)
-    root = host(
-        {
-            "proc/1/mounts": (
-                "/dev/sda1 / ext4 rw,relatime 0 0\n"
-                "/dev/sda1 / ext4 ro,relatime 0 0\n"
-                "/dev/sdb1 /data\\040dir xfs ro,noatime 0 0\n"
-                "/dev/sdc1 /gone ext4 rw 0 0\n"
-                "proc /proc proc rw 0 0\n"
-                "tmpfs /run tmpfs rw 0 0\n"
-                "overlay /var/lib/docker/overlay2/x/merged overlay rw 0 0\n"
-                "/dev/sdd1 /mnt/usb ext4 rw 0 0\n"
-            )
-        }
-    )
-    lines = _text(FilesystemSource()(root))
-    assert [line for line in lines if 'mountpoint="/data dir"' in line] == [
-        line.replace("@", 'device="/dev/sdb1",fstype="xfs",mountpoint="/data dir"')
-        for line in (
-            f"node_filesystem_size_bytes{{@}} {now.f_blocks * now.f_frsize}",
-            f"node_filesystem_free_bytes{{@}} {now.f_bfree * now.f_frsize}",
-            f"node_filesystem_avail_bytes{{@}} {now.f_bavail * now.f_frsize}",
-            f"node_filesystem_files{{@}} {now.f_files}",
-            f"node_filesystem_files_free{{@}} {now.f_ffree}",
-            "node_filesystem_readonly{@} 1",
-            "node_filesystem_device_error{@} 0",
-        )
-    ]
-    assert 'node_filesystem_readonly{device="/dev/sda1",fstype="ext4",mountpoint="/"} 0' in lines
-    assert [line for line in lines if "/gone" in line] == [
-        'node_filesystem_device_error{device="/dev/sdc1",fstype="ext4",mountpoint="/gone"} 1'
-    ]
-    assert not [line for line in lines if "proc" in line or "tmpfs" in line or "/mnt" in line]
-
-
-def test_a_hung_network_mount_is_reported_and_left_alone(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = threading.Event()
-    asked: list[str] = []
-    statvfs = os.statvfs
-
-    def hang(path: str) -> os.statvfs_result:
-        if path.endswith("/share"):
-            asked.append(path)
-            answers.wait(PATIENCE_SECONDS)
-            return statvfs("/")
-        return statvfs(path)
-
-    monkeypatch.setattr(os, "statvfs", hang)
-    monkeypatch.setattr(filesystem, "STUCK_AFTER_SECONDS", 0.05)
-    root = host({"proc/1/mounts": "nas:/x /share nfs4 rw 0 0\n/dev/sda1 / ext4 rw 0 0\n"})
-    source = FilesystemSource()
-    tags = '{device="nas:/x",fstype="nfs4",mountpoint="/share"}'
-    for _ in range(3):
-        lines = _text(source(root))
-        assert f"node_filesystem_device_error{tags} 1" in lines
-        assert (
-            'node_filesystem_readonly{device="/dev/sda1",fstype="ext4",mountpoint="/"} 0' in lines
-        )
-    assert len(asked) == 1  # no thread piles up behind the first
-    answers.set()
-    for thread in source._waiting.values():
-        thread.join()
-    monkeypatch.setattr(filesystem, "STUCK_AFTER_SECONDS", PATIENCE_SECONDS)
-    assert f"node_filesystem_device_error{tags} 0" in _text(source(root))
 
 
 def test_a_failing_source_is_reported_and_the_others_go_on(
@@ -455,7 +352,7 @@ def test_a_failing_source_is_reported_and_the_others_go_on(
     root = host({"proc/loadavg": "0.50 1.25 2.00 3/412 9999\n", "proc/stat": "cpu0 1 x\n"})
     collector = Collector({"cpu": cpu, "loadavg": load, "meminfo": memory}, root)
     for _ in range(2):
-        lines = _text(collector.collect())
+        lines = sample_lines(collector.collect())
         assert "node_load1 0.5" in lines
         assert 'node_scrape_collector_success{collector="cpu"} 0' in lines
         assert 'node_scrape_collector_success{collector="loadavg"} 1' in lines

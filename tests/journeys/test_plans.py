@@ -16,8 +16,10 @@ from tidecast.journeys.forecast_fleet import AGAIN_MS, Fleet, Run, forecast_flee
 from tidecast.journeys.plans import Plans, key_of_series
 from tidecast.journeys.usage_records import ResourceKey
 from tidecast.policy.events import load_plans
+from tidecast.policy.model import InvalidPolicy
 from tidecast.records import RecordedChange, Records
 from tidecast_analytics.events import Event
+from tidecast_analytics.expectations import Amount
 from tidecast_analytics.outlook import History, OutlookState
 
 STEP_MS = H0 - 10 * DAY_MS
@@ -119,3 +121,31 @@ def test_the_series_of_a_file_are_resources() -> None:
 
 def told(at_ms: int) -> str:
     return str(iso(at_ms))[:16].replace("T", " ")
+
+
+def test_a_file_tells_what_planned_changes_are_expected_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "plans.yaml"
+    path.write_text(
+        "changes:\n"
+        "  - {at: 2027-03-01, title: doubled, host: web-1, expected: +100%}\n"
+        "  - {at: 2027-04-01, title: a disk, host: 'web-*', expected_limit: -20}\n"
+        "  - {at: 2027-05-01, title: nothing said, host: web-1}\n"
+    )
+    hours = np.arange(48, dtype=np.int64) * HOUR_MS
+    seen = History(hours, np.ones(48))
+    plans = Plans(load_plans(path))
+    given, changes = plans.beside(ResourceKey("web-1", "cpu"), seen, H0, HORIZON_MS)
+    # Nobody said since when they are planned: they are known now.
+    assert [each.title for each in changes] == ["doubled", "a disk", "nothing said"]
+    doubled, disk = given.expected
+    assert (doubled.usage, doubled.limit) == (Amount(ratio=1.0), Amount())
+    assert (disk.usage, disk.limit) == (Amount(), Amount(size=-20.0))
+    given, _ = plans.beside(ResourceKey("db-1", "cpu"), seen, H0, HORIZON_MS)
+    assert given.expected == ()
+
+
+def test_what_is_no_amount_is_located(tmp_path: Path) -> None:
+    path = tmp_path / "plans.yaml"
+    path.write_text("changes:\n  - {at: 2027-03-01, title: x, expected: a lot}\n")
+    with pytest.raises(InvalidPolicy, match=r"plans.yaml:2:.*'a lot' is no amount"):
+        load_plans(path)

@@ -15,6 +15,7 @@ from tidecast.journeys.score_forecasts import (
     SETTLE_MS,
     prune_forecasts,
     score_forecasts,
+    tell_late_usage,
 )
 from tidecast.journeys.track_records import read_tracks
 from tidecast.journeys.usage_records import ResourceKey, UsageRecords, to_batch
@@ -62,6 +63,27 @@ def published(records: Records, *forecasts: PublishedForecast) -> None:
 def scores(records: Records) -> list[ForecastScore]:
     with records.reading() as unit:
         return unit.scores.of(*KEY, 1000)
+
+
+def test_what_nothing_came_for_is_scored_once_it_comes_late(records: Records) -> None:
+    published(records, said(), said(T0 + DAY_MS))
+    due_ms = T0 + 2 * DAY_MS + SETTLE_MS
+    assert score_forecasts(MemorySamples(), records, due_ms) == 0
+    samples = came(50.5)
+    assert score_forecasts(samples, records, due_ms) == 0, "nobody said that it came"
+    with records.unit() as unit:
+        # Of two imports the earlier hours count; the second forecast sees the first day as well.
+        tell_late_usage(unit, T0 + 30 * HOUR_MS)
+        tell_late_usage(unit, T0 + 40 * HOUR_MS)
+    assert score_forecasts(samples, records, due_ms) == 1
+    with records.unit() as unit:
+        tell_late_usage(unit, T0 + HOUR_MS)
+    assert score_forecasts(samples, records, due_ms) == 1
+    before = scores(records)
+    with records.unit() as unit:
+        tell_late_usage(unit, T0 + HOUR_MS)
+    assert score_forecasts(came(70.0), records, due_ms) == 0, "a score is never changed"
+    assert scores(records) == before
 
 
 def test_nothing_is_scored_before_its_day(records: Records) -> None:

@@ -116,6 +116,10 @@ def test_what_is_observed_of_a_service_counts_for_those_that_rest_on_it(records:
         assert each.assessment.chosen.down_ms == 5 * HOUR
         assert each.assessment.chosen.unknown_ms == 0
     assert later.assessment.chosen.down_ms == 3 * HOUR
+    # What it rests on is judged by all that is known of it: the probe, too.
+    assert {name: each.chosen.down_ms for name, each in shop.services.items()} == {
+        "database": 5 * HOUR
+    }
     assert [word.component for word in later.words] == ["database"]
 
 

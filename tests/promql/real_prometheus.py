@@ -91,10 +91,11 @@ def _varint(number: int) -> bytes:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Prometheus]:
+def running(folder: Path, more: str = "") -> Iterator[Prometheus]:
+    """A Prometheus that takes remote-write; `more` is added to its configuration."""
     port = free_port()
     config = folder / "prometheus.yml"
-    config.write_text("global: {scrape_interval: 1h}\n")
+    config.write_text(f"global: {{scrape_interval: 1h}}\n{more}\n")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [

@@ -41,6 +41,7 @@ def test_loopback_is_what_the_machine_alone_can_reach(name: str, expected: bool)
         ("GET", "/api/v1/query", Scope.READ),
         ("POST", "/api/v1/query_range", Scope.READ),
         ("POST", "/api/v1/label/job/values", Scope.READ),
+        ("POST", "/api/v1/read", Scope.READ),
         ("GET", "/federate", Scope.READ),
         ("GET", "/api/tidecast/v1/backups/monday", Scope.OPERATE),
         ("POST", "/api/tidecast/v1/backups", Scope.OPERATE),

@@ -138,7 +138,7 @@ def availability_document(policy: Policy, time: Asked, found: ServiceAvailabilit
         "components": [
             {"name": part, **_figures(assessment)} for part, assessment in found.components.items()
         ],
-        "tree": tree_document(policy, name, found.components),
+        "tree": tree_document(policy, name, {**found.components, **found.services}),
         **_structure(policy, name),
         "policy": describe(policy, name),
         "words": [classification_document(word) for word in found.words],

@@ -72,7 +72,12 @@ class Plans:
         if not changes:
             return given, []
         start_ms, end_ms = int(history.times_ms.min()), int(history.times_ms.max())
-        changes = [each for each in believed(changes, now_ms) if each.at_ms >= start_ms]
+        # What a file plans without saying since when is known at least now.
+        told = [
+            each if told_ms != NEVER_MS else replace(each, known_ms=min(each.known_ms, now_ms))
+            for each, told_ms in self._concerning(key)
+        ]
+        changes = [each for each in believed(told, now_ms) if each.at_ms >= start_ms]
         expected = expectations(changes, end_ms)
         return replace(given, changes_ms=moments(changes, end_ms), expected=expected), changes
 

@@ -37,6 +37,7 @@ LEADS_DAYS = (1, 7, 30, 45, 90, 180, 365)
 SETTLE_MS = 2 * HOUR_MS
 """Hours still to be computed are waited for."""
 AT_ONCE = 500
+_LATE_USAGE = "usage_late_since_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,15 @@ def score_forecasts(
     samples: Samples, records: Records, now_ms: int, stopped: Callable[[], bool] = lambda: False
 ) -> int:
     """Scores every forecast whose day has come; returns how many scores were added."""
+    with records.unit() as unit:
+        _go_back(unit)
     added = 0
     for lead in LEADS_DAYS:
         until_ms = now_ms - lead * DAY_MS - SETTLE_MS
         while not stopped():
             with records.reading() as unit:
-                due = unit.scores.due(_place(unit.settings.get(_key(lead))), until_ms, AT_ONCE)
+                place = _place(unit.settings.get(_key(lead)))
+                due = unit.scores.due(place, until_ms, AT_ONCE, lead)
             if not due:
                 break
             scores = list(_scores(samples, due, lead, now_ms))
@@ -75,6 +79,25 @@ def score_forecasts(
                 unit.settings.put(_key(lead), list(due[-1].place))
             added += len(scores)
     return added
+
+
+def tell_late_usage(unit: Unit, first_ms: int) -> None:
+    """Says that usage was recorded late, from the hour that ends then on: forecasts that had
+    nothing to be scored by will be looked at again."""
+    told = unit.settings.get(_LATE_USAGE)
+    unit.settings.put(_LATE_USAGE, min(first_ms, told) if isinstance(told, int) else first_ms)
+
+
+def _go_back(unit: Unit) -> None:
+    """Back to the forecasts that usage which came late is about; scored ones are passed over."""
+    first_ms = unit.settings.get(_LATE_USAGE)
+    if not isinstance(first_ms, int):
+        return
+    for lead in LEADS_DAYS:
+        back = (max(first_ms - lead * DAY_MS, 0), 0)
+        if back < _place(unit.settings.get(_key(lead))):
+            unit.settings.put(_key(lead), list(back))
+    unit.settings.put(_LATE_USAGE, None)
 
 
 def prune_forecasts(

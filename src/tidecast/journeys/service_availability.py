@@ -7,7 +7,7 @@ later word changes an earlier report, and a report as known on a day stays what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tidecast.policy.model import Policy, Service
 from tidecast.records.availability import Classification
@@ -50,7 +50,7 @@ class Question:
 class ServiceAvailability:
     """The answer for one service.
 
-    `line` is what it did: its own observations where there are any, else what its components give.
+    `line` is what it did: what was observed of it, else what its components give.
     `modelled_ratio` is what independent components of these availabilities would give (None: it
     rests on none, nothing is known of one, or it is too complex). `words` are what people said of
     the time.
@@ -62,6 +62,8 @@ class ServiceAvailability:
     modelled_ratio: float | None
     components: Mapping[str, Assessment]
     words: Sequence[Classification]
+    services: Mapping[str, Assessment] = field(default_factory=dict)
+    """The services that it rests on, judged within its own time."""
 
 
 class Availabilities:
@@ -94,12 +96,13 @@ class Availabilities:
         maintenance = self._hours(service.maintenance) if service.maintenance else NEVER
         around = self._around(name, agreed, maintenance)
         whole = assess(line, around, service.rules)
-        # Within the service's own time, so that what they would give can be held beside it.
-        parts = {
-            each: assess(self._line(each), _within(self._around(each, agreed, maintenance), around),
-                         service.rules)
-            for each in names
-        }  # fmt: skip
+
+        def judged(part: str, line: Timeline) -> Assessment:
+            """Within the service's own time, so that it can be held beside the whole."""
+            own = _within(self._around(part, agreed, maintenance), around)
+            return assess(line, own, service.rules)
+
+        parts = {each: judged(each, self._line(each)) for each in names}
         ratios = {each: part.chosen.ratio for each, part in parts.items()}
         known = {each: ratio for each, ratio in ratios.items() if ratio is not None}
         model = None
@@ -107,7 +110,9 @@ class Availabilities:
             # Where degraded counts as down, one part that is down is enough.
             strict = service.rules.degraded is CountedAs.DOWN
             model = _model(series(*map(Component, names)) if strict else block, known)
-        return ServiceAvailability(service, line, whole, model, parts, self.words(name))
+        others = [each for each in below(self._policy, name) if each not in parts]
+        services = {each: judged(each, self._whole_line(each)) for each in others}
+        return ServiceAvailability(service, line, whole, model, parts, self.words(name), services)
 
     def words(self, name: str) -> Sequence[Classification]:
         """What people said of the service's time, and of its components'."""

@@ -17,7 +17,7 @@ and what may have moved it for good.
       - at: 2026-11-03T22:00+01:00     without an offset it is UTC
         title: logs moved to their own volume
         host: web-*                    patterns as above
-        known: 2026-10-20              since when it was planned; else since it was made
+        known: 2026-10-20              since when it was planned; else since it was made, or now
         by: ann
         expected: +20%                 of the usage, where it is still to come; or +300GB
         expected_limit: +1TB           of what there is, as of an added disk

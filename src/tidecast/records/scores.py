@@ -97,16 +97,20 @@ class ForecastScores:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def due(self, after: Place, until_ms: int, limit: int) -> list[DueForecast]:
-        """The next forecasts after that place published until then, in the ledger's order."""
-        table = tables.forecasts
+    def due(self, after: Place, until_ms: int, limit: int, lead_days: int) -> list[DueForecast]:
+        """The next forecasts after that place published until then, in the ledger's order, that
+        have no score for that lead."""
+        table, scores = tables.forecasts, tables.forecast_scores
+        scored = sa.exists().where(
+            scores.c.forecast_id == table.c.id, scores.c.lead_days == lead_days
+        )
         wanted = (
             sa.select(
                 table,
                 (~_earlier_in(DAY_MS)).label("first_of_day"),
                 (~_earlier_in(WEEK_MS)).label("first_of_week"),
             )
-            .where(_after(after), table.c.published_ms <= until_ms)
+            .where(_after(after), table.c.published_ms <= until_ms, ~scored)
             .order_by(table.c.published_ms, table.c.id)
             .limit(checked_limit(limit))
         )

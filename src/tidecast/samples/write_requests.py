@@ -29,7 +29,7 @@ def write_requests(batch: SampleBatch) -> Iterator[bytes]:
         start = 0
         while start < len(times):
             stop = min(len(times), start + room)
-            series.append((head, _samples(times[start:stop], values[start:stop])))
+            series.append((head, encoded_samples(times[start:stop], values[start:stop])))
             room -= stop - start
             start = stop
             if not room:
@@ -39,7 +39,7 @@ def write_requests(batch: SampleBatch) -> Iterator[bytes]:
         yield bytes(cramjam.snappy.compress_raw(encode_request(series)))
 
 
-def _samples(times: Int64s, values: Float64s) -> bytes:
+def encoded_samples(times: Int64s, values: Float64s) -> bytes:
     if len(times) and times.min() >= _SIX_BYTES_FROM and times.max() < _SIX_BYTES_TO:
         return _samples_of_one_length(times, values)
     return encode_samples(zip(times.tolist(), values.tolist(), strict=True))

@@ -31,7 +31,7 @@ READING_POSTS = tuple(
     f"/api/v1/{path}"
     for path in (
         *("query", "query_range", "query_exemplars", "format_query", "parse_query"),
-        *("series", "labels"),
+        *("series", "labels", "read"),
     )
 )
 _VALUES = re.compile("/api/v1/label/[^/]+/values")

@@ -22,6 +22,7 @@ from tidecast.journeys.ingest import HostsSeen, Ingest, LateHours
 from tidecast.journeys.judged_requirements import JudgedRequirements
 from tidecast.journeys.observe_rules import AlertsObserved
 from tidecast.journeys.policy_checks import Follower
+from tidecast.journeys.score_forecasts import SETTLE_MS, tell_late_usage
 from tidecast.journeys.track_records import FleetTrack
 from tidecast.journeys.usage_records import HOUR_MS, ResourceKey, UsageRecords
 from tidecast.journeys.watched_slos import WatchedSlos
@@ -167,8 +168,11 @@ class Application:
             for each in records
             if len(each.hours_ms)
         ]
+        first_ms = min((each.first_seen_ms + HOUR_MS for each in known), default=None)
         with self.records.unit() as unit:
             unit.resources.put(known)
+            if first_ms is not None and first_ms < self.clock.now_ms() - SETTLE_MS:
+                tell_late_usage(unit, first_ms)
 
     def import_usage(self, usage: UsageImport) -> int:
         """Keeps imported usage records and has them forecast; returns how many samples."""

@@ -38,6 +38,7 @@ from tidecast.server.prometheus_answers import (
 from tidecast.server.queries import Queries
 from tidecast.server.query_api import QueryApi, api_route, located
 from tidecast.server.query_request import TRUNCATED
+from tidecast.server.rule_pages import flag, page, with_labels
 from tidecast.server.selections import given_matchers, given_span
 from tidecast_alerts.engine import AlertEngine
 from tidecast_alerts.prometheus_api import api_alerts, api_rules
@@ -151,15 +152,17 @@ class PrometheusApi:
 
     def rules(self, parameters: Parameters) -> Response:
         """The rule groups, as they were last evaluated."""
+        selections = given_matchers(parameters)
         wanted = functools.partial(
             api_rules,
-            type=parameters.get("type", ""),
+            type=parameters.get("type", "").lower(),
             rule_names=parameters.getlist("rule_name[]"),
             rule_groups=parameters.getlist("rule_group[]"),
             files=parameters.getlist("file[]"),
-            exclude_alerts=parameters.get("exclude_alerts") == "true",
+            exclude_alerts=flag(parameters, "exclude_alerts"),
         )
-        return success(wanted(self._alerts.status()))
+        groups = wanted(self._alerts.status())["groups"]
+        return success(page(with_labels(groups, selections), parameters))
 
     def alerts(self, parameters: Parameters) -> Response:
         """The pending and firing alerts."""

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from tidecast.config import ServerSettings
 from tidecast.policy.tokens import TokenFile
+from tidecast.promql.settings import QueryOptions
 from tidecast.server.access import AccessPolicy
 from tidecast.server.anomaly_api import AnomalyApi
 from tidecast.server.application import Application
@@ -27,11 +28,12 @@ from tidecast.server.configuration_api import ConfigurationApi
 from tidecast.server.doors import health_routes, middleware
 from tidecast.server.federation import Federation
 from tidecast.server.forecast_api import ForecastApi
-from tidecast.server.heavy_queries import HeavyQueries
+from tidecast.server.heavy_queries import HeavyQueries, OffloadingEngine
 from tidecast.server.policy_api import PolicyApi
 from tidecast.server.problems import problem_response
 from tidecast.server.prometheus_api import PrometheusApi
 from tidecast.server.queries import Queries
+from tidecast.server.read_api import ReadApi
 from tidecast.server.scraping_api import scraping_routes
 from tidecast.server.sla_api import SlaApi
 from tidecast.server.slo_api import SloApi
@@ -41,11 +43,14 @@ from tidecast.server.tsdb_api import TsdbApi
 from tidecast.server.upkeep import Upkeep
 from tidecast.server.views import Views
 from tidecast.server.write_api import WriteApi
+from tidecast.web.expression_page import Ask, expression_page_routes
 from tidecast.web.rendering import error_page, wants_page
 from tidecast.web.requirement_pages import requirement_page_routes
 from tidecast.web.routes import page_routes
 from tidecast.web.services import ServicePages
 from tidecast.web.slo_pages import slo_page_routes
+
+_PATIENCE_SECONDS = 20.0
 
 
 @contextmanager
@@ -77,6 +82,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *_write_api(application).routes(),
             *_prometheus_api(application).routes(),
             *scraping_routes(),
+            *ReadApi(application.engine).routes(),
             *Federation(application.engine, application.clock).routes(),
             *TsdbApi(application.samples, application.embedded).routes(),
             *BackupApi(application).routes(),
@@ -93,6 +99,7 @@ def make_app(application: Application, upkeep: Upkeep, policy: AccessPolicy) -> 
             *changes.routes(),
             *slo_page_routes(views, slos.all),
             *page_routes(views),
+            *expression_page_routes(views, _asked_by_people(application)),
             *ServicePages(views, availability).routes(),
         ],
         middleware=middleware(policy),
@@ -132,6 +139,14 @@ async def _error(request: Request, error: Exception) -> Response:
     if wants_page(request):
         return error_page(request, status)
     return problem_response(status, getattr(error, "detail", "") or "see the server's log")
+
+
+def _asked_by_people(application: Application) -> Ask:
+    """What an expression says, found where it delays nothing else; people do not wait long."""
+    heavy = HeavyQueries(application.worker.queries, application.engine)
+    engine = OffloadingEngine(application.engine, heavy)
+    options = QueryOptions(timeout_seconds=_PATIENCE_SECONDS)
+    return lambda text, at_ms: engine.instant(text, at_ms, options)
 
 
 def _metrics(application: Application) -> Callable[[Request], Awaitable[Response]]:

@@ -135,7 +135,7 @@ class Upkeep:
         every(SLO_SECONDS, "slos", self._measure_slos)
         every(REQUIREMENTS_SECONDS, "requirements", self._judge_requirements)
         every(2, "forecasts", self._forecast)
-        every(300, "scores", self.forecasting.score)
+        every(60, "scores", self.forecasting.score)
         every(60, "fast-path", self._watch_fast_path)
         every(5, "anomalies", self._anomalies.look)
         every(2, "notifications", self._notify)
