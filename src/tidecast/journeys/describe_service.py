@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from tidecast.journeys.service_availability import expanded
-from tidecast.policy.elements import elements
+from tidecast.policy.elements import slos_of
 from tidecast.policy.model import (
     Agreement,
     CatalogueEntry,
@@ -41,7 +41,7 @@ def describe(policy: Policy, name: str) -> dict[str, list[str]]:
         "offered as": _offer(policy.catalogue.get(name)),
         "roles": _roles(policy, name) if service else iter(()),
         "SLAs": (_sla(each) for each in policy.agreements.values() if each.service == name),
-        "SLOs": _slos(policy, name),
+        "SLOs": iter(slos_of(policy, name)),
         "contracts": _contracts(policy, parts),
         "costs": (
             _cost(each)
@@ -125,12 +125,6 @@ def _involved(policy: Policy, role: Role) -> str:
 def _sla(agreement: Agreement) -> str:
     target = "" if agreement.target_ratio is None else f", {percent(agreement.target_ratio)}"
     return f"{agreement.name} with {agreement.customer}{target} a {agreement.period}"
-
-
-def _slos(policy: Policy, name: str) -> Iterator[str]:
-    for one in elements(policy):
-        if one.kind == "SLO" and one.service == name:
-            yield one.name
 
 
 def _contracts(policy: Policy, parts: Sequence[str]) -> Iterator[str]:

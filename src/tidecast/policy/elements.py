@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeAlias
 
 import yaml
@@ -47,6 +48,8 @@ Value: TypeAlias = (
     | Document
 )
 NOWHERE = Place("", 0, 0)
+_KEPT_POLICIES = 4
+"""The documents of so many policies are kept as they were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,23 @@ def elements(policy: Policy) -> list[Element]:
     """Everything in the policy, by kind; of two alike in a list the second is called `... #2`."""
     found: list[Element] = []
     seen: dict[tuple[str, str], int] = {}
-    for one in (*_named(policy), *_listed(policy), *_documents(policy)):
+    for one in (*_named(policy), *_listed(policy), *_in_documents(tuple(policy.documents))):
         count = seen[one.kind, one.name] = seen.get((one.kind, one.name), 0) + 1
         found.append(one if count == 1 else replace(one, name=f"{one.name} #{count}"))
+    return found
+
+
+def slos_of(policy: Policy, service: str) -> Sequence[str]:
+    """The names of a service's SLOs; quick to ask for one service after the other."""
+    return _slos(tuple(policy.documents)).get(service, ())
+
+
+@lru_cache(maxsize=_KEPT_POLICIES)
+def _slos(documents: tuple[Document, ...]) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for one in _in_documents(documents):
+        if one.kind == "SLO":
+            found.setdefault(one.service, []).append(one.name)
     return found
 
 
@@ -118,8 +135,13 @@ def _element(kind: str, name: str, value: Value, service: str = "") -> Element:
     return Element(kind, name, value.place, replace(value, place=NOWHERE), serves, service)
 
 
-def _documents(policy: Policy) -> Iterator[Element]:
-    for document in policy.documents:
+@lru_cache(maxsize=_KEPT_POLICIES)
+def _in_documents(documents: tuple[Document, ...]) -> Sequence[Element]:
+    return tuple(_defined(documents))
+
+
+def _defined(documents: Sequence[Document]) -> Iterator[Element]:
+    for document in documents:
         problems = Problems(document.place.filename)
         root = read_yaml(document.text, problems)
         if root is None:
