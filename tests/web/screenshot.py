@@ -60,6 +60,7 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         return self
 
     def __exit__(
@@ -98,8 +99,9 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        self.call("Page.navigate", url=url)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+        # The load of the page before, which may be told late, is not that of this one.
+        loader = self.call("Page.navigate", url=url).get("loaderId")
+        while loader and not any(_is_load(event, loader) for event in self.events):
             self.events.append(self._receive())
 
     def ask(self, expression: str) -> Any:
@@ -149,6 +151,13 @@ class Browser:
             self._buffer += chunk
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
+
+
+def _is_load(event: dict[str, Any], loader: str) -> bool:
+    told = event.get("params", {})
+    return event["method"] == "Page.lifecycleEvent" and (
+        (told["name"], told["loaderId"]) == ("load", loader)
+    )
 
 
 def main() -> None:
